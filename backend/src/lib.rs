@@ -1,0 +1,1 @@
+//! Jalon's server.

@@ -1,0 +1,1 @@
+//! Jalon's integration tests: one binary, so that it links once.

@@ -1,0 +1,1 @@
+//! What Jalon's integration tests share.
