@@ -1,1 +1,3 @@
 //! Jalon's server.
+
+pub mod db;

@@ -1,0 +1,8 @@
+-- Periodic jobs: one row a job is its lease, so that of several backends one runs it.
+
+CREATE TABLE job (
+    name        TEXT    NOT NULL PRIMARY KEY,
+    lease_until BIGINT  NOT NULL,
+    lease_owner TEXT,
+    last_run_at BIGINT
+);

@@ -1,0 +1,96 @@
+-- Tracks, the ways of learners through them, and the events these add up from (V1).
+
+CREATE TABLE track (
+    id                BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    site_id           BLOB    NOT NULL REFERENCES site (id) ON DELETE CASCADE,
+    slug              TEXT    NOT NULL,
+    track_type        TEXT    NOT NULL,
+    state             TEXT    NOT NULL CHECK (state IN ('draft', 'published', 'retired')),
+    cms_block_enabled INTEGER NOT NULL CHECK (cms_block_enabled IN (0, 1)),
+    published_version INTEGER,
+    latest_version    INTEGER NOT NULL CHECK (latest_version > 0),
+    revision          INTEGER NOT NULL CHECK (revision > 0),
+    created_at        INTEGER NOT NULL,
+    updated_at        INTEGER NOT NULL,
+    UNIQUE (site_id, slug),
+    UNIQUE (site_id, id),
+    CHECK (published_version IS NULL OR published_version BETWEEN 1 AND latest_version),
+    CHECK (state <> 'published' OR published_version IS NOT NULL)
+) STRICT;
+
+CREATE TABLE track_version (
+    track_id     BLOB    NOT NULL,
+    version      INTEGER NOT NULL CHECK (version > 0),
+    site_id      BLOB    NOT NULL,
+    definition   TEXT    NOT NULL,                 -- JSON: answer keys included, so never sent as it is (S4)
+    created_at   INTEGER NOT NULL,
+    published_at INTEGER,
+    PRIMARY KEY (track_id, version),
+    FOREIGN KEY (site_id, track_id) REFERENCES track (site_id, id) ON DELETE CASCADE
+) STRICT;
+
+CREATE TABLE enrollment (
+    id                 BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    site_id            BLOB    NOT NULL REFERENCES site (id) ON DELETE CASCADE,
+    track_id           BLOB    NOT NULL,
+    track_version      INTEGER NOT NULL,
+    user_id            TEXT,
+    guest_id           BLOB,
+    current_step_order INTEGER NOT NULL CHECK (current_step_order >= 0),
+    version            INTEGER NOT NULL CHECK (version > 0),
+    started_at         INTEGER NOT NULL,
+    completed_at       INTEGER,
+    score              INTEGER CHECK (score BETWEEN 0 AND 10000), -- hundredths of a percent (S1)
+    time_spent_seconds INTEGER NOT NULL CHECK (time_spent_seconds >= 0),
+    lang               TEXT,
+    merged_from_guest  INTEGER NOT NULL CHECK (merged_from_guest IN (0, 1)),
+    progress           TEXT    NOT NULL,           -- JSON: per step
+    CHECK ((user_id IS NULL) <> (guest_id IS NULL)), -- XOR: never both, never neither
+    UNIQUE (track_id, user_id),
+    UNIQUE (track_id, guest_id),
+    FOREIGN KEY (site_id, track_id) REFERENCES track (site_id, id) ON DELETE CASCADE,
+    FOREIGN KEY (track_id, track_version) REFERENCES track_version (track_id, version),
+    FOREIGN KEY (site_id, guest_id) REFERENCES guest (site_id, id) ON DELETE CASCADE
+) STRICT;
+
+CREATE INDEX enrollment_user ON enrollment (site_id, user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX enrollment_guest ON enrollment (site_id, guest_id) WHERE guest_id IS NOT NULL;
+
+-- The key starts with the site, so that one tenant's audit trail lies together and reads in order.
+CREATE TABLE event (
+    id         BLOB    NOT NULL CHECK (length(id) = 16),
+    site_id    BLOB    NOT NULL REFERENCES site (id) ON DELETE CASCADE,
+    subject_id BLOB    NOT NULL CHECK (length(subject_id) = 16), -- what changed: an enrollment, a guest
+    seq        INTEGER NOT NULL CHECK (seq > 0),   -- 1, 2, … within the subject
+    type       TEXT    NOT NULL,
+    user_id    TEXT,
+    guest_id   BLOB,
+    at         INTEGER NOT NULL,
+    cause      TEXT,                               -- idempotency key of the request
+    payload    TEXT    NOT NULL,                   -- JSON
+    PRIMARY KEY (site_id, id),
+    UNIQUE (subject_id, seq),
+    CHECK (user_id IS NULL OR guest_id IS NULL)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX event_user ON event (site_id, user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX event_guest ON event (site_id, guest_id) WHERE guest_id IS NOT NULL;
+
+-- Events are appended, never edited. Deleting is left open to erasure alone.
+CREATE TRIGGER event_append_only BEFORE UPDATE ON event
+BEGIN
+    SELECT RAISE(ABORT, 'events are append-only');
+END;
+
+CREATE TABLE idempotency (
+    site_id     BLOB    NOT NULL REFERENCES site (id) ON DELETE CASCADE,
+    caller      TEXT    NOT NULL,
+    key         BLOB    NOT NULL CHECK (length(key) = 16),
+    fingerprint BLOB    NOT NULL,
+    status      INTEGER NOT NULL,
+    response    TEXT    NOT NULL,
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (site_id, caller, key)
+) STRICT;
+
+CREATE INDEX idempotency_age ON idempotency (created_at);

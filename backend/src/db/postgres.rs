@@ -1,0 +1,174 @@
+//! PostgreSQL: a pool, and every transaction in a task of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, PgPool};
+
+use super::migrate::{self, Dialect};
+use super::{DbConfig, DbError, DbStats, Tx};
+
+/// One snapshot for all statements of a read.
+const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+#[derive(Clone, Debug)]
+pub(super) struct Postgres {
+    pool: PgPool,
+    queue: usize,
+    counters: Arc<Counters>,
+}
+
+#[derive(Default, Debug)]
+struct Counters {
+    waiting: AtomicUsize,
+    writes: AtomicU64,
+    commits: AtomicU64,
+}
+
+impl Postgres {
+    pub(super) async fn open(
+        options: &PgConnectOptions,
+        config: &DbConfig,
+    ) -> Result<Self, DbError> {
+        let patience = config.patience.as_millis();
+        // After connecting rather than as start-up parameters: poolers like pgbouncer refuse those.
+        let limits = Arc::new(format!(
+            "SET statement_timeout = {patience}; SET lock_timeout = {patience}; \
+             SET idle_in_transaction_session_timeout = {}; SET TIME ZONE 'UTC'",
+            patience * 6
+        ));
+        let pool = PgPoolOptions::new()
+            .max_connections(config.connections)
+            .acquire_timeout(config.patience)
+            .after_connect(move |connection, _| {
+                let limits = Arc::clone(&limits);
+                Box::pin(async move {
+                    connection.execute(AssertSqlSafe(limits.as_str())).await?;
+                    Ok(())
+                })
+            })
+            .connect_with(
+                options
+                    .clone()
+                    .application_name("jalon")
+                    .disable_statement_logging(),
+            )
+            .await?;
+        Ok(Self {
+            pool,
+            queue: config.queue,
+            counters: Arc::default(),
+        })
+    }
+
+    pub(super) async fn migrate(&self) -> Result<(), DbError> {
+        let mut connection = self.pool.acquire().await?.detach();
+        // A migration may take its time.
+        connection
+            .execute("SET statement_timeout = 0; SET lock_timeout = 0")
+            .await?;
+        let done = migrate::run(Dialect::Postgres, &mut connection).await;
+        sqlx::Connection::close(connection).await?;
+        done
+    }
+
+    pub(super) async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: for<'a, 't> FnOnce(&'a mut Tx<'t>) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
+    {
+        let pool = self.pool.clone();
+        let task = async move { transaction(&pool, BEGIN_READ, work).await };
+        tokio::spawn(task)
+            .await
+            .unwrap_or_else(|_| Err(panicked().into()))
+    }
+
+    pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: for<'a, 't> FnOnce(&'a mut Tx<'t>) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
+    {
+        let place = Place::take(&self.counters, self.queue)?;
+        let pool = self.pool.clone();
+        let task = async move {
+            let answer = transaction(&pool, "BEGIN", work).await;
+            if answer.is_ok() {
+                place.0.commits.fetch_add(1, Ordering::Relaxed);
+            }
+            answer
+        };
+        tokio::spawn(task)
+            .await
+            .unwrap_or_else(|_| Err(panicked().into()))
+    }
+
+    pub(super) fn stats(&self) -> DbStats {
+        DbStats {
+            waiting: self.counters.waiting.load(Ordering::Relaxed),
+            writes: self.counters.writes.load(Ordering::Relaxed),
+            commits: self.counters.commits.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// A place among the writes that may wait; given back when dropped.
+struct Place(Arc<Counters>);
+
+impl Place {
+    fn take(counters: &Arc<Counters>, queue: usize) -> Result<Self, DbError> {
+        let place = Self(Arc::clone(counters));
+        if counters.waiting.fetch_add(1, Ordering::Relaxed) >= queue {
+            return Err(DbError::Overloaded);
+        }
+        counters.writes.fetch_add(1, Ordering::Relaxed);
+        Ok(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Runs inside a spawned task only: nobody can drop it half-way.
+async fn transaction<T, E, F>(pool: &PgPool, begin: &'static str, work: F) -> Result<T, E>
+where
+    E: From<DbError>,
+    F: for<'a, 't> FnOnce(&'a mut Tx<'t>) -> BoxFuture<'a, Result<T, E>>,
+{
+    let mut connection = pool.acquire().await.map_err(DbError::from)?;
+    execute(&mut connection, begin).await?;
+    let answer =
+        std::panic::AssertUnwindSafe(async { work(&mut Tx::Postgres(&mut connection)).await })
+            .catch_unwind()
+            .await;
+    let answer = answer.unwrap_or_else(|_| Err(panicked().into()));
+    let end = if answer.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    if let Err(error) = execute(&mut connection, end).await {
+        // Its state is in doubt, so nobody gets this connection again.
+        drop(connection.detach());
+        return Err(answer.err().unwrap_or_else(|| error.into()));
+    }
+    answer
+}
+
+async fn execute(connection: &mut PgConnection, text: &'static str) -> Result<(), DbError> {
+    // As a simple query: one round trip, no prepared statement.
+    connection.execute(text).await?;
+    Ok(())
+}
+
+fn panicked() -> DbError {
+    DbError::other("the work panicked inside its transaction")
+}

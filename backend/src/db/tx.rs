@@ -1,0 +1,57 @@
+//! One transaction, whichever database it is in.
+
+use sqlx::{PgConnection, SqliteConnection};
+
+/// An open transaction. Store functions take `tx: &mut Tx<'_>` and their scope (site, learner) first,
+/// and never begin or commit: [`Db::write`](super::Db::write) does.
+///
+/// A statement that failed must end the work in `Err`: PostgreSQL takes nothing more in that
+/// transaction and would answer its COMMIT by rolling back in silence.
+#[derive(Debug)]
+pub enum Tx<'c> {
+    /// In SQLite.
+    Sqlite(&'c mut SqliteConnection),
+    /// In PostgreSQL.
+    Postgres(&'c mut PgConnection),
+}
+
+impl Tx<'_> {
+    /// Picks the text of a statement that truly differs. Keep the two side by side as
+    /// `…_SQLITE` and `…_POSTGRES`.
+    pub fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite(_) => sqlite,
+            Self::Postgres(_) => postgres,
+        }
+    }
+}
+
+/// Runs one body on the connection inside a [`Tx`], compiled once per driver.
+///
+/// ```ignore
+/// let row: Option<SiteRow> = on!(tx, conn => sqlx::query_as("SELECT id, slug FROM site WHERE slug = $1")
+///     .bind(slug).fetch_optional(conn).await)?;
+/// ```
+///
+/// - `conn` is a `&mut SqliteConnection` or `&mut PgConnection`; write `&mut *conn` to use it twice.
+/// - `$1`, `derive(FromRow)`, `Uuid`, `i64` (BIGINT), `i32` (INTEGER), `bool`, `String`, `Vec<u8>` and
+///   `Option`s of them mean the same on both.
+/// - Many rows travel as one JSON parameter: on SQLite `FROM json_each($1) AS r` with
+///   `r.value ->> 'name'`, ids by `unhex(r.value ->> 'id', '-')`; on PostgreSQL
+///   `FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, name text)`.
+#[macro_export]
+macro_rules! on {
+    ($tx:expr, $conn:ident => $body:expr) => {
+        match &mut *$tx {
+            $crate::db::Tx::Sqlite(conn) => {
+                let $conn = &mut **conn;
+                $body
+            }
+            $crate::db::Tx::Postgres(conn) => {
+                let $conn = &mut **conn;
+                $body
+            }
+        }
+    };
+}
+pub use on;
