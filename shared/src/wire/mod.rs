@@ -1,6 +1,9 @@
 //! What goes over the wire between widget, backend and other people's programs (api.md).
 
+pub mod admin_site;
 pub mod enrollment;
+pub mod guest;
 pub mod merge;
 pub mod quiz;
+pub mod site;
 pub mod track;
