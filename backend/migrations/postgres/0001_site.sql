@@ -66,3 +66,4 @@ CREATE TABLE guest (
 
 CREATE INDEX guest_expiry ON guest (expires_at);
 CREATE INDEX guest_merged ON guest (site_id, merged_into) WHERE merged_into IS NOT NULL;
+CREATE INDEX guest_revoked ON guest (revoked_at) WHERE revoked_at IS NOT NULL; -- every server keeps these in memory
