@@ -1,3 +1,7 @@
 //! Jalon's server.
 
+pub mod app;
+pub mod clock;
+pub mod config;
 pub mod db;
+pub mod id;
