@@ -21,6 +21,7 @@ function speak(lang) {
   for (const element of document.querySelectorAll('[data-text]')) element.textContent = texts[element.dataset.text];
   for (const element of document.querySelectorAll('[data-label]')) element.setAttribute('aria-label', texts[element.dataset.label]);
   for (const element of document.querySelectorAll('[data-placeholder]')) element.placeholder = texts[element.dataset.placeholder];
+  say('');
   showMember();
   showWebhooks();
 }
