@@ -1,6 +1,6 @@
 //! The database room: one text for SQLite and PostgreSQL, and the only place a transaction begins.
 //!
-//! - A noun's `store` writes functions over [`Tx`] with the macro [`on!`]: one SQL text, one body.
+//! - A noun's `store` writes functions over [`Tx`] with the macros [`on!`] and [`execute!`]: one SQL text, one body.
 //! - [`Db::read`] gives a snapshot; [`Db::write`] a transaction that commits when the work answers `Ok`.
 //! - [`Gatherer`] takes all waiting commands of one kind into one transaction, for hot paths.
 //!
@@ -24,7 +24,7 @@ pub use config::{AddressError, DbAddress, DbConfig};
 pub use error::{ConstraintKind, DbError};
 pub use gather::Gatherer;
 pub use migrate::{digest as migrations_digest, latest as latest_migration};
-pub use tx::{Tx, on};
+pub use tx::{Tx, execute, on};
 
 /// The database. Cheap to clone: everybody shares the same connections.
 #[derive(Clone, Debug)]
@@ -123,12 +123,8 @@ impl Db {
 
     /// Asks the database for a sign of life, on a read connection.
     pub async fn ping(&self) -> Result<(), DbError> {
-        self.read(|tx| {
-            Box::pin(async move {
-                Ok(on!(tx, conn => sqlx::query("SELECT 1").execute(conn).await.map(drop))?)
-            })
-        })
-        .await
+        self.read(|tx| Box::pin(async move { execute!(tx, sqlx::query("SELECT 1")).map(drop) }))
+            .await
     }
 
     /// Whether this is SQLite: one process, one writer.

@@ -55,3 +55,18 @@ macro_rules! on {
     };
 }
 pub use on;
+
+/// Executes one statement inside a [`Tx`]: the number of rows it touched, or a
+/// [`DbError`](super::DbError). (The drivers' results are two types, so `on!` alone can't answer them.)
+///
+/// ```ignore
+/// let touched = execute!(tx, sqlx::query("UPDATE guest SET revoked_at = $1 WHERE id = $2").bind(now).bind(id))?;
+/// ```
+#[macro_export]
+macro_rules! execute {
+    ($tx:expr, $query:expr) => {
+        $crate::on!($tx, conn => $query.execute(conn).await.map(|done| done.rows_affected()))
+            .map_err($crate::db::DbError::from)
+    };
+}
+pub use execute;

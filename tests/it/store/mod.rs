@@ -1,0 +1,4 @@
+//! The database room, on both databases.
+
+mod group;
+mod schema;

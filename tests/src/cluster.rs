@@ -1,0 +1,111 @@
+//! A PostgreSQL to test on: the one that `TEST_DATABASE_URL` names, else a throw-away cluster of this
+//! process on a Unix socket, gone when the process is.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+/// The address of a database whose user may create others.
+pub fn address() -> &'static str {
+    static ADDRESS: LazyLock<String> = LazyLock::new(|| {
+        std::env::var("TEST_DATABASE_URL")
+            .ok()
+            .filter(|url| !url.is_empty())
+            .unwrap_or_else(start)
+    });
+    &ADDRESS
+}
+
+/// Starts a cluster that loses everything with the process: no sync, no TCP.
+fn start() -> String {
+    let bin = bin();
+    let root = output(Command::new("id").arg("-u")).trim() == "0";
+    let folder = std::env::temp_dir().join(format!("jalon-pg-{}", std::process::id()));
+    let data = folder.join("data");
+    std::fs::create_dir(&folder).unwrap();
+    watch(&bin, &folder, root);
+    if root {
+        // PostgreSQL refuses to run as root.
+        output(Command::new("chown").arg("postgres").arg(&folder));
+    }
+    output(
+        as_postgres(root, &bin.join("initdb"))
+            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8"])
+            .args(["--locale=C", "--no-sync", "-D"])
+            .arg(&data),
+    );
+    let options = format!(
+        "-c listen_addresses='' -c unix_socket_directories='{}' -c fsync=off -c synchronous_commit=off \
+         -c full_page_writes=off -c max_connections=200",
+        folder.display()
+    );
+    let log = folder.join("log");
+    output(
+        as_postgres(root, &bin.join("pg_ctl"))
+            .arg("-D")
+            .arg(&data)
+            .arg("-l")
+            .arg(log)
+            .args(["-o", &options, "-w", "start"]),
+    );
+    format!(
+        "postgres://postgres@localhost/postgres?host={}",
+        folder.display()
+    )
+}
+
+/// A shell that waits for our end (its input closes, whatever ended us) and then clears up.
+#[expect(
+    clippy::zombie_processes,
+    reason = "it outlives us: that is what it is for"
+)]
+fn watch(bin: &Path, folder: &Path, root: bool) {
+    use std::os::unix::process::CommandExt as _;
+    let user = if root { "runuser -u postgres -- " } else { "" };
+    let script = format!(
+        "cat >/dev/null; {user}'{}' -D '{folder}/data' -m immediate stop; rm -rf '{folder}'",
+        bin.join("pg_ctl").display(),
+        folder = folder.display()
+    );
+    let child = Command::new("sh")
+        .args(["-c", &script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Not ended by the Ctrl-C that ends us.
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    // Its input stays open as long as we live.
+    std::mem::forget(child);
+}
+
+fn as_postgres(root: bool, program: &Path) -> Command {
+    if !root {
+        return Command::new(program);
+    }
+    let mut command = Command::new("runuser");
+    command
+        .args(["-u", "postgres", "--"])
+        .arg(program)
+        .current_dir("/");
+    command
+}
+
+/// Where PostgreSQL's programs are.
+fn bin() -> PathBuf {
+    PathBuf::from(output(Command::new("pg_config").arg("--bindir")).trim())
+}
+
+fn output(command: &mut Command) -> String {
+    // No pipe for errors: what a daemon inherits would keep it open.
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .stdout(Stdio::piped());
+    let output = output
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error} (is PostgreSQL installed?)"));
+    assert!(output.status.success(), "{command:?}: {}", output.status);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
