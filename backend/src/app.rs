@@ -3,9 +3,13 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, DbError};
+use crate::job;
+use crate::stop::Stop;
 
 /// The running server's parts. Cheap to clone: one `Arc`.
 #[derive(Clone, Debug)]
@@ -27,6 +31,12 @@ impl AppState {
     #[expect(clippy::unused_async, reason = "the caches of the nouns load here")]
     pub async fn new(db: Db, clock: Clock, config: Config) -> Result<Self, DbError> {
         Ok(Self(Arc::new(App { db, clock, config })))
+    }
+
+    /// What runs beside the requests until `stop` is asked for. A noun with a background task adds it
+    /// here. Each must end soon after, and hand back what it leased.
+    pub fn background(&self, stop: &Stop) -> Vec<BoxFuture<'static, ()>> {
+        vec![Box::pin(job::run(self.clone(), stop.clone()))]
     }
 }
 

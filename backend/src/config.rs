@@ -68,107 +68,56 @@ pub enum LogFormat {
 #[derive(Clone, Default, Debug, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Database: sqlite://jalon.db, or postgres://user:password@host/name
-    #[arg(
-        long,
-        env = "JALON_DATABASE_URL",
-        value_name = "URL",
-        hide_env_values = true,
-        global = true
-    )]
+    /// The database's address. Every command has this flag, so the command line holds it itself.
+    #[arg(skip)]
     pub database_url: Option<String>,
     /// Connections to the database
-    #[arg(
-        long,
-        env = "JALON_DATABASE_CONNECTIONS",
-        value_name = "NUMBER",
-        global = true
-    )]
+    #[arg(long, env = "JALON_DATABASE_CONNECTIONS", value_name = "NUMBER")]
     pub database_connections: Option<u32>,
     /// Address and port to listen on [default: 127.0.0.1:8080]
-    #[arg(long, env = "JALON_LISTEN", value_name = "ADDR", global = true)]
+    #[arg(long, env = "JALON_LISTEN", value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
     /// Jalon's own address as browsers know it, e.g. <https://learn.example>
-    #[arg(long, env = "JALON_PUBLIC_URL", value_name = "URL", global = true)]
+    #[arg(long, env = "JALON_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<Url>,
     /// Address and port for /metrics (else it is behind an API key) [default: none]
-    #[arg(long, env = "JALON_METRICS_LISTEN", value_name = "ADDR", global = true)]
+    #[arg(long, env = "JALON_METRICS_LISTEN", value_name = "ADDR")]
     pub metrics_listen: Option<SocketAddr>,
     /// Proxies in front that set X-Forwarded-For [default: 0]
-    #[arg(
-        long,
-        env = "JALON_TRUSTED_PROXIES",
-        value_name = "NUMBER",
-        global = true
-    )]
+    #[arg(long, env = "JALON_TRUSTED_PROXIES", value_name = "NUMBER")]
     pub trusted_proxies: Option<usize>,
     /// How long a guest may come back to what they did [default: 90d]
-    #[arg(long, env = "JALON_GUEST_TTL", value_name = "PERIOD", global = true)]
+    #[arg(long, env = "JALON_GUEST_TTL", value_name = "PERIOD")]
     pub guest_ttl: Option<Period>,
     /// Longest life of a member token that is believed [default: 24h]
-    #[arg(
-        long,
-        env = "JALON_MEMBER_MAX_LIFETIME",
-        value_name = "PERIOD",
-        global = true
-    )]
+    #[arg(long, env = "JALON_MEMBER_MAX_LIFETIME", value_name = "PERIOD")]
     pub member_max_lifetime: Option<Period>,
     /// Requests a minute from one address; 0: no limit [default: 1200]
-    #[arg(
-        long,
-        env = "JALON_LIMIT_PER_ADDRESS",
-        value_name = "NUMBER",
-        global = true
-    )]
+    #[arg(long, env = "JALON_LIMIT_PER_ADDRESS", value_name = "NUMBER")]
     pub limit_per_address: Option<u32>,
     /// Requests a minute by one guest or member; 0: no limit [default: 600]
-    #[arg(
-        long,
-        env = "JALON_LIMIT_PER_LEARNER",
-        value_name = "NUMBER",
-        global = true
-    )]
+    #[arg(long, env = "JALON_LIMIT_PER_LEARNER", value_name = "NUMBER")]
     pub limit_per_learner: Option<u32>,
     /// Requests a minute for one site; 0: no limit [default: 0]
-    #[arg(
-        long,
-        env = "JALON_LIMIT_PER_SITE",
-        value_name = "NUMBER",
-        global = true
-    )]
+    #[arg(long, env = "JALON_LIMIT_PER_SITE", value_name = "NUMBER")]
     pub limit_per_site: Option<u32>,
     /// How long a request's head, or its body, may take to arrive [default: 10s]
-    #[arg(long, env = "JALON_READ_TIMEOUT", value_name = "PERIOD", global = true)]
+    #[arg(long, env = "JALON_READ_TIMEOUT", value_name = "PERIOD")]
     pub read_timeout: Option<Period>,
     /// How long a request may take to be answered [default: 30s]
-    #[arg(
-        long,
-        env = "JALON_ANSWER_TIMEOUT",
-        value_name = "PERIOD",
-        global = true
-    )]
+    #[arg(long, env = "JALON_ANSWER_TIMEOUT", value_name = "PERIOD")]
     pub answer_timeout: Option<Period>,
     /// Connections at once [default: 8192]
-    #[arg(
-        long,
-        env = "JALON_MAX_CONNECTIONS",
-        value_name = "NUMBER",
-        global = true
-    )]
+    #[arg(long, env = "JALON_MAX_CONNECTIONS", value_name = "NUMBER")]
     pub max_connections: Option<usize>,
     /// How long requests under way may take when the server stops [default: 20s]
-    #[arg(
-        long,
-        env = "JALON_SHUTDOWN_GRACE",
-        value_name = "PERIOD",
-        global = true
-    )]
+    #[arg(long, env = "JALON_SHUTDOWN_GRACE", value_name = "PERIOD")]
     pub shutdown_grace: Option<Period>,
     /// Accept http: webhook addresses on this machine (never in production)
-    #[arg(long, env = "JALON_DEVELOPMENT", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", global = true)]
+    #[arg(long, env = "JALON_DEVELOPMENT", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub development: Option<bool>,
     /// How the log is written [default: text]
-    #[arg(long, env = "JALON_LOG_FORMAT", value_name = "FORMAT", global = true)]
+    #[arg(long, env = "JALON_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }
 

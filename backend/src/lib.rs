@@ -5,3 +5,6 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod id;
+pub mod job;
+pub mod server;
+pub mod stop;
