@@ -8,8 +8,10 @@ use futures_util::future::BoxFuture;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, DbError};
+use crate::http::gate::Gate;
 use crate::job;
 use crate::stop::Stop;
+use crate::track::Tracks;
 
 /// The running server's parts. Cheap to clone: one `Arc`.
 #[derive(Clone, Debug)]
@@ -24,19 +26,33 @@ pub struct App {
     pub clock: Clock,
     /// The configuration.
     pub config: Config,
+    /// What every request passes: sites, tokens, limits, counters.
+    pub gate: Gate,
+    /// What learners may be shown, and what they do.
+    pub tracks: Tracks,
 }
 
 impl AppState {
     /// Puts the parts together. The database must be migrated.
-    #[expect(clippy::unused_async, reason = "the caches of the nouns load here")]
     pub async fn new(db: Db, clock: Clock, config: Config) -> Result<Self, DbError> {
-        Ok(Self(Arc::new(App { db, clock, config })))
+        let gate = Gate::new(&db, &clock, &config).await?;
+        let tracks = Tracks::new(&db, &clock);
+        Ok(Self(Arc::new(App {
+            db,
+            clock,
+            config,
+            gate,
+            tracks,
+        })))
     }
 
     /// What runs beside the requests until `stop` is asked for. A noun with a background task adds it
     /// here. Each must end soon after, and hand back what it leased.
     pub fn background(&self, stop: &Stop) -> Vec<BoxFuture<'static, ()>> {
-        vec![Box::pin(job::run(self.clone(), stop.clone()))]
+        vec![
+            Box::pin(job::run(self.clone(), stop.clone())),
+            Box::pin(Gate::watch(self.clone(), stop.clone())),
+        ]
     }
 }
 

@@ -1,0 +1,253 @@
+//! `Idempotency-Key`: the same key and body of the same caller answer the first result again.
+//!
+//! Who changes learning looks its key up and remembers its answer in the *same* write transaction as
+//! the change, so that a key is never remembered without its change, nor the other way round.
+
+use std::fmt::Write as _;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderName, HeaderValue, request::Parts},
+    response::Response,
+};
+use jalon_shared::{Learner, SiteId, Timestamp};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{code, error::ApiError};
+use crate::db::{DbError, Tx, on};
+
+/// The header that carries the key.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The header that marks an answer given again.
+pub const IDEMPOTENT_REPLAY: HeaderName = HeaderName::from_static("idempotent-replay");
+
+/// The caller's key, if there is one; 400 `invalid_idempotency_key` when it is not a UUID.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct IdemKey(pub Option<Uuid>);
+
+impl IdemKey {
+    /// Reads the header.
+    pub fn read(headers: &HeaderMap) -> Result<Self, ApiError> {
+        let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return if headers.contains_key(IDEMPOTENCY_KEY) {
+                Err(ApiError::new(&code::INVALID_IDEMPOTENCY_KEY).detail("The header came more than once."))
+            } else {
+                Ok(Self(None))
+            };
+        };
+        let key = value.to_str().ok().and_then(|text| Uuid::try_parse(text.trim()).ok());
+        key.map(|key| Self(Some(key))).ok_or_else(|| ApiError::new(&code::INVALID_IDEMPOTENCY_KEY))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IdemKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Self::read(&parts.headers)
+    }
+}
+
+/// What was asked, as a SHA-256 hash: of method, path and body.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl Fingerprint {
+    /// The fingerprint of a request.
+    pub fn of(method: &str, path: &str, body: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        for part in [method.as_bytes(), path.as_bytes(), body] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// As lower-case hexadecimal, the form in which a batch carries it through JSON.
+    pub fn hex(&self) -> String {
+        let mut text = String::with_capacity(64);
+        for byte in self.0 {
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+}
+
+/// Whose key it is, as the table holds it: `g:<guest>`, `u:<user>`, `k:<api key>` or `anonymous`.
+pub fn caller_of(learner: &Learner) -> String {
+    match learner {
+        Learner::Guest(id) => format!("g:{id}"),
+        Learner::User(id) => format!("u:{id}"),
+    }
+}
+
+/// The caller of a request without a token: there a key is the site's alone.
+pub const ANONYMOUS: &str = "anonymous";
+
+/// An answer given before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Remembered {
+    /// Its HTTP status.
+    pub status: u16,
+    /// Its body (or what it can be made from again).
+    pub response: String,
+}
+
+/// What is known of a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Lookup {
+    /// Nothing: do it.
+    Fresh,
+    /// It was done: answer this again, with `Idempotent-Replay: true`.
+    Replay(Remembered),
+    /// It was used for something else: 422 `idempotency_key_reused`.
+    Reused,
+}
+
+/// One key to look up, in a group of many.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// The caller's site.
+    pub site: SiteId,
+    /// See [`caller_of`].
+    pub caller: String,
+    /// The key.
+    pub key: Uuid,
+    /// What is asked now.
+    pub fingerprint: Fingerprint,
+}
+
+/// One answer to remember, in a group of many.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What it answers.
+    pub query: Query,
+    /// Its HTTP status.
+    pub status: u16,
+    /// Its body.
+    pub response: String,
+}
+
+/// Looks one key up.
+pub async fn lookup(tx: &mut Tx<'_>, query: &Query) -> Result<Lookup, DbError> {
+    let found: Option<(Vec<u8>, i64, String)> = on!(tx, conn => sqlx::query_as(
+        "SELECT fingerprint, CAST(status AS BIGINT), response FROM idempotency WHERE site_id = $1 AND caller = $2 AND key = $3")
+        .bind(query.site.0)
+        .bind(&query.caller)
+        .bind(query.key)
+        .fetch_optional(&mut *conn).await)?;
+    Ok(found.map_or(Lookup::Fresh, |row| judge(row, &query.fingerprint)))
+}
+
+fn judge((fingerprint, status, response): (Vec<u8>, i64, String), asked: &Fingerprint) -> Lookup {
+    if fingerprint == asked.0 {
+        Lookup::Replay(Remembered { status: u16::try_from(status).unwrap_or(200), response })
+    } else {
+        Lookup::Reused
+    }
+}
+
+/// Remembers one answer. A key that came in at the same moment by another backend is a constraint
+/// error, so that the change it belongs to is rolled back with it.
+pub async fn remember(tx: &mut Tx<'_>, answer: &Answer, now: Timestamp) -> Result<(), DbError> {
+    on!(tx, conn => sqlx::query(
+        "INSERT INTO idempotency (site_id, caller, key, fingerprint, status, response, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)")
+        .bind(answer.query.site.0)
+        .bind(&answer.query.caller)
+        .bind(answer.query.key)
+        .bind(answer.query.fingerprint.0.as_slice())
+        .bind(i32::from(answer.status))
+        .bind(&answer.response)
+        .bind(now.0)
+        .execute(&mut *conn).await.map(drop))?;
+    Ok(())
+}
+
+/// Looks many keys up in one statement; answers in the order asked.
+pub async fn lookup_all(tx: &mut Tx<'_>, queries: &[Query]) -> Result<Vec<Lookup>, DbError> {
+    const SQLITE: &str = "SELECT CAST(q.value ->> 0 AS BIGINT), i.fingerprint, CAST(i.status AS BIGINT), i.response \
+        FROM json_each($1) q CROSS JOIN idempotency i \
+        ON i.site_id = unhex(q.value ->> 1) AND i.caller = q.value ->> 2 AND i.key = unhex(q.value ->> 3)";
+    const POSTGRES: &str = "SELECT q.place, i.fingerprint, CAST(i.status AS BIGINT), i.response \
+        FROM (SELECT CAST(value ->> 0 AS BIGINT) AS place, CAST(value ->> 1 AS UUID) AS site_id, \
+                     value ->> 2 AS caller, CAST(value ->> 3 AS UUID) AS key \
+              FROM jsonb_array_elements(CAST($1 AS JSONB))) q \
+        JOIN idempotency i ON i.site_id = q.site_id AND i.caller = q.caller AND i.key = q.key";
+    let mut answers = vec![Lookup::Fresh; queries.len()];
+    if queries.is_empty() {
+        return Ok(answers);
+    }
+    let batch: Vec<_> = queries
+        .iter()
+        .enumerate()
+        .map(|(place, query)| (place, query.site.0.simple().to_string(), &query.caller, query.key.simple().to_string()))
+        .collect();
+    let batch = serde_json::to_string(&batch).unwrap_or_default();
+    let sql = tx.pick(SQLITE, POSTGRES);
+    let rows: Vec<(i64, Vec<u8>, i64, String)> = on!(tx, conn => sqlx::query_as(sql).bind(&batch).fetch_all(&mut *conn).await)?;
+    for (place, fingerprint, status, response) in rows {
+        let place = usize::try_from(place).unwrap_or(usize::MAX);
+        if let (Some(answer), Some(query)) = (answers.get_mut(place), queries.get(place)) {
+            *answer = judge((fingerprint, status, response), &query.fingerprint);
+        }
+    }
+    Ok(answers)
+}
+
+/// Remembers many answers in one statement.
+pub async fn remember_all(tx: &mut Tx<'_>, answers: &[Answer], now: Timestamp) -> Result<(), DbError> {
+    const SQLITE: &str = "INSERT INTO idempotency (site_id, caller, key, fingerprint, status, response, created_at) \
+        SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2), unhex(value ->> 3), value ->> 4, value ->> 5, $2 FROM json_each($1)";
+    const POSTGRES: &str = "INSERT INTO idempotency (site_id, caller, key, fingerprint, status, response, created_at) \
+        SELECT CAST(value ->> 0 AS UUID), value ->> 1, CAST(value ->> 2 AS UUID), decode(value ->> 3, 'hex'), CAST(value ->> 4 AS INTEGER), value ->> 5, $2 \
+        FROM jsonb_array_elements(CAST($1 AS JSONB))";
+    if answers.is_empty() {
+        return Ok(());
+    }
+    let batch: Vec<_> = answers
+        .iter()
+        .map(|answer| {
+            let query = &answer.query;
+            (query.site.0.simple().to_string(), &query.caller, query.key.simple().to_string(), query.fingerprint.hex(), answer.status, &answer.response)
+        })
+        .collect();
+    let batch = serde_json::to_string(&batch).unwrap_or_default();
+    let sql = tx.pick(SQLITE, POSTGRES);
+    on!(tx, conn => sqlx::query(sql).bind(&batch).bind(now.0).execute(&mut *conn).await.map(drop))?;
+    Ok(())
+}
+
+/// Marks an answer as given before.
+pub fn mark_replay(response: &mut Response) {
+    response.headers_mut().insert(IDEMPOTENT_REPLAY, HeaderValue::from_static("true"));
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_a_uuid_or_refused() {
+        let read = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(IDEMPOTENCY_KEY, value.parse().unwrap());
+            }
+            IdemKey::read(&headers).map(|key| key.0.is_some()).map_err(|error| error.problem().code.to_string())
+        };
+        assert_eq!(read(&[]), Ok(false));
+        assert_eq!(read(&["01890a5d-ac96-774b-bcce-b302099a8057"]), Ok(true));
+        for bad in [&["1"][..], &[""], &["01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a8057"]] {
+            assert_eq!(read(bad), Err("invalid_idempotency_key".to_owned()));
+        }
+    }
+
+    #[test]
+    fn fingerprints_do_not_run_together() {
+        assert_ne!(Fingerprint::of("POST", "/a", b"b"), Fingerprint::of("POST", "/ab", b""));
+        assert_eq!(Fingerprint::of("POST", "/a", b"").hex().len(), 64);
+    }
+}

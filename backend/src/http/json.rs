@@ -1,0 +1,217 @@
+//! Bodies as JSON: what can't be read is a problem with a stable code and a pointer to the field.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, Request},
+    http::{HeaderMap, header},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use serde_path_to_error::Segment;
+
+use super::{
+    code,
+    error::ApiError,
+    idempotency::{Fingerprint, IdemKey},
+};
+use crate::app::AppState;
+
+/// The most a body may hold, in bytes.
+pub const MAX_BODY: usize = 256 * 1024;
+
+/// A JSON body. A blank one reads as `{}`, so that a body with optional fields only may be left out.
+///
+/// Answers 400 `invalid_json`, 408 `request_timeout`, 413 `body_too_large`, 415
+/// `unsupported_media_type`, 422 `unknown_field`, `missing_field` or `invalid_value`.
+#[derive(Debug)]
+pub struct ApiJson<T>(pub T);
+
+/// A JSON body with its idempotency key, for every POST that changes learning.
+#[derive(Debug)]
+pub struct IdemJson<T> {
+    /// The body.
+    pub body: T,
+    /// The key, if the caller sent one.
+    pub key: IdemKey,
+    /// Of method, path and body: the same key with another one is refused.
+    pub fingerprint: Fingerprint,
+}
+
+impl<T: DeserializeOwned> FromRequest<AppState> for ApiJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let bytes = read_body(&parts.headers, body, state.config.read_timeout).await?;
+        parse(&parts.headers, &bytes).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<AppState> for IdemJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let key = IdemKey::read(&parts.headers)?;
+        let bytes = read_body(&parts.headers, body, state.config.read_timeout).await?;
+        let body = parse(&parts.headers, &bytes)?;
+        let fingerprint = match key.0 {
+            Some(_) => Fingerprint::of(parts.method.as_str(), parts.uri.path(), &bytes),
+            None => Fingerprint::default(),
+        };
+        Ok(Self { body, key, fingerprint })
+    }
+}
+
+async fn read_body(headers: &HeaderMap, body: Body, timeout: Duration) -> Result<Bytes, ApiError> {
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > MAX_BODY) {
+        return Err(ApiError::new(&code::BODY_TOO_LARGE));
+    }
+    // Only bytes are awaited here: no transaction stands inside this timeout.
+    match tokio::time::timeout(timeout, Limited::new(body, MAX_BODY).collect()).await {
+        Err(_) => Err(ApiError::new(&code::REQUEST_TIMEOUT)),
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::new(&code::BODY_TOO_LARGE)),
+        Ok(Err(_)) => Err(ApiError::new(&code::INVALID_REQUEST).detail("The body ended before it was complete.")),
+    }
+}
+
+fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, ApiError> {
+    let bytes = if bytes.iter().all(u8::is_ascii_whitespace) {
+        b"{}".as_slice()
+    } else if is_json(headers) {
+        bytes
+    } else {
+        return Err(ApiError::new(&code::UNSUPPORTED_MEDIA_TYPE));
+    };
+    // The fast way first; only what fails is read again to find out where.
+    serde_json::from_slice(bytes).or_else(|_| explain(bytes))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+        || essence.len() > 17 && essence.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("application/")) && essence.ends_with("+json")
+}
+
+/// Reads JSON (of a request or a file) and says what is wrong and where.
+pub fn explain<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = match serde_path_to_error::deserialize(&mut json) {
+        Ok(value) => value,
+        Err(error) => return Err(to_problem(error.path(), error.inner())),
+    };
+    match json.end() {
+        Ok(()) => Ok(value),
+        Err(error) => Err(not_json(&error)),
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> ApiError {
+    ApiError::new(&code::INVALID_JSON).detail(format!("{error}."))
+}
+
+fn to_problem(path: &serde_path_to_error::Path, error: &serde_json::Error) -> ApiError {
+    if error.classify() != Category::Data {
+        return not_json(error);
+    }
+    let message = error.to_string();
+    // serde_json ends its messages with a place in the text, which a pointer says better.
+    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+    let mut pointer = pointer(path);
+    let (code, field) = match message.split('`').collect::<Vec<_>>().as_slice() {
+        ["unknown field ", field, ..] => (&code::UNKNOWN_FIELD, Some(*field)),
+        ["missing field ", field, ..] => (&code::MISSING_FIELD, Some(*field)),
+        _ => (&code::INVALID_VALUE, None),
+    };
+    if let Some(field) = field {
+        let segment = format!("/{}", escape(field));
+        // The path already ends with an unknown field, but not with a missing one.
+        if code.code == "missing_field" || !pointer.ends_with(&segment) {
+            pointer.push_str(&segment);
+        }
+    }
+    ApiError::new(code).field(pointer, code.code, format!("{message}."))
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", escape(key))),
+            // A variant's name does not stand in the text of an internally tagged enum.
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Outer {
+        name: String,
+        #[serde(default)]
+        inner: Vec<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Inner {
+        #[serde(rename = "a/b")]
+        size: u8,
+    }
+
+    fn refused(text: &str) -> (u16, String, Option<String>) {
+        let error = explain::<Outer>(text.as_bytes()).unwrap_err();
+        let problem = error.problem();
+        (problem.status, problem.code.to_string(), problem.errors.first().map(|error| error.pointer.clone()))
+    }
+
+    #[test]
+    fn every_mistake_has_a_code_and_a_pointer() {
+        for (text, status, code, pointer) in [
+            (r#"{"nam": 1}"#, 422, "unknown_field", Some("/nam")),
+            (r#"{"name": "a", "inner": [{"a/b": 1}, {"x": 1}]}"#, 422, "unknown_field", Some("/inner/1/x")),
+            (r#"{"name": "a", "inner": [{}]}"#, 422, "missing_field", Some("/inner/0/a~1b")),
+            (r#"{"name": 7}"#, 422, "invalid_value", Some("/name")),
+            (r#"{"name": "a", "inner": [{"a/b": 256}]}"#, 422, "invalid_value", Some("/inner/0/a~1b")),
+            (r#"{"name": "a", "name": "b"}"#, 422, "invalid_value", None),
+            ("[]", 422, "missing_field", None),
+            ("{", 400, "invalid_json", None),
+            ("{} x", 422, "missing_field", Some("/name")),
+            (r#"{"name":"a"} x"#, 400, "invalid_json", None),
+            ("\u{feff}{}", 400, "invalid_json", None),
+        ] {
+            let (got_status, got_code, got_pointer) = refused(text);
+            if let Some(pointer) = pointer {
+                assert_eq!(got_pointer.as_deref(), Some(pointer), "{text}");
+            }
+            if text != "[]" {
+                assert_eq!((got_status, got_code.as_str()), (status, code), "{text}");
+            }
+        }
+        let deep = format!("{{\"name\": {}", "[".repeat(100_000));
+        assert!(refused(&deep).0 < 500);
+    }
+}

@@ -1,0 +1,157 @@
+//! Rate limits: per address, per learner, per site. A limiter is one map; a check is one lookup.
+
+use std::{
+    hash::{BuildHasher, Hash, RandomState},
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+};
+
+use axum::http::{HeaderMap, HeaderName};
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock as _, DefaultClock},
+    state::keyed::DashMapStateStore,
+};
+use jalon_shared::{Learner, SiteId};
+
+use super::error::ApiError;
+use crate::config;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The three limits; each may be off.
+#[derive(Debug)]
+pub struct Limits {
+    address: Option<Limit>,
+    learner: Option<Limit>,
+    site: Option<Limit>,
+}
+
+/// One limit. Keys are hashed to 64 bits with a seed nobody outside knows, so an entry is small.
+#[derive(Debug)]
+struct Limit {
+    limiter: RateLimiter<u64, DashMapStateStore<u64>, DefaultClock>,
+    seed: RandomState,
+}
+
+impl Limit {
+    fn new(per_minute: u32) -> Option<Self> {
+        let quota = Quota::per_minute(NonZeroU32::new(per_minute)?);
+        Some(Self { limiter: RateLimiter::dashmap(quota), seed: RandomState::new() })
+    }
+
+    fn check(&self, key: impl Hash) -> Result<(), ApiError> {
+        self.limiter.check_key(&self.seed.hash_one(key)).map_err(|not_until| {
+            let wait = not_until.wait_time_from(DefaultClock::default().now());
+            ApiError::rate_limited(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+        })
+    }
+}
+
+impl Limits {
+    /// As configured; 0 is no limit.
+    pub fn new(config: config::Limits) -> Self {
+        Self {
+            address: Limit::new(config.per_address),
+            learner: Limit::new(config.per_learner),
+            site: Limit::new(config.per_site),
+        }
+    }
+
+    /// Counts a request from an address; IPv6 by /64, which is what one subscriber has.
+    pub fn address(&self, address: IpAddr) -> Result<(), ApiError> {
+        self.address.as_ref().map_or(Ok(()), |limit| limit.check(network(address)))
+    }
+
+    /// Counts a request by a learner.
+    pub fn learner(&self, site: SiteId, learner: &Learner) -> Result<(), ApiError> {
+        self.learner.as_ref().map_or(Ok(()), |limit| limit.check((site, learner)))
+    }
+
+    /// Counts a request for a site.
+    pub fn site(&self, site: SiteId) -> Result<(), ApiError> {
+        self.site.as_ref().map_or(Ok(()), |limit| limit.check(site))
+    }
+
+    /// Forgets who has not come for long enough to have the full quota again.
+    pub fn sweep(&self) {
+        for limit in [&self.address, &self.learner, &self.site].into_iter().flatten() {
+            limit.limiter.retain_recent();
+            limit.limiter.shrink_to_fit();
+        }
+    }
+}
+
+fn network(address: IpAddr) -> u128 {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => u128::from(u32::from(v4)),
+        IpAddr::V6(v6) => u128::from(v6) & !u128::from(u64::MAX),
+    }
+}
+
+/// Where a request comes from. `trusted` proxies of ours stand before us and each has put the address
+/// it saw at the right end of `X-Forwarded-For`; what stands further left is the caller's own claim.
+pub fn client_address(headers: &HeaderMap, peer: Option<SocketAddr>, trusted: usize) -> Option<IpAddr> {
+    let peer = peer.map(|peer| peer.ip());
+    if trusted == 0 {
+        return peer;
+    }
+    let entries = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let entries: Vec<&str> = entries.map(str::trim).collect();
+    let seen = entries.len().checked_sub(trusted).and_then(|place| entries.get(place));
+    seen.and_then(|text| parse_address(text)).or(peer)
+}
+
+fn parse_address(text: &str) -> Option<IpAddr> {
+    text.parse()
+        .ok()
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+        .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_proxies_are_believed() {
+        let peer = Some("10.0.0.1:999".parse().unwrap());
+        let client = |forwarded: &[&str], trusted| {
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append(FORWARDED_FOR, value.parse().unwrap());
+            }
+            client_address(&headers, peer, trusted).unwrap().to_string()
+        };
+        assert_eq!(client(&["1.1.1.1"], 0), "10.0.0.1", "nobody is trusted");
+        assert_eq!(client(&["6.6.6.6, 2.2.2.2"], 1), "2.2.2.2", "the leftmost is the attacker's");
+        assert_eq!(client(&["6.6.6.6", "2.2.2.2, 3.3.3.3"], 2), "2.2.2.2");
+        assert_eq!(client(&["6.6.6.6"], 2), "10.0.0.1", "did not come through our proxies");
+        assert_eq!(client(&["6.6.6.6, rubbish"], 1), "10.0.0.1");
+        assert_eq!(client(&["[2001:db8::1]:443"], 1), "2001:db8::1");
+        assert_eq!(client(&[], 1), "10.0.0.1");
+    }
+
+    #[test]
+    fn an_ipv6_subscriber_is_one_and_ipv4_is_itself() {
+        let network = |text: &str| network(text.parse().unwrap());
+        assert_eq!(network("2001:db8:0:1::1"), network("2001:db8:0:1:ffff::2"));
+        assert_ne!(network("2001:db8:0:1::1"), network("2001:db8:0:2::1"));
+        assert_eq!(network("::ffff:1.2.3.4"), network("1.2.3.4"));
+        assert_ne!(network("1.2.3.4"), network("1.2.3.5"));
+    }
+
+    #[test]
+    fn the_limit_says_how_long_to_wait() {
+        let limits = Limits::new(config::Limits { per_address: 2, per_learner: 0, per_site: 0 });
+        let here: IpAddr = "1.2.3.4".parse().unwrap();
+        assert!(limits.address(here).is_ok() && limits.address(here).is_ok());
+        let refused = limits.address(here).unwrap_err();
+        assert_eq!(refused.problem().status, 429);
+        assert!(limits.address("1.2.3.5".parse().unwrap()).is_ok());
+        limits.sweep();
+        assert!(limits.address(here).is_err(), "who is being limited is not forgotten");
+        assert!(limits.site(SiteId(uuid::Uuid::nil())).is_ok(), "0 is no limit");
+    }
+}

@@ -1,0 +1,71 @@
+//! The whole API on one screen.
+
+use axum::{Router, extract::DefaultBodyLimit, middleware, response::IntoResponse, routing::get};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{ApiError, edge, health, json::MAX_BODY};
+use crate::{
+    app::AppState,
+    guest, site,
+    track::{page, routes as tracks, routes_admin as authoring},
+};
+
+#[derive(OpenApi)]
+#[openapi(info(title = "Jalon", description = "Learning inside other people's pages."))]
+struct ApiDoc;
+
+fn api() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(ApiDoc::openapi())
+        // Learner
+        .routes(routes!(site::routes::show_site))
+        .routes(routes!(site::routes::list_languages))
+        .routes(routes!(guest::routes::create_guest))
+        .routes(routes!(tracks::list_tracks))
+        .routes(routes!(tracks::get_track))
+        .routes(routes!(tracks::preview_step))
+        .routes(routes!(tracks::enroll_in_track))
+        .routes(routes!(tracks::list_my_enrollments))
+        .routes(routes!(tracks::get_enrollment))
+        .routes(routes!(tracks::get_step, tracks::report_step))
+        .routes(routes!(tracks::advance_step))
+        .routes(routes!(tracks::merge_guest))
+        .routes(routes!(tracks::export_me))
+        .routes(routes!(tracks::erase_me))
+        // Authoring
+        .routes(routes!(authoring::list_tracks_admin))
+        .routes(routes!(authoring::get_track_admin, authoring::put_track, authoring::patch_track))
+        .routes(routes!(authoring::publish_track))
+        .routes(routes!(authoring::retire_track))
+        // Site
+        .routes(routes!(authoring::list_events))
+        .routes(routes!(authoring::get_statistics))
+        .routes(routes!(site::routes::list_sites, site::routes::create_site))
+        .routes(routes!(site::routes::show_admin_site, site::routes::change_site))
+        .routes(routes!(site::routes::list_keys, site::routes::create_key))
+        .routes(routes!(site::routes::revoke_key))
+        .routes(routes!(site::routes::list_signing_keys, site::routes::create_signing_key))
+        .routes(routes!(site::routes::expire_signing_key))
+        .routes(routes!(guest::routes::revoke_guest))
+        // Operations
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+}
+
+/// The OpenAPI document, generated from the code.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    api().into_openapi()
+}
+
+/// The server's router.
+pub fn router(state: AppState) -> Router {
+    let (router, _) = api().split_for_parts();
+    router
+        .route("/t/page.css", get(page::style))
+        .route("/t/{site}/{track}", get(page::show_track_page))
+        .fallback(async || ApiError::not_found().into_response())
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(state.clone(), edge::edge))
+        .with_state(state)
+}

@@ -1,0 +1,161 @@
+//! Key sets of other servers (JWKS, RFC 7517): fetched, kept for ten minutes, and longer when the
+//! other server does not answer.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures_util::future::BoxFuture;
+use jalon_shared::Timestamp;
+use jsonwebtoken::{
+    Algorithm, DecodingKey,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse},
+};
+use serde::Deserialize;
+
+/// How long a key set is fresh, in seconds.
+const FRESH_SECONDS: i64 = 600;
+/// How long a stale one still serves when a new one can't be had, in seconds.
+const STALE_SECONDS: i64 = 24 * 3600;
+/// How soon a set is fetched again for a `kid` it lacks, or after a failure, in seconds.
+const AGAIN_SECONDS: i64 = 30;
+/// The most keys taken from a set.
+const MAX_KEYS: usize = 50;
+/// The most bytes a set may have; whoever fetches holds to it.
+pub const MAX_BYTES: usize = 128 * 1024;
+
+/// Fetches the text at an address: through a client that refuses private addresses, follows no
+/// redirect, and gives up after a few seconds.
+pub type Fetch = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Vec<u8>, String>> + Send + Sync>;
+
+/// The key sets, by address.
+#[derive(Clone)]
+pub struct KeySets {
+    fetch: Fetch,
+    sets: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<Entry>>>>>,
+}
+
+impl std::fmt::Debug for KeySets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeySets").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct Entry {
+    keys: Arc<Vec<Key>>,
+    fetched_at: Option<Timestamp>,
+    tried_at: Option<Timestamp>,
+}
+
+struct Key {
+    kid: Option<String>,
+    algorithm: Algorithm,
+    key: DecodingKey,
+}
+
+/// The set can't be had, and there is none from before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unavailable;
+
+impl KeySets {
+    /// Key sets that are fetched like this.
+    pub fn new(fetch: Fetch) -> Self {
+        Self { fetch, sets: Arc::default() }
+    }
+
+    /// The keys for this algorithm: the one of this `kid`, or all where the token names none.
+    pub async fn keys(&self, url: &str, kid: Option<&str>, algorithm: Algorithm, now: Timestamp) -> Result<Vec<DecodingKey>, Unavailable> {
+        let entry = {
+            let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(sets.entry(url.to_owned()).or_default())
+        };
+        // Whoever comes while the set is being fetched waits for that fetch.
+        let mut entry = entry.lock().await;
+        let age = entry.fetched_at.map(|at| now.0.saturating_sub(at.0) / 1000);
+        let lacks = kid.is_some_and(|kid| !entry.keys.iter().any(|key| key.kid.as_deref() == Some(kid)));
+        let may_try = entry.tried_at.is_none_or(|at| now.0.saturating_sub(at.0) >= AGAIN_SECONDS * 1000);
+        if may_try && (age.is_none_or(|age| age >= FRESH_SECONDS) || lacks) {
+            entry.tried_at = Some(now);
+            match (self.fetch)(url.to_owned()).await.and_then(|bytes| read(&bytes)) {
+                Ok(keys) => {
+                    entry.keys = Arc::new(keys);
+                    entry.fetched_at = Some(now);
+                }
+                Err(error) => tracing::warn!(url, error, "a key set can't be fetched"),
+            }
+        }
+        let usable = entry.fetched_at.is_some_and(|at| now.0.saturating_sub(at.0) / 1000 < STALE_SECONDS);
+        if !usable {
+            return Err(Unavailable);
+        }
+        Ok(entry
+            .keys
+            .iter()
+            .filter(|key| key.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid))
+            .map(|key| key.key.clone())
+            .collect())
+    }
+}
+
+#[derive(Deserialize)]
+struct Set {
+    keys: Vec<serde_json::Value>,
+}
+
+fn read(bytes: &[u8]) -> Result<Vec<Key>, String> {
+    let set: Set = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    // A key of a kind we don't know must not spoil the others (RFC 7517, 5).
+    Ok(set.keys.into_iter().take(MAX_KEYS).filter_map(|key| read_key(&serde_json::from_value(key).ok()?)).collect())
+}
+
+fn read_key(jwk: &Jwk) -> Option<Key> {
+    let algorithm = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => Algorithm::RS256,
+        AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => Algorithm::ES256,
+        AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => Algorithm::EdDSA,
+        // Symmetric keys have no place in a public set.
+        _ => return None,
+    };
+    let fits = jwk.common.key_algorithm.is_none_or(|named| named == algorithm.into());
+    let signs = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
+    if !fits || !signs {
+        return None;
+    }
+    Some(Key { kid: jwk.common.key_id.clone(), algorithm, key: DecodingKey::from_jwk(jwk).ok()? })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    const ED: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+
+    #[tokio::test]
+    async fn a_set_is_fetched_rarely_and_outlives_a_failure() {
+        let fetched = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&fetched);
+        let sets = KeySets::new(Arc::new(move |_| {
+            let count = counter.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async move {
+                if count == 0 { Ok(format!("{{\"keys\":[{ED},{{\"kty\":\"oct\",\"kid\":\"b\",\"k\":\"c2VjcmV0\"}},{{\"kty\":\"new\"}}]}}").into_bytes()) } else { Err("down".into()) }
+            })
+        }));
+        let ask = async |kid: Option<&str>, at: i64| sets.keys("https://id.example/jwks", kid, Algorithm::EdDSA, Timestamp(at * 1000)).await.map(|keys| keys.len());
+        assert_eq!(ask(Some("a"), 0).await, Ok(1));
+        assert_eq!(ask(None, 1).await, Ok(1), "without a kid, all of that algorithm");
+        assert_eq!(ask(Some("b"), 2).await, Ok(0), "a symmetric key is none; and no fetch so soon");
+        assert_eq!(fetched.load(Ordering::SeqCst), 1);
+        assert_eq!(ask(Some("z"), 40).await, Ok(0), "an unknown kid lets it be fetched again");
+        assert_eq!(ask(Some("z"), 50).await, Ok(0));
+        assert_eq!(fetched.load(Ordering::SeqCst), 2);
+        assert_eq!(ask(Some("a"), 700).await, Ok(1), "stale, but the other server is down");
+        assert_eq!(fetched.load(Ordering::SeqCst), 3);
+        assert_eq!(ask(Some("a"), 100_000).await, Err(Unavailable), "too old");
+        assert_eq!(sets.keys("https://id.example/jwks", Some("a"), Algorithm::ES256, Timestamp(701_000)).await.unwrap().len(), 0, "the algorithm is the key's");
+    }
+}
