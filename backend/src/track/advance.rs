@@ -1,0 +1,331 @@
+//! The hot path: what learners do, group by group.
+//!
+//! All commands that wait are taken together: their rows are loaded in one statement, decided in
+//! memory one after the other, and written in one statement a table. A refused command never reaches
+//! the write. What is answered is durable, and remembered under its idempotency key in the same commit.
+
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+use jalon_shared::{
+    EnrollmentId, GuestId, Lang, Learner, SiteId, Timestamp,
+    quiz,
+    track::{self, Command, Enrollment, OutlineStep, Refusal, TrackEvent, enrollment::Attempt},
+    wire::{
+        enrollment::{AdvanceRequest, AdvanceResponse, ReportRequest, TrackRef},
+        quiz::QuizResult,
+    },
+};
+use uuid::Uuid;
+
+use super::{
+    catalog::{Catalog, Version},
+    completed,
+    store::{self, EventRecord},
+    view,
+};
+use crate::{
+    clock::Clock,
+    db::{Db, DbError, Gatherer, Tx},
+    guest::{self, store::GuestState},
+    http::{
+        error::ApiError,
+        idempotency::{self, Fingerprint, Lookup},
+    },
+    webhook::outbox,
+};
+
+/// What a learner asks to do with a step of an enrollment.
+#[derive(Clone, Debug)]
+pub struct Advance {
+    /// The caller's site.
+    pub site: SiteId,
+    /// The site's slug.
+    pub site_slug: Arc<str>,
+    /// The caller.
+    pub learner: Learner,
+    /// The enrollment.
+    pub enrollment: EnrollmentId,
+    /// The step, by its order in the enrollment's version.
+    pub order: u16,
+    /// What to do.
+    pub what: What,
+    /// The idempotency key, and what was asked with it.
+    pub key: Option<(Uuid, Fingerprint)>,
+    /// In which languages to answer.
+    pub wanted: Vec<Lang>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// `POST …/advance`.
+    Advance(AdvanceRequest),
+    /// `PATCH …/steps/{order}`.
+    Report(ReportRequest),
+}
+
+/// An answer, ready to be sent: the body, and whether it was given before.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// JSON.
+    pub body: String,
+    /// Whether its key was answered before.
+    pub replay: bool,
+}
+
+/// Takes learners' commands.
+#[derive(Clone, Debug)]
+pub struct Advancer {
+    gatherer: Gatherer<Advance, Result<Done, Refused>>,
+}
+
+/// Why a command was refused.
+#[derive(Clone, Debug)]
+pub enum Refused {
+    /// No such enrollment, or not the caller's.
+    NotFound,
+    /// The guest was merged into a member: its token no longer writes (M5).
+    GuestMerged,
+    /// The guest's token was revoked.
+    GuestRevoked,
+    /// The same key with another body.
+    KeyReused,
+    /// A rule says no; with the title of the step that blocks.
+    Rule(Refusal, Option<String>),
+    /// The answers' form is wrong.
+    Answers(Vec<jalon_shared::FieldError>),
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotFound => Self::not_found(),
+            Refused::GuestMerged => super::problem::guest_merged(),
+            Refused::GuestRevoked => Self::token_revoked(),
+            Refused::KeyReused => Self::idempotency_key_reused(),
+            Refused::Answers(faults) => Self::validation_failed(faults),
+            Refused::Rule(refusal, title) => super::problem::refusal(&refusal, title),
+        }
+    }
+}
+
+impl Advancer {
+    /// Starts gathering.
+    pub fn new(db: &Db, catalog: &Catalog, clock: &Clock) -> Self {
+        let (catalog, clock) = (catalog.clone(), clock.clone());
+        let gatherer = Gatherer::new(db, move |tx, commands| {
+            let (catalog, now) = (catalog.clone(), clock.now());
+            Box::pin(async move { run(tx, &catalog, commands, now).await })
+        });
+        Self { gatherer }
+    }
+
+    /// Does what a learner asks; durable once answered.
+    pub async fn advance(&self, command: Advance) -> Result<Done, ApiError> {
+        let key = command.enrollment.0.as_u64_pair().1;
+        Ok(self.gatherer.submit(key, command).await??)
+    }
+}
+
+/// One group, while it is decided.
+struct Group {
+    now: Timestamp,
+    enrollments: HashMap<EnrollmentId, Enrollment>,
+    versions: HashMap<EnrollmentId, Arc<Version>>,
+    guests: HashMap<GuestId, GuestState>,
+    changed: BTreeSet<EnrollmentId>,
+    events: Vec<EventRecord>,
+    messages: Vec<outbox::Message>,
+    answers: Vec<idempotency::Answer>,
+}
+
+async fn run(tx: &mut Tx<'_>, catalog: &Catalog, commands: Vec<Advance>, now: Timestamp) -> Result<Vec<Result<Done, Refused>>, DbError> {
+    let ids: Vec<EnrollmentId> = commands.iter().map(|command| command.enrollment).collect::<BTreeSet<_>>().into_iter().collect();
+    // First the rows, locked; then the keys: who waited for a row sees what its owner remembered.
+    let enrollments = store::enrollments_for_update(tx, &ids).await?;
+    let queries: Vec<idempotency::Query> = commands.iter().filter_map(query).collect();
+    let mut lookups = idempotency::lookup_all(tx, &queries).await?.into_iter();
+    let guests: BTreeSet<(SiteId, GuestId)> = commands.iter().filter_map(|command| Some((command.site, command.learner.guest_id()?))).collect();
+    let guests = guest::store::guest_states(tx, &guests.into_iter().collect::<Vec<_>>()).await?;
+
+    let mut group = Group {
+        now,
+        versions: versions(tx, catalog, &enrollments).await?,
+        enrollments: enrollments.into_iter().map(|enrollment| (enrollment.id, enrollment)).collect(),
+        guests,
+        changed: BTreeSet::new(),
+        events: Vec::new(),
+        messages: Vec::new(),
+        answers: Vec::new(),
+    };
+    let mut seen: HashMap<(SiteId, String, Uuid), (Fingerprint, Result<Done, Refused>)> = HashMap::new();
+    let mut results = Vec::with_capacity(commands.len());
+    for command in &commands {
+        let Some(query) = query(command) else {
+            results.push(group.decide(command, None)?);
+            continue;
+        };
+        let lookup = lookups.next().unwrap_or(Lookup::Fresh);
+        let result = match seen.entry((query.site, query.caller.clone(), query.key)) {
+            // The same key twice in one group: the second hears what the first heard.
+            Entry::Occupied(first) => {
+                let (fingerprint, result) = first.get();
+                if *fingerprint == query.fingerprint { result.clone().map(|done| Done { replay: true, ..done }) } else { Err(Refused::KeyReused) }
+            }
+            Entry::Vacant(place) => {
+                let fingerprint = query.fingerprint;
+                let result = match lookup {
+                    Lookup::Replay(before) => Ok(Done { body: before.response, replay: true }),
+                    Lookup::Reused => Err(Refused::KeyReused),
+                    Lookup::Fresh => group.decide(command, Some(query))?,
+                };
+                place.insert((fingerprint, result.clone()));
+                result
+            }
+        };
+        results.push(result);
+    }
+    if !group.changed.is_empty() {
+        let changed: Vec<&Enrollment> = group.changed.iter().filter_map(|id| group.enrollments.get(id)).collect();
+        store::update_enrollments(tx, changed).await?;
+    }
+    store::append_events(tx, &group.events).await?;
+    outbox::enqueue(tx, &group.messages, now).await?;
+    idempotency::remember_all(tx, &group.answers, now).await?;
+    Ok(results)
+}
+
+fn query(command: &Advance) -> Option<idempotency::Query> {
+    let (key, fingerprint) = command.key?;
+    Some(idempotency::Query { site: command.site, caller: idempotency::caller_of(&command.learner), key, fingerprint })
+}
+
+/// The versions these enrollments are in; all of them in memory, but the first time.
+async fn versions(tx: &mut Tx<'_>, catalog: &Catalog, enrollments: &[Enrollment]) -> Result<HashMap<EnrollmentId, Arc<Version>>, DbError> {
+    let mut versions = HashMap::with_capacity(enrollments.len());
+    for enrollment in enrollments {
+        versions.insert(enrollment.id, super::version_of(tx, catalog, enrollment).await?);
+    }
+    Ok(versions)
+}
+
+impl Group {
+    /// Decides one command on what the group has made of its enrollment so far.
+    fn decide(&mut self, command: &Advance, query: Option<idempotency::Query>) -> Result<Result<Done, Refused>, DbError> {
+        if let Some(guest) = command.learner.guest_id() {
+            match self.guests.get(&guest) {
+                Some(GuestState::Live) => {}
+                Some(GuestState::Merged(_)) => return Ok(Err(Refused::GuestMerged)),
+                Some(GuestState::Revoked) | None => return Ok(Err(Refused::GuestRevoked)),
+            }
+        }
+        let found = self.enrollments.get_mut(&command.enrollment).filter(|found| found.site_id == command.site && found.learner == command.learner);
+        let (Some(enrollment), Some(version)) = (found, self.versions.get(&command.enrollment)) else { return Ok(Err(Refused::NotFound)) };
+        let Some(step) = version.outline.at(command.order).copied() else { return Ok(Err(Refused::NotFound)) };
+        let (wish, result) = match understand(command, version, enrollment, &step, self.now) {
+            Ok(understood) => understood,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let happened = match track::decide(&version.outline, &enrollment.progress, &wish, self.now) {
+            Ok(happened) => happened,
+            Err(refusal) => return Ok(Err(Refused::Rule(refusal.clone(), blocking_title(&refusal, version, &command.wanted)))),
+        };
+        for event in &happened {
+            enrollment.apply(event);
+            let id = crate::id::new_v7(self.now);
+            self.events.push(EventRecord::new(enrollment, event, id, command.key.map(|(key, _)| key), self.now)?);
+            if let TrackEvent::Completed { .. } = event {
+                self.messages.push(completed::message(enrollment, version, &command.site_slug, event, id, self.now)?);
+            }
+        }
+        if !happened.is_empty() {
+            self.changed.insert(enrollment.id);
+        }
+        let result = result.map(|graded| {
+            let after = enrollment.progress.steps.get(&step.id);
+            graded.result(version, command, after)
+        });
+        let track = TrackRef { slug: version.slug.clone(), track_type: version.track.track_type, version: version.number };
+        let enrollment = jalon_shared::wire::enrollment::Enrollment::new(enrollment, &version.outline, &command.site_slug, track);
+        let body = match &command.what {
+            What::Advance(_) => serde_json::to_string(&AdvanceResponse { enrollment, result })?,
+            What::Report(_) => serde_json::to_string(&enrollment)?,
+        };
+        if let Some(query) = query {
+            self.answers.push(idempotency::Answer { query, status: 200, response: body.clone() });
+        }
+        Ok(Ok(Done { body, replay: false }))
+    }
+}
+
+/// A graded attempt that is to be shown.
+struct Shown {
+    answers: Vec<quiz::Answer>,
+    graded: quiz::Graded,
+}
+
+impl Shown {
+    fn result(&self, version: &Version, command: &Advance, after: Option<&track::StepProgress>) -> QuizResult {
+        let step = version.track.step(command.order);
+        match step.and_then(|step| Some((step, step.quiz()?))) {
+            Some((step, quiz)) => view::result(&version.track, step, quiz, &self.answers, &self.graded, after, &command.wanted),
+            None => QuizResult { score: self.graded.score, passed: false, questions: Vec::new(), attempts_left: None, retry_at: None },
+        }
+    }
+}
+
+/// Makes of a request the command that `shared` decides; grades what is to be graded (S4).
+fn understand(
+    command: &Advance,
+    version: &Version,
+    enrollment: &Enrollment,
+    step: &OutlineStep,
+    now: Timestamp,
+) -> Result<(Command, Option<Shown>), Refused> {
+    let request = match &command.what {
+        What::Report(report) => {
+            let wish = Command::Report { step: step.id, time_spent_seconds: report.time_spent_seconds.unwrap_or(0), last_position: report.last_position };
+            return Ok((wish, None));
+        }
+        What::Advance(request) => request,
+    };
+    let quiz = version.track.step(command.order).and_then(track::Step::quiz);
+    let blocked = version.outline.blocking(step, &enrollment.progress).is_some();
+    let (attempt, shown) = match (quiz, &request.answers) {
+        // Locked comes before everything: nothing is graded, not even the form of it (G2, S4).
+        (Some(quiz), Some(answers)) if !blocked => {
+            // Nor is anything graded that could not count: it would tell the answers for nothing.
+            let done = enrollment.progress.steps.get(&step.id);
+            match track::enrollment::may_attempt(done, quiz.max_attempts, quiz.cooldown_seconds, now) {
+                Err(_) if enrollment.progress.is_complete(step.id) => (None, None),
+                Err(refusal) => return Err(Refused::Rule(refusal, None)),
+                Ok(()) => {
+                    let faults = quiz::answer::check(quiz, answers);
+                    if !faults.is_empty() {
+                        return Err(Refused::Answers(faults));
+                    }
+                    let graded = quiz::grade(quiz, answers);
+                    (Some(Attempt::new(quiz, answers.clone(), &graded)), Some(Shown { answers: answers.clone(), graded }))
+                }
+            }
+        }
+        (None, Some(answers)) if !blocked && !answers.is_empty() => return Err(Refused::Rule(Refusal::NoQuestions, None)),
+        _ => (None, None),
+    };
+    let wish = Command::Advance {
+        step: step.id,
+        time_spent_seconds: request.time_spent_seconds.unwrap_or(0),
+        last_position: request.last_position,
+        attempt,
+    };
+    Ok((wish, shown))
+}
+
+fn blocking_title(refusal: &Refusal, version: &Version, wanted: &[Lang]) -> Option<String> {
+    let Refusal::StepOutOfOrder { blocking } = refusal else { return None };
+    let step = version.track.step(blocking.order)?;
+    Some(step.title.resolve(wanted, &version.track.source_lang).value)
+}

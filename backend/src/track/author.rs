@@ -1,0 +1,160 @@
+//! Writing tracks: every version is checked whole before anything is saved, and never changes after.
+
+use jalon_shared::{
+    FieldError, SiteId, Timestamp, TrackId,
+    track::{Definition, IdMap, TrackSlug, TrackSource, TrackState},
+    wire::track::TrackAdmin,
+};
+
+use super::{
+    markdown,
+    store::{self, TrackRow},
+};
+use crate::{
+    db::{DbError, Tx},
+    http::{error::ApiError, etag::ETag},
+};
+
+/// Everything that is wrong with a track as written; nothing, when it may become a version.
+pub fn faults(source: &TrackSource) -> Vec<FieldError> {
+    let mut faults = source.check();
+    faults.extend(markdown::check(source));
+    faults
+}
+
+/// What a write made.
+#[derive(Debug)]
+pub struct Written {
+    /// The track, after.
+    pub track: TrackAdmin,
+    /// Whether the track is new.
+    pub created: bool,
+    /// Whether a version was made; writing the same again makes none.
+    pub changed: bool,
+}
+
+/// A random id in the shape of a `UUIDv7`: of this moment, but in no order among its like, because the
+/// order of ids must not tell the order of answers (S4).
+fn unordered_id(now: Timestamp) -> uuid::Uuid {
+    let random = crate::id::new_v7(now).into_bytes();
+    let mut bytes = [0; 10];
+    // Every v7 of one process counts up in its first bits; hashing keeps them apart and unordered.
+    let hash = {
+        use sha2::{Digest, Sha256};
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt).unwrap_or_default();
+        Sha256::new().chain_update(random).chain_update(salt).finalize()
+    };
+    bytes.copy_from_slice(&hash[..10]);
+    uuid::Builder::from_unix_timestamp_millis(u64::try_from(now.0).unwrap_or(0), &bytes).into_uuid()
+}
+
+/// Writes a whole track as a new version, not yet published. `if_match` is checked against what is there.
+pub async fn put(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    slug: &TrackSlug,
+    source: TrackSource,
+    if_match: impl FnOnce(Option<&ETag>) -> Result<(), ApiError>,
+    now: Timestamp,
+) -> Result<Written, ApiError> {
+    let faults = faults(&source);
+    if !faults.is_empty() {
+        return Err(ApiError::validation_failed(faults));
+    }
+    let before = store::track_for_update(tx, site, slug).await?;
+    if_match(before.as_ref().map(|row| ETag::revision(row.revision)).as_ref())?;
+    let Some(mut row) = before else {
+        let row = TrackRow {
+            id: TrackId(crate::id::new_v7(now)),
+            slug: slug.clone(),
+            track_type: source.track_type,
+            state: TrackState::Draft,
+            cms_block_enabled: source.cms_block_enabled,
+            published_version: None,
+            latest_version: 1,
+            revision: 1,
+        };
+        store::insert_track(tx, site, &row, now).await?;
+        let definition = Definition::new(source, IdMap::new(), || unordered_id(now));
+        store::insert_version(tx, site, row.id, 1, &definition, now).await?;
+        store::update_track(tx, site, &row, now).await?;
+        return Ok(Written { track: admin(&row, Some(definition.source)), created: true, changed: true });
+    };
+    let latest = store::definition(tx, site, row.id, row.latest_version).await?;
+    let latest = latest.ok_or_else(|| DbError::other(format!("track {} has lost its version {}", row.id, row.latest_version)))?;
+    let same = latest.source == source;
+    if same && row.cms_block_enabled == source.cms_block_enabled {
+        return Ok(Written { track: admin(&row, Some(source)), created: false, changed: false });
+    }
+    row.revision += 1;
+    row.cms_block_enabled = source.cms_block_enabled;
+    row.track_type = source.track_type;
+    if !same {
+        row.latest_version += 1;
+        let definition = Definition::new(source.clone(), latest.ids, || unordered_id(now));
+        store::insert_version(tx, site, row.id, row.latest_version, &definition, now).await?;
+    }
+    store::update_track(tx, site, &row, now).await?;
+    Ok(Written { track: admin(&row, Some(source)), created: false, changed: !same })
+}
+
+/// What a change of a track's row is.
+#[derive(Clone, Copy, Debug)]
+pub enum Change {
+    /// Learners begin with the newest version from now on.
+    Publish,
+    /// No new enrollments; who is in goes on.
+    Retire,
+    /// Switches embedding and guests on or off, at once (E1).
+    CmsBlock(bool),
+}
+
+/// Changes a track's row; the same change twice changes nothing.
+pub async fn change(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    slug: &TrackSlug,
+    change: Change,
+    if_match: impl FnOnce(Option<&ETag>) -> Result<(), ApiError>,
+    now: Timestamp,
+) -> Result<TrackAdmin, ApiError> {
+    let mut row = store::track_for_update(tx, site, slug).await?.ok_or_else(ApiError::not_found)?;
+    if_match(Some(&ETag::revision(row.revision)))?;
+    let before = (row.state, row.published_version, row.cms_block_enabled);
+    match change {
+        Change::Publish => {
+            row.state = TrackState::Published;
+            row.published_version = Some(row.latest_version);
+            store::mark_published(tx, site, row.id, row.latest_version, now).await?;
+        }
+        Change::Retire => row.state = TrackState::Retired,
+        Change::CmsBlock(enabled) => row.cms_block_enabled = enabled,
+    }
+    if before != (row.state, row.published_version, row.cms_block_enabled) {
+        row.revision += 1;
+        store::update_track(tx, site, &row, now).await?;
+    }
+    Ok(admin(&row, None))
+}
+
+/// A track as its authors see it.
+pub fn admin(row: &TrackRow, source: Option<TrackSource>) -> TrackAdmin {
+    TrackAdmin {
+        slug: row.slug.clone(),
+        state: row.state,
+        cms_block_enabled: row.cms_block_enabled,
+        published_version: row.published_version,
+        latest_version: row.latest_version,
+        revision: row.revision,
+        source,
+    }
+}
+
+/// One track as its authors see it, with what they wrote.
+pub async fn get(tx: &mut Tx<'_>, site: SiteId, slug: &TrackSlug) -> Result<TrackAdmin, ApiError> {
+    let rows = store::tracks(tx, site).await?;
+    let row = rows.into_iter().find(|row| row.slug == *slug).ok_or_else(ApiError::not_found)?;
+    let definition = store::definition(tx, site, row.id, row.latest_version).await?;
+    Ok(admin(&row, definition.map(|definition| definition.source)))
+}

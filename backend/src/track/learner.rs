@@ -1,0 +1,141 @@
+//! What is the learner's own: the list of enrollments, the export of everything, and erasure.
+
+use jalon_shared::{
+    Learner, SiteId,
+    track::{Enrollment, Progress},
+    wire::enrollment::EnrollmentStatus,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{catalog::Catalog, completed, enroll, store};
+use crate::{
+    db::{Db, DbError},
+    http::{error::ApiError, idempotency},
+};
+
+/// How far an enrollment is.
+pub fn status(progress: &Progress) -> EnrollmentStatus {
+    if progress.completed_at.is_some() {
+        EnrollmentStatus::Completed
+    } else if progress.current_step_order > 0 {
+        EnrollmentStatus::InProgress
+    } else {
+        EnrollmentStatus::Started
+    }
+}
+
+/// A page of the learner's enrollments, oldest first, after this id; one more than `limit`, where there
+/// is one, so that the caller knows of a next page.
+pub async fn enrollments(
+    db: &Db,
+    catalog: &Catalog,
+    (site, site_slug): (SiteId, String),
+    learner: Learner,
+    wanted: Option<EnrollmentStatus>,
+    after: Uuid,
+    limit: u32,
+) -> Result<Vec<jalon_shared::wire::enrollment::Enrollment>, DbError> {
+    let catalog = catalog.clone();
+    let enough = usize::try_from(limit).unwrap_or(100) + 1;
+    db.read(move |tx| {
+        Box::pin(async move {
+            let (mut found, mut after) = (Vec::new(), after);
+            loop {
+                let page = store::enrollments_of_learner(tx, site, &learner, after, 200).await?;
+                let last = page.len() < 200;
+                for enrollment in page {
+                    after = enrollment.id.0;
+                    if wanted.is_none_or(|wanted| wanted == status(&enrollment.progress)) {
+                        let version = super::version_of(tx, &catalog, &enrollment).await?;
+                        found.push(enroll::view(&enrollment, &version, &site_slug));
+                    }
+                    if found.len() == enough {
+                        return Ok(found);
+                    }
+                }
+                if last {
+                    return Ok(found);
+                }
+            }
+        })
+    })
+    .await
+}
+
+async fn all(tx: &mut crate::db::Tx<'_>, site: SiteId, learner: &Learner) -> Result<Vec<Enrollment>, DbError> {
+    let (mut all, mut after) = (Vec::new(), Uuid::nil());
+    loop {
+        let page = store::enrollments_of_learner(tx, site, learner, after, 500).await?;
+        let Some(last) = page.last() else { return Ok(all) };
+        after = last.id.0;
+        all.extend(page);
+    }
+}
+
+/// Everything about the learner, as one JSON object: enrollments as they are, and every event they add up from.
+pub async fn export(db: &Db, catalog: &Catalog, site: SiteId, site_slug: String, learner: Learner) -> Result<Value, DbError> {
+    let catalog = catalog.clone();
+    db.read(move |tx| {
+        Box::pin(async move {
+            let mut enrollments = Vec::new();
+            for enrollment in all(tx, site, &learner).await? {
+                let version = super::version_of(tx, &catalog, &enrollment).await?;
+                enrollments.push(enroll::view(&enrollment, &version, &site_slug));
+            }
+            let mut events = Vec::new();
+            for event in store::events_of_learner(tx, site, &learner).await? {
+                events.push(event_json(&event)?);
+            }
+            let guests = match &learner {
+                Learner::User(user) => store::guests_of_user(tx, site, user).await?,
+                Learner::Guest(_) => Vec::new(),
+            };
+            Ok(json!({
+                "site": site_slug,
+                "user_id": learner.user_id(),
+                "guest_id": learner.guest_id(),
+                "merged_guests": guests,
+                "enrollments": enrollments,
+                "events": events,
+            }))
+        })
+    })
+    .await
+}
+
+/// An event as exports and the audit trail show it.
+pub fn event_json(event: &store::EventRow) -> Result<Value, DbError> {
+    let payload: Value = serde_json::from_str(&event.payload)?;
+    Ok(json!({
+        "id": event.id,
+        "type": event.kind,
+        "subject_id": event.subject_id,
+        "seq": event.seq,
+        "user_id": event.user_id,
+        "guest_id": event.guest_id,
+        "at": jalon_shared::Timestamp(event.at),
+        "cause": event.cause,
+        "payload": payload,
+    }))
+}
+
+/// Erases everything about the learner: nothing of theirs is left in any table.
+pub async fn erase(db: &Db, site: SiteId, learner: Learner) -> Result<(), ApiError> {
+    db.write(move |tx| {
+        Box::pin(async move {
+            let tracks: Vec<_> = all(tx, site, &learner).await?.into_iter().map(|enrollment| enrollment.track_id).collect();
+            let mut whole = vec![learner.clone()];
+            if let Learner::User(user) = &learner {
+                whole.extend(store::guests_of_user(tx, site, user).await?.into_iter().map(Learner::Guest));
+            }
+            // The member last: by it the merged guests are found.
+            for who in whole.iter().rev() {
+                let keys: Vec<String> = tracks.iter().map(|track| completed::dedupe_key(*track, who)).collect();
+                store::erase_learner(tx, site, who, &idempotency::caller_of(who), &keys).await?;
+            }
+            Ok(())
+        })
+    })
+    .await
+}

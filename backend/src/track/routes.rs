@@ -1,0 +1,407 @@
+//! What learners call: tracks shown and taken, enrollments, the merge, the learner's own.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use jalon_shared::{
+    EnrollmentId, Lang, Problem, Timestamp,
+    track::{Progress, TrackSlug, TrackState, TrackType},
+    wire::{
+        enrollment::{AdvanceRequest, AdvanceResponse, EnrollRequest, Enrollment as EnrollmentView, EnrollmentStatus, ReportRequest},
+        merge::{MergeReceipt, MergeRequest},
+        track::{StepBody, TrackSummary, TrackView},
+    },
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    advance::{Advance, Done, What},
+    catalog::{Rendered, Version},
+    enroll, learner, merge, problem, view,
+};
+use crate::{
+    app::AppState,
+    guest::token::GuestTokenError,
+    http::{
+        auth::{Caller, LearnerAuth, MemberAuth},
+        error::{ApiError, ApiResult},
+        etag::{ETag, IfNoneMatch},
+        idempotency::{self, Fingerprint, IdemKey},
+        json::{ApiJson, IdemJson},
+        lang::Langs,
+        page::Page,
+        query::{ApiPath, ApiQuery},
+    },
+    site::Site,
+};
+
+/// A page of a list.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct List<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page begins; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// The languages to answer in (L1): what the request names, else the learner's, else the site's.
+pub fn wanted(langs: Langs, of_learner: Option<&Lang>, site: &Site) -> Vec<Lang> {
+    if !langs.0.is_empty() {
+        return langs.0;
+    }
+    vec![of_learner.unwrap_or(&site.default_lang).clone()]
+}
+
+/// The published version of a track, if this caller may see it (E1): guests and pages that embed it
+/// only where `cms_block_enabled`.
+async fn visible(app: &AppState, caller: &Caller, slug: &str) -> ApiResult<Arc<Version>> {
+    let slug = TrackSlug::parse(slug).map_err(|_| ApiError::not_found())?;
+    let site = &caller.site;
+    let row = app.tracks.catalog.track(site.id, site.revision, &slug).await?;
+    let row = row.filter(|row| row.state == TrackState::Published).ok_or_else(ApiError::not_found)?;
+    let member = caller.learner.as_ref().is_some_and(|learner| learner.learner.user_id().is_some());
+    if !row.cms_block_enabled && (caller.embedded || !member) {
+        return Err(ApiError::cms_block_disabled());
+    }
+    let number = row.published_version.ok_or_else(ApiError::not_found)?;
+    app.tracks.catalog.version(site.id, row.id, row.slug.clone(), number).await?.ok_or_else(ApiError::not_found)
+}
+
+/// A ready body with its tag; 304 for who has it.
+fn ready(rendered: &Rendered, if_none_match: &IfNoneMatch) -> Response {
+    if let Some(not_modified) = if_none_match.not_modified(&rendered.etag) {
+        return not_modified;
+    }
+    let mut response = Response::new(Body::from(rendered.body.clone()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::ETAG, rendered.etag.value());
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    response
+}
+
+fn json_text(status: StatusCode, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+}
+
+fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// What to list.
+#[derive(Debug, Deserialize)]
+pub struct TracksQuery {
+    /// Only tracks of this type.
+    track_type: Option<TrackType>,
+}
+
+/// The published tracks that the caller may see.
+#[utoipa::path(get, path = "/api/v1/sites/{site}/tracks", tag = "learner",
+    params(("site" = String, Path), ("track_type" = Option<TrackType>, Query), ("lang" = Option<String>, Query)),
+    responses((status = 200, body = List<TrackSummary>), (status = 404, body = Problem)), security((), ("bearer" = [])))]
+pub async fn list_tracks(State(app): State<AppState>, caller: Caller, langs: Langs, ApiQuery(query): ApiQuery<TracksQuery>) -> ApiResult<Json<List<TrackSummary>>> {
+    let site = &caller.site;
+    let member = caller.learner.as_ref().is_some_and(|learner| learner.learner.user_id().is_some());
+    let wanted = wanted(langs, caller.learner.as_ref().and_then(|learner| learner.lang.as_ref()), site);
+    let mut items = Vec::new();
+    for row in app.tracks.catalog.published(site.id, site.revision).await? {
+        let shown = row.cms_block_enabled || (member && !caller.embedded);
+        if !shown || query.track_type.is_some_and(|wanted| wanted != row.track_type) {
+            continue;
+        }
+        let Some(number) = row.published_version else { continue };
+        if let Some(version) = app.tracks.catalog.version(site.id, row.id, row.slug.clone(), number).await? {
+            items.push(view::summary(&version.track, &version.slug, version.number, &wanted));
+        }
+    }
+    Ok(Json(List { items, next_cursor: None }))
+}
+
+/// Which version.
+#[derive(Debug, Deserialize)]
+pub struct VersionQuery {
+    /// Its number.
+    version: Option<u32>,
+}
+
+/// A track and its steps, without bodies and keys. `version` shows the version of an enrollment that began earlier.
+#[utoipa::path(get, path = "/api/v1/sites/{site}/tracks/{track}", tag = "learner",
+    params(("site" = String, Path), ("track" = String, Path), ("version" = Option<u32>, Query), ("lang" = Option<String>, Query)),
+    responses((status = 200, body = TrackView), (status = 304), (status = 403, body = Problem), (status = 404, body = Problem)),
+    security((), ("bearer" = [])))]
+pub async fn get_track(
+    State(app): State<AppState>,
+    caller: Caller,
+    langs: Langs,
+    ApiPath(place): ApiPath<(String, String)>,
+    ApiQuery(query): ApiQuery<VersionQuery>,
+    if_none_match: IfNoneMatch,
+) -> ApiResult<Response> {
+    let (_, slug) = place;
+    let mut version = visible(&app, &caller, &slug).await?;
+    let site = &caller.site;
+    if let Some(number) = query.version.filter(|number| *number != version.number) {
+        // Only what was published before; drafts are nobody's to see here.
+        let older = if number < version.number { app.tracks.catalog.version(site.id, version.track_id, version.slug.clone(), number).await? } else { None };
+        version = older.ok_or_else(ApiError::not_found)?;
+    }
+    let wanted = wanted(langs, caller.learner.as_ref().and_then(|learner| learner.lang.as_ref()), site);
+    let rendered = version.rendered("track", &wanted, || {
+        let languages = version.completeness.keys().cloned().collect();
+        to_json(&view::track(&version.track, &site.slug, &version.slug, version.number, languages, &wanted))
+    });
+    Ok(ready(&rendered, &if_none_match))
+}
+
+/// The body of a step that a new learner may open, before there is an enrollment: looking creates no guest.
+#[utoipa::path(get, path = "/api/v1/sites/{site}/tracks/{track}/steps/{order}", tag = "learner",
+    params(("site" = String, Path), ("track" = String, Path), ("order" = u16, Path), ("lang" = Option<String>, Query)),
+    responses((status = 200, body = StepBody), (status = 304), (status = 409, body = Problem, description = "`step_out_of_order`")),
+    security((), ("bearer" = [])))]
+pub async fn preview_step(
+    State(app): State<AppState>,
+    caller: Caller,
+    langs: Langs,
+    ApiPath(place): ApiPath<(String, String, u16)>,
+    if_none_match: IfNoneMatch,
+) -> ApiResult<Response> {
+    let (_, slug, order) = place;
+    let version = visible(&app, &caller, &slug).await?;
+    let wanted = wanted(langs, caller.learner.as_ref().and_then(|learner| learner.lang.as_ref()), &caller.site);
+    open_step(&version, &Progress::begun(Timestamp(0)), order, &wanted)?;
+    let rendered = version.rendered(&format!("step{order}"), &wanted, || match version.track.step(order) {
+        Some(step) => to_json(&view::step_body(&version.track, step, Uuid::nil(), None, &wanted, Timestamp(0))),
+        None => Vec::new(),
+    });
+    Ok(ready(&rendered, &if_none_match))
+}
+
+/// G6: the body of a locked step is not served.
+fn open_step(version: &Version, progress: &Progress, order: u16, wanted: &[Lang]) -> ApiResult<()> {
+    let step = version.outline.at(order).ok_or_else(ApiError::not_found)?;
+    let Some(blocking) = version.outline.blocking(step, progress) else { return Ok(()) };
+    let title = version.track.step(blocking.order).map(|step| step.title.resolve(wanted, &version.track.source_lang).value);
+    Err(problem::refusal(&jalon_shared::track::Refusal::StepOutOfOrder { blocking: *blocking }, title))
+}
+
+/// Begins a track; who began it already gets the enrollment there is.
+#[utoipa::path(post, path = "/api/v1/sites/{site}/tracks/{track}/enrollments", tag = "learner",
+    params(("site" = String, Path), ("track" = String, Path), ("Idempotency-Key" = Option<Uuid>, Header)), request_body = EnrollRequest,
+    responses((status = 201, body = EnrollmentView), (status = 200, body = EnrollmentView), (status = 403, body = Problem), (status = 409, body = Problem)),
+    security(("bearer" = [])))]
+pub async fn enroll_in_track(
+    State(app): State<AppState>,
+    auth: LearnerAuth,
+    langs: Langs,
+    ApiPath(place): ApiPath<(String, String)>,
+    request: IdemJson<EnrollRequest>,
+) -> ApiResult<Response> {
+    let IdemJson { body: EnrollRequest {}, key, fingerprint } = request;
+    let (_, slug) = place;
+    let caller = Caller { site: Arc::clone(&auth.site), embedded: auth.embedded, learner: Some(auth.clone()) };
+    let version = visible(&app, &caller, &slug).await?;
+    let wish = enroll::Enroll {
+        site: auth.site.id,
+        site_slug: auth.site.slug.as_str().into(),
+        lang: wanted(langs, auth.lang.as_ref(), &auth.site).into_iter().next(),
+        key: key.0.map(|key| idempotency::Query { site: auth.site.id, caller: idempotency::caller_of(&auth.learner), key, fingerprint }),
+        learner: auth.learner,
+        version,
+    };
+    let enrolled = enroll::enroll(&app.db, &app.tracks.catalog, wish, app.clock.now()).await?;
+    let status = StatusCode::from_u16(enrolled.status).unwrap_or(StatusCode::OK);
+    let mut response = json_text(status, enrolled.body);
+    if enrolled.replay {
+        idempotency::mark_replay(&mut response);
+    }
+    Ok(response)
+}
+
+/// Which enrollments.
+#[derive(Debug, Deserialize)]
+pub struct StatusQuery {
+    /// Only those that are so far.
+    status: Option<EnrollmentStatus>,
+}
+
+/// The caller's enrollments, oldest first.
+#[utoipa::path(get, path = "/api/v1/sites/{site}/me/enrollments", tag = "learner",
+    params(("site" = String, Path), ("status" = Option<EnrollmentStatus>, Query), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = List<EnrollmentView>)), security(("bearer" = [])))]
+pub async fn list_my_enrollments(
+    State(app): State<AppState>,
+    auth: LearnerAuth,
+    page: Page,
+    ApiQuery(query): ApiQuery<StatusQuery>,
+) -> ApiResult<Json<List<EnrollmentView>>> {
+    let after: Uuid = page.after()?.unwrap_or_default();
+    let (site, slug) = (auth.site.id, auth.site.slug.clone());
+    let found = learner::enrollments(&app.db, &app.tracks.catalog, (site, slug), auth.learner, query.status, after, page.limit).await?;
+    let (items, next_cursor) = page.cut(found, |enrollment| enrollment.id);
+    Ok(Json(List { items, next_cursor }))
+}
+
+/// One enrollment of the caller.
+#[utoipa::path(get, path = "/api/v1/enrollments/{id}", tag = "learner", params(("id" = Uuid, Path)),
+    responses((status = 200, body = EnrollmentView), (status = 404, body = Problem)), security(("bearer" = [])))]
+pub async fn get_enrollment(State(app): State<AppState>, auth: LearnerAuth, ApiPath(id): ApiPath<EnrollmentId>) -> ApiResult<Response> {
+    let (enrollment, version) = enroll::of_caller(&app.db, &app.tracks.catalog, auth.site.id, auth.learner, id).await?;
+    let tag = ETag(format!("v{}", enrollment.version));
+    Ok(tag.on(Json(enroll::view(&enrollment, &version, &auth.site.slug))))
+}
+
+/// The body of a step, once it may be opened (G6).
+#[utoipa::path(get, path = "/api/v1/enrollments/{id}/steps/{order}", tag = "learner",
+    params(("id" = Uuid, Path), ("order" = u16, Path), ("lang" = Option<String>, Query)),
+    responses((status = 200, body = StepBody), (status = 404, body = Problem), (status = 409, body = Problem, description = "`step_out_of_order`")),
+    security(("bearer" = [])))]
+pub async fn get_step(
+    State(app): State<AppState>,
+    auth: LearnerAuth,
+    langs: Langs,
+    ApiPath((id, order)): ApiPath<(EnrollmentId, u16)>,
+    if_none_match: IfNoneMatch,
+) -> ApiResult<Response> {
+    let wanted = wanted(langs, auth.lang.as_ref(), &auth.site);
+    let (enrollment, version) = enroll::of_caller(&app.db, &app.tracks.catalog, auth.site.id, auth.learner, id).await?;
+    open_step(&version, &enrollment.progress, order, &wanted)?;
+    let step = version.track.step(order).ok_or_else(ApiError::not_found)?;
+    if step.quiz().is_none() {
+        let rendered = version.rendered(&format!("step{order}"), &wanted, || {
+            to_json(&view::step_body(&version.track, step, Uuid::nil(), None, &wanted, Timestamp(0)))
+        });
+        return Ok(ready(&rendered, &if_none_match));
+    }
+    // A quiz has its own order for this attempt of this learner.
+    let body = to_json(&view::step_body(&version.track, step, id.0, enrollment.progress.steps.get(&step.id), &wanted, app.clock.now()));
+    Ok(ready(&Rendered { etag: ETag::of(&body), body: body.into() }, &if_none_match))
+}
+
+/// What stands around every command of the hot path.
+async fn run(
+    app: &AppState,
+    auth: LearnerAuth,
+    langs: Langs,
+    (enrollment, order): (EnrollmentId, u16),
+    what: What,
+    key: Option<(Uuid, Fingerprint)>,
+) -> ApiResult<Response> {
+    let command = Advance {
+        site: auth.site.id,
+        wanted: wanted(langs, auth.lang.as_ref(), &auth.site),
+        site_slug: Arc::from(auth.site.slug.as_str()),
+        learner: auth.learner,
+        enrollment,
+        order,
+        what,
+        key,
+    };
+    let Done { body, replay } = app.tracks.advancer.advance(command).await?;
+    let mut response = json_text(StatusCode::OK, body);
+    if replay {
+        idempotency::mark_replay(&mut response);
+    }
+    Ok(response)
+}
+
+/// Completes a step, or answers its quiz (G1–G5).
+#[utoipa::path(post, path = "/api/v1/enrollments/{id}/steps/{order}/advance", tag = "learner",
+    params(("id" = Uuid, Path), ("order" = u16, Path), ("Idempotency-Key" = Option<Uuid>, Header), ("lang" = Option<String>, Query)),
+    request_body = AdvanceRequest,
+    responses((status = 200, body = AdvanceResponse), (status = 404, body = Problem), (status = 422, body = Problem),
+        (status = 409, body = Problem, description = "`step_out_of_order` with `blocking_step`, `attempts_exhausted`, `cooldown` with `retry_at`, `guest_merged`")),
+    security(("bearer" = [])))]
+pub async fn advance_step(
+    State(app): State<AppState>,
+    auth: LearnerAuth,
+    langs: Langs,
+    ApiPath(place): ApiPath<(EnrollmentId, u16)>,
+    request: IdemJson<AdvanceRequest>,
+) -> ApiResult<Response> {
+    let IdemJson { body, key, fingerprint } = request;
+    run(&app, auth, langs, place, What::Advance(body), key.0.map(|key| (key, fingerprint))).await
+}
+
+/// Adds time, replaces the position.
+#[utoipa::path(patch, path = "/api/v1/enrollments/{id}/steps/{order}", tag = "learner",
+    params(("id" = Uuid, Path), ("order" = u16, Path), ("Idempotency-Key" = Option<Uuid>, Header)), request_body = ReportRequest,
+    responses((status = 200, body = EnrollmentView), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)),
+    security(("bearer" = [])))]
+pub async fn report_step(
+    State(app): State<AppState>,
+    auth: LearnerAuth,
+    langs: Langs,
+    ApiPath(place): ApiPath<(EnrollmentId, u16)>,
+    request: IdemJson<ReportRequest>,
+) -> ApiResult<Response> {
+    let IdemJson { body, key, fingerprint } = request;
+    run(&app, auth, langs, place, What::Report(body), key.0.map(|key| (key, fingerprint))).await
+}
+
+/// What a guest did becomes the member's (M1–M8). The same guest again answers the same receipt.
+#[utoipa::path(post, path = "/api/v1/sites/{site}/me/merge", tag = "learner",
+    params(("site" = String, Path), ("Idempotency-Key" = Option<Uuid>, Header)), request_body = MergeRequest,
+    responses((status = 200, body = MergeReceipt), (status = 409, body = Problem, description = "`guest_already_merged`"), (status = 422, body = Problem)),
+    security(("bearer" = [])))]
+pub async fn merge_guest(
+    State(app): State<AppState>,
+    auth: MemberAuth,
+    key: IdemKey,
+    ApiJson(request): ApiJson<MergeRequest>,
+) -> ApiResult<Json<MergeReceipt>> {
+    let MergeRequest { guest_token } = request;
+    let now = app.clock.now();
+    let bad = |detail: &str| ApiError::invalid_value("/guest_token", detail);
+    let claims = app.gate.guests.read(&guest_token, now).map_err(|error| match error {
+        GuestTokenError::Expired => bad("The guest token has expired."),
+        GuestTokenError::Invalid => bad("This is no guest token of this server."),
+    })?;
+    if claims.site != auth.site.id {
+        return Err(bad("The guest token is for another site."));
+    }
+    let wish = merge::Merge { site: auth.site.id, site_slug: auth.site.slug.as_str().into(), user: auth.member.user, guest: claims.guest, cause: key.0 };
+    Ok(Json(merge::merge(&app.db, &app.tracks.catalog, wish, now).await?))
+}
+
+/// Everything that is known about the caller.
+#[utoipa::path(get, path = "/api/v1/sites/{site}/me/export", tag = "learner", params(("site" = String, Path)),
+    responses((status = 200, body = serde_json::Value, description = "Enrollments, and every event they add up from")), security(("bearer" = [])))]
+pub async fn export_me(State(app): State<AppState>, auth: LearnerAuth) -> ApiResult<Response> {
+    let everything = learner::export(&app.db, &app.tracks.catalog, auth.site.id, auth.site.slug.clone(), auth.learner).await?;
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"jalon-export.json\""));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok((headers, Json(everything)).into_response())
+}
+
+/// Erases everything about the caller. It can't be undone.
+#[utoipa::path(delete, path = "/api/v1/sites/{site}/me", tag = "learner", params(("site" = String, Path)),
+    responses((status = 204)), security(("bearer" = [])))]
+pub async fn erase_me(State(app): State<AppState>, auth: LearnerAuth) -> ApiResult<StatusCode> {
+    learner::erase(&app.db, auth.site.id, auth.learner).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The languages that the site's published tracks are available in, and how complete each is (L4):
+/// texts there are, of texts there could be.
+pub async fn catalogue_languages(app: &AppState, site: &Site) -> ApiResult<Vec<(Lang, u32, u32)>> {
+    let mut counts: std::collections::BTreeMap<Lang, u32> = std::collections::BTreeMap::new();
+    let mut total = 0;
+    for row in app.tracks.catalog.published(site.id, site.revision).await? {
+        let Some(number) = row.published_version else { continue };
+        let Some(version) = app.tracks.catalog.version(site.id, row.id, row.slug.clone(), number).await? else { continue };
+        total += version.completeness.values().map(|(_, of)| *of).max().unwrap_or(0);
+        for (lang, (have, _)) in &version.completeness {
+            *counts.entry(lang.clone()).or_default() += have;
+        }
+    }
+    Ok(counts.into_iter().map(|(lang, have)| (lang, have, total)).collect())
+}
+
