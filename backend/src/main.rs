@@ -1,2 +1,8 @@
 //! The `jalon` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    jalon_backend::cli::run().await
+}

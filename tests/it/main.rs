@@ -1,4 +1,5 @@
 //! Jalon's integration tests: one binary, so that it links once.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod platform;
 mod store;

@@ -3,8 +3,10 @@
 
 mod cluster;
 mod database;
+mod server;
 
 pub use database::{Backend, TestDb, run};
+pub use server::{Answer, Request, TestServer};
 
 /// Makes two tests of one: a module of the test's name with `sqlite` and `postgres` in it.
 ///

@@ -58,6 +58,7 @@ pub use on;
 
 /// Executes one statement inside a [`Tx`]: the number of rows it touched, or a
 /// [`DbError`](super::DbError). (The drivers' results are two types, so `on!` alone can't answer them.)
+/// Build the query inside the macro: a query belongs to one driver.
 ///
 /// ```ignore
 /// let touched = execute!(tx, sqlx::query("UPDATE guest SET revoked_at = $1 WHERE id = $2").bind(now).bind(id))?;

@@ -75,7 +75,9 @@ pub async fn tick(
         // Handed back whatever happened, so that the next try need not wait for the lease to end.
         release(db, job, me, done.is_ok().then_some(now)).await?;
         let rows = done?;
-        tracing::info!(job = job.name, rows, "job done");
+        if rows > 0 {
+            tracing::info!(job = job.name, rows, "job done");
+        }
         ran.push(job.name);
     }
     Ok(ran)

@@ -1,0 +1,167 @@
+//! The command line: `jalon <command>`.
+//!
+//! One module a command: its flags as `Args`, and `run`. Every command takes `--json`; a failure is one
+//! plain sentence on stderr and a non-zero exit.
+
+mod migrate;
+mod openapi;
+mod serve;
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+use crate::app::AppState;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, Settings};
+use crate::db::Db;
+
+/// Learning inside other people's pages: the server and its tools.
+#[derive(Debug, Parser)]
+#[command(
+    name = "jalon",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+struct Cli {
+    /// The database: `sqlite://file` or `postgres://user:password@host/name` [default: `sqlite://jalon.db`]
+    #[arg(
+        long,
+        env = "JALON_DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        global = true
+    )]
+    database_url: Option<String>,
+    /// A YAML file of settings; flags and JALON_… variables are stronger
+    #[arg(long, env = "JALON_CONFIG", value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Answer as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(Box<serve::Args>),
+    /// Bring the database up to date (`serve` does it too, unless told not to)
+    Migrate(migrate::Args),
+    /// Print the API's OpenAPI document
+    Openapi(openapi::Args),
+}
+
+impl Command {
+    async fn run(self, context: &Context) -> anyhow::Result<()> {
+        match self {
+            Self::Serve(args) => args.run(context).await,
+            Self::Migrate(args) => args.run(context).await,
+            Self::Openapi(args) => args.run(),
+        }
+    }
+}
+
+/// What a command works with.
+#[derive(Debug)]
+pub struct Context {
+    json: bool,
+    settings: Settings,
+}
+
+/// Only the environment's part of the settings, for commands that show no flags for them.
+#[derive(Debug, Parser)]
+struct Environment {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Context {
+    fn new(cli: &Cli) -> Result<Self, ConfigError> {
+        let file = cli
+            .config
+            .as_deref()
+            .map(Settings::read)
+            .transpose()?
+            .unwrap_or_default();
+        let flags = Settings {
+            database_url: cli.database_url.clone(),
+            ..Settings::default()
+        };
+        Ok(Self {
+            json: cli.json,
+            settings: flags
+                .or(Environment::parse_from(["jalon"]).settings)
+                .or(file),
+        })
+    }
+
+    /// The configuration; `flags` are the command's own and the strongest.
+    pub fn config(&self, flags: Settings) -> Result<Config, ConfigError> {
+        flags.or(self.settings.clone()).complete()
+    }
+
+    /// The server's parts without the server: the database opened and brought up to date.
+    pub async fn app(&self) -> anyhow::Result<AppState> {
+        let config = self.config(Settings::default())?;
+        let db = Db::connect(&config.db).await?;
+        db.migrate().await?;
+        Ok(AppState::new(db, Clock::system(), config).await?)
+    }
+
+    /// Whether to answer as JSON.
+    pub fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints the answer on stdout: as JSON when asked for, else as text for people.
+    pub fn print<T: Serialize>(&self, answer: &T, text: impl Display) -> anyhow::Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(answer)?);
+        } else {
+            println!("{text}");
+        }
+        Ok(())
+    }
+}
+
+/// Runs the command that the process was started with.
+pub async fn run() -> ExitCode {
+    // One provider of cryptography for all TLS in the process. An error means that there is one already.
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
+    let cli = Cli::parse();
+    let json = cli.json;
+    let outcome = match Context::new(&cli) {
+        Ok(context) => cli.command.run(&context).await,
+        Err(error) => Err(error.into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if json => {
+            eprintln!("{}", serde_json::json!({ "error": format!("{error:#}") }));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("jalon: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+}

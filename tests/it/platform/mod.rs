@@ -1,0 +1,5 @@
+//! The server as a process: jobs, serving, stopping.
+
+mod embed;
+mod job;
+mod serve;
