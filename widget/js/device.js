@@ -1,0 +1,246 @@
+// What the widget asks of the browser: storage, network, locks, other tabs, and `Intl`.
+// Bundled into the glue, so that it costs no round trip. Every call can fail and is awaited.
+
+const PREFIX = "jalon:";
+const memory = new Map();
+let database;
+
+/** The database, or null where the browser refuses it (private windows, blocked storage). */
+function open() {
+  return (database ??= new Promise((resolve) => {
+    try {
+      const request = indexedDB.open("jalon", 1);
+      request.onupgradeneeded = () => request.result.createObjectStore("kv");
+      request.onsuccess = () => {
+        const db = request.result;
+        db.onversionchange = () => db.close();
+        db.onclose = () => (database = undefined);
+        resolve(db);
+      };
+      request.onerror = request.onblocked = () => resolve(null);
+    } catch {
+      resolve(null);
+    }
+  }));
+}
+
+/** Runs one request in one transaction; resolves when the transaction is on the disk. */
+async function store(mode, ask) {
+  const db = await open();
+  if (!db) throw new Error("no database");
+  return new Promise((resolve, reject) => {
+    const transaction = db.transaction("kv", mode, { durability: mode === "readwrite" ? "strict" : "default" });
+    const request = ask(transaction.objectStore("kv"));
+    transaction.oncomplete = () => resolve(request.result);
+    transaction.onerror = transaction.onabort = () => reject(transaction.error);
+  });
+}
+
+function local(ask) {
+  try {
+    return ask(localStorage);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A stored text, wherever it had to go; null when there is none. */
+export async function get(key) {
+  let value;
+  try {
+    value = await store("readonly", (kv) => kv.get(key));
+  } catch { /* the next one */ }
+  return value ?? local((storage) => storage.getItem(PREFIX + key)) ?? memory.get(key) ?? null;
+}
+
+/** Stores a text as durably as the browser allows; says whether it outlives the page. */
+export async function set(key, value) {
+  try {
+    await store("readwrite", (kv) => kv.put(value, key));
+    return true;
+  } catch { /* the next one */ }
+  const kept = local((storage) => (storage.setItem(PREFIX + key, value), true));
+  if (!kept) memory.set(key, value);
+  return !!kept;
+}
+
+/** Forgets a key everywhere. */
+export async function del(key) {
+  memory.delete(key);
+  local((storage) => storage.removeItem(PREFIX + key));
+  try {
+    await store("readwrite", (kv) => kv.delete(key));
+  } catch { /* it isn't there */ }
+}
+
+/** All keys that begin so, sorted. */
+export async function keys(prefix) {
+  const found = new Set(memory.keys());
+  local((storage) => {
+    for (let n = 0; n < storage.length; n += 1) {
+      const key = storage.key(n);
+      if (key.startsWith(PREFIX)) found.add(key.slice(PREFIX.length));
+    }
+  });
+  try {
+    for (const key of await store("readonly", (kv) => kv.getAllKeys(IDBKeyRange.bound(prefix, prefix + "\uffff")))) found.add(key);
+  } catch { /* the others */ }
+  return [...found].filter((key) => key.startsWith(prefix)).sort();
+}
+
+const turns = {};
+/** Runs `work` while no other tab (or, without Web Locks, no other widget of this page) holds the name. */
+export function lock(name, work) {
+  if (navigator.locks) return navigator.locks.request(PREFIX + name, work);
+  return (turns[name] = (turns[name] ?? Promise.resolve()).then(work, work));
+}
+
+let last = 0;
+/** A UUIDv7: sorts as it was made, also within a millisecond. */
+export function uuid() {
+  last = Math.max(Date.now(), last + 1);
+  const bytes = crypto.getRandomValues(new Uint8Array(10));
+  bytes[0] = (bytes[0] & 15) | 112;
+  bytes[2] = (bytes[2] & 63) | 128;
+  const hex = last.toString(16).padStart(12, "0") + [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+/** One request; [status, body, seconds to wait]. Rejects when the network does. */
+export async function http(method, url, token, lang, key, body) {
+  const headers = { Accept: "application/json" };
+  if (token) headers.Authorization = "Bearer " + token;
+  if (lang) headers["Accept-Language"] = lang;
+  if (key) headers["Idempotency-Key"] = key;
+  if (body) headers["Content-Type"] = "application/json";
+  const stop = new AbortController();
+  const late = setTimeout(() => stop.abort(), 20000);
+  try {
+    const answer = await fetch(url, {
+      method, headers, body, signal: stop.signal,
+      credentials: "omit", referrerPolicy: "strict-origin-when-cross-origin", keepalive: method === "PATCH",
+    });
+    return [answer.status, await answer.text(), Number(answer.headers.get("Retry-After")) || 0];
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+/** Dispatches `jalon:<name>`; false when the page cancelled it. */
+export function emit(element, name, detail, cancelable) {
+  return element.dispatchEvent(new CustomEvent("jalon:" + name, {
+    bubbles: true, composed: true, cancelable, detail: JSON.parse(detail),
+  }));
+}
+
+/** Who a member's token names; the server checks it, this only tells accounts apart. */
+export function subject(token) {
+  try {
+    const part = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
+    return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(part), (c) => c.charCodeAt(0)))).sub || "";
+  } catch {
+    return "";
+  }
+}
+
+/** Says something in the live region; the same words again are heard again. */
+export function say(element, text) {
+  element.textContent = element.textContent === text ? text + "\u00a0" : text;
+}
+
+/** Moves the focus to the element of this id, without scrolling the page under the reader's hand. */
+export function focus(root, id, scroll) {
+  const element = root.getRootNode().querySelector(`[id="${id}"]`);
+  if (!element) return;
+  element.focus({ preventScroll: true });
+  if (scroll && element.getBoundingClientRect().top < 0) element.scrollIntoView({ block: "start" });
+}
+
+/** The words of sanitised HTML, for places that show no markup. */
+export function plain(html) {
+  return new DOMParser().parseFromString(html, "text/html").body.textContent.trim();
+}
+
+/** Puts the widget's style sheet and the site's look on the shadow root; constructed, so that a strict style-src holds. */
+export function dress(box, css, accent, accentDark, radius, font) {
+  const root = box.getRootNode();
+  let sheet;
+  try {
+    sheet = new CSSStyleSheet();
+    sheet.replaceSync(css);
+    root.adoptedStyleSheets = [root.adoptedStyleSheets[0], sheet];
+  } catch {
+    const style = root.querySelector("style.look") ?? root.appendChild(document.createElement("style"));
+    style.className = "look";
+    style.textContent = css;
+    sheet = style.sheet;
+  }
+  const own = { "--look-accent": accent, "--look-accent-dark": accentDark, "--look-radius": radius, "--look-font": font };
+  for (const [name, value] of Object.entries(own)) {
+    // Set as a property, never pasted as text: a look can't carry rules of its own.
+    if (value) sheet.cssRules[0].style.setProperty(name, value);
+  }
+}
+
+const intl = (make) => (lang, ...given) => {
+  try {
+    return make(lang, ...given);
+  } catch {
+    return make("en", ...given);
+  }
+};
+/** Which plural a language uses for n: zero, one, two, few, many or other. */
+export const plural = intl((lang, n) => new Intl.PluralRules(lang).select(n));
+/** A number as people of that language write it. */
+export const number = intl((lang, n) => new Intl.NumberFormat(lang, { maximumFractionDigits: 6 }).format(n));
+/** A percentage, from hundredths of a percent. */
+export const percent = intl((lang, n) => new Intl.NumberFormat(lang, { style: "percent", maximumFractionDigits: 2 }).format(n / 10000));
+/** A language's name in a language. */
+export const language = intl((lang, tag) => new Intl.DisplayNames(lang, { type: "language" }).of(tag));
+/** A moment, as date and time. */
+export const moment = intl((lang, at) => new Intl.DateTimeFormat(lang, { dateStyle: "long", timeStyle: "short" }).format(at));
+
+/** Hears other tabs, the network coming and going, and the page being hidden; answers how to stop. */
+export function listen(hear) {
+  const on = [];
+  const add = (target, kind, say) => {
+    target.addEventListener(kind, say);
+    on.push(() => target.removeEventListener(kind, say));
+  };
+  add(window, "online", () => hear("online"));
+  add(window, "offline", () => hear("offline"));
+  add(document, "visibilitychange", () => hear(document.hidden ? "hidden" : "visible"));
+  add(window, "pagehide", () => hear("hidden"));
+  const clock = setInterval(() => hear("tick"), 1000);
+  on.push(() => clearInterval(clock));
+  if (typeof BroadcastChannel === "function") {
+    const channel = new BroadcastChannel("jalon");
+    add(channel, "message", ({ data }) => hear("tab " + data));
+    on.push(() => channel.close());
+  }
+  return () => on.forEach((stop) => stop());
+}
+
+/** Tells the other tabs, and the other widgets of this page. */
+export function tell(what) {
+  if (typeof BroadcastChannel !== "function") return;
+  const channel = new BroadcastChannel("jalon");
+  channel.postMessage(what);
+  channel.close();
+}
+
+let blocked = false;
+document.addEventListener("securitypolicyviolation", (event) => {
+  if (event.effectiveDirective === "connect-src") blocked = true;
+});
+/** Why nothing can be read: `offline`, `csp`, `origin` (the server is there but grants this page nothing) or `unreachable`. */
+export async function diagnose(base) {
+  if (!navigator.onLine) return "offline";
+  if (blocked) return "csp";
+  try {
+    await fetch(base + "/healthz", { mode: "no-cors", credentials: "omit", cache: "no-store" });
+    return "origin";
+  } catch {
+    return blocked ? "csp" : "unreachable";
+  }
+}

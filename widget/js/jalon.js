@@ -1,0 +1,295 @@
+/**
+ * The element behind <jalon-track>, as thin as it can be: it finds its own tag, shows a skeleton, fetches
+ * the WebAssembly when the element nears the viewport, and hands Yew a <div> in an open shadow root.
+ *
+ * A classic script, so that one pasted tag is enough. `__JALON_MANIFEST__` is replaced when the widget is
+ * packaged: { glue, wasm, glue_integrity, wasm_integrity, i18n: { fr: … } }, names beside this file.
+ */
+(() => {
+  const TAG = "jalon-track";
+  const ATTRIBUTES = ["site", "track", "lang", "theme", "loading", "merge", "api"];
+  const manifest = __JALON_MANIFEST__;
+  const doc = document;
+
+  // Optimisers (Rocket Loader and friends) take `currentScript` away: then any tag that looks like ours.
+  const script = doc.currentScript || doc.querySelector('script[src*="/embed/"][src*="jalon"]');
+  const home = (script && script.src) || location.href;
+  const beside = (name) => new URL(name, home).href;
+
+  const make = (attributes, fallback) => {
+    const element = doc.createElement(TAG);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value) element.setAttribute(name, value);
+    }
+    element.append(...fallback);
+    return element;
+  };
+  const data = (set) => Object.fromEntries(ATTRIBUTES.map((name) => [name, set[name]]));
+
+  /** Puts elements where pages hold only a script tag, or a <div> because their CMS strips the rest. */
+  const scan = () => {
+    for (const tag of doc.querySelectorAll("script[data-site][data-track]")) {
+      if (tag.jalon) continue;
+      tag.jalon = 1;
+      const element = make(data(tag.dataset), []);
+      if (tag.closest("head")) doc.body.append(element);
+      else tag.after(element);
+    }
+    for (const box of doc.querySelectorAll("[data-jalon-track]")) {
+      if (box.jalon) continue;
+      box.jalon = 1;
+      const { jalonTrack: track, ...rest } = box.dataset;
+      box.append(make({ ...data(rest), track }, box.childNodes));
+    }
+  };
+  const start = () => {
+    if (doc.body) scan();
+    if (doc.readyState === "loading") doc.addEventListener("DOMContentLoaded", scan);
+  };
+  // A page may hold this script several times; the first one defines the element.
+  if (customElements.get(TAG)) return start();
+
+  const strings = {};
+  /** The words of the interface in the closest language there is; the promise of [language, JSON]. */
+  const words = (wanted) => {
+    const tag = String(wanted || "").replace("_", "-").toLowerCase();
+    const lang = [tag, tag.split("-")[0], "en"].find((name) => manifest.i18n[name]);
+    return (strings[lang] ??= fetch(beside(manifest.i18n[lang]), { credentials: "omit" }).then(
+      async (answer) => {
+        if (!answer.ok) throw new Error("strings: HTTP " + answer.status);
+        return [lang, await answer.text()];
+      },
+    ).catch((error) => {
+      delete strings[lang];
+      throw error;
+    }));
+  };
+
+  const live = new Set();
+  let rescues = 0;
+  let loading;
+
+  /** The glue and its one instance, shared by all widgets of the page. */
+  const load = () => (loading ??= (async () => {
+    // An empty module: refused by a CSP without 'wasm-unsafe-eval', absent in lockdown modes.
+    if (typeof WebAssembly !== "object") throw "wasm_missing";
+    try {
+      new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
+    } catch {
+      throw "wasm_blocked";
+    }
+    const glue = beside(manifest.glue);
+    if (!rescues) {
+      // Fetched beside the WebAssembly, and the only way to give a module import its integrity.
+      const link = doc.createElement("link");
+      Object.assign(link, { rel: "modulepreload", href: glue, crossOrigin: "anonymous" });
+      if (manifest.glue_integrity) link.integrity = manifest.glue_integrity;
+      doc.head.append(link);
+    }
+    const wasm = fetch(beside(manifest.wasm), {
+      credentials: "omit",
+      ...(manifest.wasm_integrity && { integrity: manifest.wasm_integrity }),
+    });
+    wasm.catch(() => {});
+    let module;
+    try {
+      // Another address is another instance: after a panic the old one is lost.
+      module = await import(glue + (rescues ? "?" + rescues : ""));
+      await module.default({ module_or_path: wasm });
+    } catch (error) {
+      console.error("jalon:", error);
+      throw "load_failed";
+    }
+    module.start((why) => {
+      console.error("jalon:", why);
+      setTimeout(rescue);
+    });
+    return module;
+  })().catch((reason) => {
+    loading = undefined;
+    throw reason;
+  }));
+
+  /** With panic=abort nothing of the instance can be trusted: a new one starts from what is stored. */
+  const rescue = () => {
+    if (rescues > 2) return live.forEach((element) => element._fail("crashed"));
+    rescues += 1;
+    loading = undefined;
+    for (const element of live) {
+      element._handle = undefined;
+      element._mount();
+    }
+  };
+
+  const near = typeof IntersectionObserver === "function" && new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (isIntersecting) {
+        near.unobserve(target);
+        target._mount();
+      }
+    }
+  }, { rootMargin: "600px" });
+
+  const SKELETON = ":host{all:initial;display:block}:host([hidden]){display:none}.bone{display:block;border-radius:.5em;margin:0 0 .7em;height:1em;background:#8883;animation:b 1.6s ease-in-out infinite}"
+    + ".t{height:1.8em;width:60%}.v{height:9em}.s{width:80%}.vh{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}"
+    + ".why{font:1em/1.5 system-ui,sans-serif;display:block;padding:1em;border:1px solid #8886;border-radius:.6em}@keyframes b{50%{opacity:.45}}@media(prefers-reduced-motion:reduce){.bone{animation:none}}";
+
+  class JalonTrack extends HTMLElement {
+    static observedAttributes = ATTRIBUTES;
+
+    constructor() {
+      super();
+      this.ready = new Promise((resolve, reject) => Object.assign(this, { _resolve: resolve, _reject: reject }));
+      this.ready.catch(() => {}); // a page that doesn't ask isn't told twice: `jalon:error` says it
+    }
+
+    connectedCallback() {
+      clearTimeout(this._leaving);
+      if (this._handle) return this._update();
+      if (!this.shadowRoot) this._build();
+      live.add(this);
+      if (this.getAttribute("loading") === "eager" || !near) this._mount();
+      else near.observe(this);
+    }
+
+    /** A moved element comes back at once and keeps everything; one that stays away is let go. */
+    disconnectedCallback() {
+      this._leaving = setTimeout(() => {
+        live.delete(this);
+        if (near) near.unobserve(this);
+        this._handle?.destroy();
+        this._handle = this._mounting = undefined;
+      }, 2000);
+    }
+
+    attributeChangedCallback(name, before, after) {
+      if (before !== after) this._update();
+    }
+
+    _build() {
+      const root = this.attachShadow({ mode: "open" });
+      try {
+        const sheet = new CSSStyleSheet();
+        sheet.replaceSync(SKELETON);
+        root.adoptedStyleSheets = [sheet];
+      } catch {
+        root.append(Object.assign(doc.createElement("style"), { textContent: SKELETON }));
+      }
+      this._root = root.appendChild(doc.createElement("div"));
+      this._bones();
+      // Live regions are heard reliably only from the light DOM; the shadow keeps this one out of sight.
+      const hidden = root.appendChild(doc.createElement("div"));
+      hidden.className = "vh";
+      hidden.append(Object.assign(doc.createElement("slot"), { name: "jalon-live" }));
+      this._live = doc.createElement("span");
+      this._live.slot = "jalon-live";
+      this._live.setAttribute("role", "status");
+      if (!this.firstElementChild) {
+        const link = doc.createElement("a");
+        link.href = this._page();
+        link.textContent = link.href;
+        this.append(link);
+      }
+      this.append(this._live);
+      // What is typed here is not for the page's shortcuts.
+      for (const kind of ["keydown", "keypress", "keyup"]) {
+        root.addEventListener(kind, (event) => event.stopPropagation());
+      }
+    }
+
+    _bones() {
+      this._root.replaceChildren(...["t", "s", "v", "s", ""].map((kind) =>
+        Object.assign(doc.createElement("span"), { className: "bone " + kind })));
+    }
+
+    _api() {
+      return (this.getAttribute("api") || home.replace(/\/embed\/.*$/, "")).replace(/\/+$/, "");
+    }
+
+    _page() {
+      return `${this._api()}/t/${encodeURIComponent(this.getAttribute("site"))}/${encodeURIComponent(this.getAttribute("track"))}`;
+    }
+
+    _config() {
+      const lang = this.closest("[lang]:not([lang=''])")?.lang || "";
+      return JSON.stringify({
+        api: this._api(),
+        site: this.getAttribute("site") || "",
+        track: this.getAttribute("track") || "",
+        lang,
+        merge: this.getAttribute("merge") === "auto" ? "auto" : "ask",
+      });
+    }
+
+    async _mount() {
+      if (this._handle || !this.isConnected) return;
+      const turn = (this._mounting = {});
+      // The words are wanted first and known by name already: don't wait for the WebAssembly.
+      words(this.closest("[lang]:not([lang=''])")?.lang).catch(() => {});
+      try {
+        const module = await load();
+        if (this._mounting !== turn || !this.isConnected) return;
+        const box = doc.createElement("div");
+        this._root.replaceWith(box);
+        this._root = box;
+        this._handle = module.mount(this, box, this._live, this._config(), words, (problem) =>
+          problem ? this._reject(new Error(problem)) : this._resolve(this));
+        if (this._token !== undefined) this._handle.identify(this._token);
+      } catch (reason) {
+        if (this._mounting === turn) this._fail(typeof reason === "string" ? reason : "crashed");
+      }
+    }
+
+    /** Without the widget: why, in a sentence, and what the page holds as fallback. */
+    async _fail(code) {
+      this._handle = undefined;
+      this._reject(new Error(code));
+      this.dispatchEvent(new CustomEvent("jalon:error", { bubbles: true, composed: true, detail: { code } }));
+      const why = doc.createElement("div");
+      why.className = "why";
+      why.dataset.jalon = "error";
+      const text = why.appendChild(doc.createElement("p"));
+      text.textContent = "This course can't be shown here. Open it on its own page:";
+      why.append(doc.createElement("slot"));
+      this._root.replaceWith(why);
+      this._root = why;
+      try {
+        const [lang, json] = await words(this.closest("[lang]:not([lang=''])")?.lang);
+        text.textContent = JSON.parse(json)["error." + code] || text.textContent;
+        why.lang = lang;
+        why.dir = lang === "ar" ? "rtl" : "ltr";
+      } catch { /* the English sentence stays */ }
+    }
+
+    _update() {
+      if (this._handle) this._handle.configure(this._config());
+    }
+
+    /** Names the member by the token that the site's login signed; null: nobody is logged in (any more). */
+    identify(token) {
+      this._token = token || null;
+      this._handle?.identify(this._token);
+    }
+
+    /** Shows a step, if it may be opened. */
+    goTo(step) {
+      this.ready.then(() => this._handle?.go_to(Number(step)));
+    }
+
+    /** Asks the server how things stand. */
+    refresh() {
+      this._handle?.refresh();
+    }
+
+    /** Drops the guest on this device. */
+    forget() {
+      this.ready.then(() => this._handle?.forget());
+    }
+  }
+  customElements.define(TAG, JalonTrack);
+
+  // A page that changes its language changes the widgets that have none of their own.
+  new MutationObserver(() => live.forEach((element) => element._update()))
+    .observe(doc.documentElement, { attributes: true, attributeFilter: ["lang"] });
+  start();
+})();

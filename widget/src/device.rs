@@ -1,0 +1,187 @@
+//! The browser, as far as the widget needs it: storage, network, locks, other tabs, `Intl`.
+//!
+//! The JavaScript behind it is `js/device.js`, bundled into the glue.
+
+use js_sys::{Array, Function, Promise};
+use serde::{Serialize, de::DeserializeOwned};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Element, HtmlElement};
+
+#[wasm_bindgen(module = "/js/device.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = get)]
+    fn js_get(key: &str) -> Promise;
+    #[wasm_bindgen(js_name = set)]
+    fn js_set(key: &str, value: &str) -> Promise;
+    #[wasm_bindgen(js_name = del)]
+    fn js_del(key: &str) -> Promise;
+    #[wasm_bindgen(js_name = keys)]
+    fn js_keys(prefix: &str) -> Promise;
+    #[wasm_bindgen(js_name = lock)]
+    fn js_lock(name: &str, work: &Function) -> Promise;
+    #[wasm_bindgen(js_name = http)]
+    fn js_http(
+        method: &str,
+        url: &str,
+        token: Option<&str>,
+        lang: &str,
+        key: Option<&str>,
+        body: Option<&str>,
+    ) -> Promise;
+    #[wasm_bindgen(js_name = emit)]
+    fn js_emit(element: &HtmlElement, name: &str, detail: &str, cancelable: bool) -> bool;
+    #[wasm_bindgen(js_name = diagnose)]
+    fn js_diagnose(base: &str) -> Promise;
+
+    /// A UUIDv7, as text; sorts as it was made.
+    pub fn uuid() -> String;
+    /// Who a member's token names, unchecked; empty when it can't be read.
+    pub fn subject(token: &str) -> String;
+    /// Says something in the live region.
+    pub fn say(element: &HtmlElement, text: &str);
+    /// Focuses the element of this id in the same root, without a jump of the page.
+    pub fn focus(root: &Element, id: &str, scroll: bool);
+    /// The words of sanitised HTML.
+    pub fn plain(html: &str) -> String;
+    /// Puts the style sheet and the site's look on the shadow root.
+    pub fn dress(
+        root: &Element,
+        css: &str,
+        accent: Option<&str>,
+        accent_dark: Option<&str>,
+        radius: Option<&str>,
+        font: Option<&str>,
+    );
+    /// The plural category of `n` in a language.
+    pub fn plural(lang: &str, n: f64) -> String;
+    /// A number as a language writes it.
+    pub fn number(lang: &str, n: f64) -> String;
+    /// A percentage, from hundredths of a percent.
+    pub fn percent(lang: &str, hundredths: u16) -> String;
+    /// The name of language `tag`, in `lang`.
+    pub fn language(lang: &str, tag: &str) -> String;
+    /// A date and time.
+    pub fn moment(lang: &str, milliseconds: f64) -> String;
+    /// Hears `online`, `offline`, `visible`, `hidden`, `tick` (each second) and `tab …`; answers how to stop.
+    pub fn listen(hear: &Function) -> Function;
+    /// Tells other tabs and the other widgets of the page.
+    pub fn tell(what: &str);
+}
+
+/// What was stored under this key and can still be read.
+pub async fn load<T: DeserializeOwned>(key: &str) -> Option<T> {
+    let value = JsFuture::from(js_get(key)).await.ok()?.as_string()?;
+    serde_json::from_str(&value).ok()
+}
+
+/// Stores it; says whether it outlives the page.
+pub async fn save<T: Serialize>(key: &str, value: &T) -> bool {
+    let Ok(text) = serde_json::to_string(value) else {
+        return false;
+    };
+    JsFuture::from(js_set(key, &text))
+        .await
+        .is_ok_and(|kept| kept.is_truthy())
+}
+
+/// Forgets one key.
+pub async fn forget(key: &str) {
+    // Nothing to do where it fails: `del` tries every place it could be in.
+    let _ = JsFuture::from(js_del(key)).await;
+}
+
+/// The keys that begin so, sorted.
+pub async fn keys(prefix: &str) -> Vec<String> {
+    let Ok(found) = JsFuture::from(js_keys(prefix)).await else {
+        return Vec::new();
+    };
+    Array::from(&found)
+        .iter()
+        .filter_map(|key| key.as_string())
+        .collect()
+}
+
+/// Forgets every key that begins so.
+pub async fn forget_all(prefix: &str) {
+    for key in keys(prefix).await {
+        forget(&key).await;
+    }
+}
+
+/// Does `work` while no other tab holds `name`.
+pub async fn locked<F: Future<Output = ()> + 'static>(name: &str, work: F) {
+    let mut work = Some(work);
+    let begin = Closure::<dyn FnMut() -> JsValue>::new(move || match work.take() {
+        Some(work) => wasm_bindgen_futures::future_to_promise(async move {
+            work.await;
+            Ok(JsValue::UNDEFINED)
+        })
+        .into(),
+        None => JsValue::UNDEFINED,
+    });
+    // A refused lock means that another tab drains, or that the page is going: both are fine.
+    let _ = JsFuture::from(js_lock(name, begin.as_ref().unchecked_ref())).await;
+}
+
+/// An answer of the server.
+pub struct Answer {
+    /// HTTP.
+    pub status: u16,
+    /// As it came.
+    pub body: String,
+    /// `Retry-After`, in seconds; 0 without.
+    pub retry_after: u32,
+}
+
+/// One request; `None` when the network fails.
+pub async fn http(
+    method: &str,
+    url: &str,
+    token: Option<&str>,
+    lang: &str,
+    key: Option<&str>,
+    body: Option<&str>,
+) -> Option<Answer> {
+    let answer = JsFuture::from(js_http(method, url, token, lang, key, body))
+        .await
+        .ok()?;
+    let answer = Array::from(&answer);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a status has three digits, and a wait beyond u32 saturates"
+    )]
+    Some(Answer {
+        status: answer.get(0).as_f64()? as u16,
+        body: answer.get(1).as_string().unwrap_or_default(),
+        retry_after: answer.get(2).as_f64().unwrap_or_default() as u32,
+    })
+}
+
+/// Dispatches `jalon:{name}` on the element; false when the page cancelled it.
+pub fn emit(element: &HtmlElement, name: &str, detail: &serde_json::Value) -> bool {
+    js_emit(
+        element,
+        name,
+        &detail.to_string(),
+        name == "login-requested",
+    )
+}
+
+/// Why nothing can be read: `offline`, `csp`, `origin` or `unreachable`.
+pub async fn diagnose(base: &str) -> String {
+    let found = JsFuture::from(js_diagnose(base)).await.ok();
+    found
+        .and_then(|found| found.as_string())
+        .unwrap_or_else(|| "unreachable".to_owned())
+}
+
+/// Now, by this device's clock.
+pub fn now() -> jalon_shared::Timestamp {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "milliseconds fit for 285,000 years"
+    )]
+    jalon_shared::Timestamp(js_sys::Date::now() as i64)
+}

@@ -1,0 +1,99 @@
+//! The words of the interface: a flat JSON a language; plurals, numbers and names are `Intl`'s.
+
+use std::collections::BTreeMap;
+
+use jalon_shared::{Lang, Resolved, Score, Timestamp};
+
+use crate::device;
+
+/// The words of one language.
+#[derive(Default)]
+pub struct Words {
+    lang: String,
+    words: BTreeMap<String, String>,
+}
+
+impl Words {
+    /// Reads the words of a language; `None` when the file is broken.
+    pub fn read(lang: String, json: &str) -> Option<Self> {
+        let words = serde_json::from_str(json).ok()?;
+        Some(Self { lang, words })
+    }
+
+    /// The language they are in.
+    pub fn lang(&self) -> &str {
+        &self.lang
+    }
+
+    /// The `dir` of the interface.
+    pub fn dir(&self) -> &'static str {
+        Lang::parse(&self.lang).map_or("ltr", |lang| lang.dir())
+    }
+
+    /// The word of a key; the key itself where it is missing, which the tests of the locales exclude.
+    pub fn t<'a>(&'a self, key: &'a str) -> &'a str {
+        self.words.get(key).map_or(key, String::as_str)
+    }
+
+    /// Whether there is a word for it.
+    pub fn has(&self, key: &str) -> bool {
+        self.words.contains_key(key)
+    }
+
+    /// A sentence with its `{name}`s filled.
+    pub fn with(&self, key: &str, values: &[(&str, &str)]) -> String {
+        fill(self.t(key), values)
+    }
+
+    /// A sentence about `n` things: `{key}.{category}` by the language's plural rules, else `{key}.other`.
+    pub fn count(&self, key: &str, n: u64, values: &[(&str, &str)]) -> String {
+        #[expect(clippy::cast_precision_loss, reason = "counts are small")]
+        let amount = n as f64;
+        let mut name = [key, ".", &device::plural(&self.lang, amount)].concat();
+        if !self.has(&name) {
+            name = [key, ".other"].concat();
+        }
+        let number = device::number(&self.lang, amount);
+        let sentence = fill(self.t(&name), &[("n", &number)]);
+        fill(&sentence, values)
+    }
+
+    /// A number.
+    pub fn number(&self, n: f64) -> String {
+        device::number(&self.lang, n)
+    }
+
+    /// A score, as a percentage.
+    pub fn score(&self, score: Score) -> String {
+        device::percent(&self.lang, score.hundredths())
+    }
+
+    /// A date and time.
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds are exact for 285,000 years")]
+    pub fn moment(&self, at: Timestamp) -> String {
+        device::moment(&self.lang, at.0 as f64)
+    }
+
+    /// A duration as `m:ss`.
+    pub fn clock(seconds: i64) -> String {
+        let (minutes, seconds) = (seconds / 60, seconds % 60);
+        let pad = if seconds < 10 { ":0" } else { ":" };
+        [&minutes.to_string(), pad, &seconds.to_string()].concat()
+    }
+
+    /// "Only in French so far", for a text that fell back (L2).
+    pub fn fallback(&self, text: &Resolved) -> Option<String> {
+        text.fallback.then(|| {
+            let name = device::language(&self.lang, text.lang.as_str());
+            self.with("fallback", &[("language", &name)])
+        })
+    }
+}
+
+fn fill(sentence: &str, values: &[(&str, &str)]) -> String {
+    let mut filled = sentence.to_owned();
+    for (name, value) in values {
+        filled = filled.replace(&["{", name, "}"].concat(), value);
+    }
+    filled
+}

@@ -1,0 +1,250 @@
+//! Who learns here: a guest known to this device, or the member that the page has named.
+
+use jalon_shared::{
+    GuestId,
+    track::{Progress, TrackSlug},
+    wire::{
+        enrollment::{EnrollRequest, Enrollment},
+        guest::{CreateGuest, GuestCreated},
+        merge::{MergeReceipt, MergeRequest},
+    },
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::{Api, Failure},
+    device, keys, outbox,
+};
+
+/// The guest of this device. The token is a secret of this page's storage (E3).
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Guest {
+    /// Who it is.
+    pub guest_id: GuestId,
+    /// Its bearer token.
+    pub token: String,
+    /// The member who said "not mine": not asked again, and gone once nobody is logged in.
+    #[serde(default)]
+    pub declined_by: Option<String>,
+}
+
+/// A member, named by the page. Kept in memory only.
+#[derive(Clone, PartialEq)]
+pub struct Member {
+    /// The token's `sub`.
+    pub subject: String,
+    /// What the site's login signed.
+    pub token: String,
+}
+
+impl Member {
+    /// Reads whom a token names; `None` when that can't be read.
+    pub fn read(token: String) -> Option<Self> {
+        let subject = device::subject(&token);
+        (!subject.is_empty()).then_some(Self { subject, token })
+    }
+}
+
+/// The guest of this device, if there is one already.
+pub async fn guest(api: &Api) -> Option<Guest> {
+    device::load(&keys::guest(api)).await
+}
+
+/// The guest of this device, created where there is none: only for something worth saving.
+pub async fn ensure_guest(api: &Api) -> Result<Guest, Failure> {
+    if let Some(guest) = guest(api).await {
+        return Ok(guest);
+    }
+    let anchor = anchor(&keys::guest_anchor(api)).await;
+    let path = ["/sites/", &api.site, "/guests"].concat();
+    let created: GuestCreated = api
+        .change("POST", &path, &anchor, &CreateGuest::default())
+        .await?;
+    let guest = Guest {
+        guest_id: created.guest_id,
+        token: created.token,
+        declined_by: None,
+    };
+    device::save(&keys::guest(api), &guest).await;
+    device::forget(&keys::guest_anchor(api)).await;
+    Ok(guest)
+}
+
+/// The idempotency key of something under way: the one that was stored, or a new one, stored first.
+async fn anchor(key: &str) -> String {
+    if let Some(anchor) = device::load::<String>(key).await {
+        return anchor;
+    }
+    let anchor = device::uuid();
+    device::save(key, &anchor).await;
+    anchor
+}
+
+/// The enrollment of whoever `api` asks for, begun where there is none.
+pub async fn ensure_enrollment(api: &Api, who: &str, track: &str) -> Result<String, Failure> {
+    let known = keys::enrollment_id(api, who, track);
+    if let Some(id) = device::load::<String>(&known).await {
+        return Ok(id);
+    }
+    let path = ["/sites/", &api.site, "/tracks/", track, "/enrollments"].concat();
+    // One enrollment a (track, learner): asking twice answers the same one.
+    let enrollment: Enrollment = api
+        .change("POST", &path, &device::uuid(), &EnrollRequest::default())
+        .await?;
+    let id = enrollment.id.to_string();
+    device::save(&known, &id).await;
+    device::save(&keys::enrollment(api, who, track), &enrollment).await;
+    Ok(id)
+}
+
+/// One of the caller's enrollments, as the list of them holds it.
+#[derive(Deserialize)]
+struct Listed {
+    id: String,
+    track: ListedTrack,
+}
+
+#[derive(Deserialize)]
+struct ListedTrack {
+    slug: TrackSlug,
+}
+
+#[derive(Deserialize)]
+struct List {
+    items: Vec<Listed>,
+    #[serde(default)]
+    next_cursor: Option<String>,
+}
+
+async fn find(api: &Api, track: &str) -> Result<Option<String>, Failure> {
+    let mut cursor = String::new();
+    loop {
+        let path = ["/me/enrollments?limit=100", &cursor].concat();
+        let list: List = api.get_site(&path).await?;
+        if let Some(one) = list
+            .items
+            .into_iter()
+            .find(|one| one.track.slug.as_str() == track)
+        {
+            return Ok(Some(one.id));
+        }
+        match list.next_cursor {
+            Some(next) => cursor = ["&cursor=", &next].concat(),
+            None => return Ok(None),
+        }
+    }
+}
+
+/// The caller's enrollment in the track, if there is one; nothing is begun by looking.
+pub async fn enrollment(api: &Api, who: &str, track: &str) -> Result<Option<Enrollment>, Failure> {
+    let known = keys::enrollment_id(api, who, track);
+    let id = match device::load::<String>(&known).await {
+        Some(id) => Some(id),
+        None => find(api, track).await?,
+    };
+    let Some(id) = id else {
+        return Ok(None);
+    };
+    let enrollment: Enrollment = match api.get(&["/enrollments/", &id].concat()).await {
+        Ok(enrollment) => enrollment,
+        // Merged into another one, or erased: what this device knew is no more.
+        Err(Failure::Refused(problem)) if problem.status == 404 => {
+            device::forget(&known).await;
+            device::forget(&keys::enrollment(api, who, track)).await;
+            return Ok(None);
+        }
+        Err(failure) => return Err(failure),
+    };
+    device::save(&known, &id).await;
+    device::save(&keys::enrollment(api, who, track), &enrollment).await;
+    Ok(Some(enrollment))
+}
+
+/// What a merge would add, in one track.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Offer {
+    /// The track's slug.
+    pub track: String,
+    /// How many steps the guest completed.
+    pub steps: u64,
+    /// How often the guest tried.
+    pub attempts: u64,
+}
+
+impl Offer {
+    fn of(track: &str, progress: &Progress) -> Self {
+        let steps = progress.steps.values();
+        Self {
+            track: track.to_owned(),
+            steps: steps
+                .clone()
+                .filter(|step| step.completed_at.is_some())
+                .count() as u64,
+            attempts: steps.map(|step| u64::from(step.attempt_count)).sum(),
+        }
+    }
+}
+
+/// What the guest of this device did, by track: what a merge would add.
+pub async fn offers(api: &Api) -> Vec<Offer> {
+    let prefix = keys::enrollments(api, keys::GUEST);
+    let mut offers: Vec<Offer> = Vec::new();
+    for key in device::keys(&prefix).await {
+        if let Some(enrollment) = device::load::<Enrollment>(&key).await {
+            offers.push(Offer::of(
+                enrollment.track.slug.as_str(),
+                &enrollment.progress(),
+            ));
+        }
+    }
+    for entry in outbox::pending(api, keys::GUEST).await {
+        let done = u64::from(entry.is_advance());
+        match offers.iter_mut().find(|offer| offer.track == entry.track) {
+            Some(offer) => offer.attempts += done,
+            None => offers.push(Offer {
+                track: entry.track,
+                steps: 0,
+                attempts: done,
+            }),
+        }
+    }
+    offers
+}
+
+/// Merges the guest of this device into the member who asks (M1–M8), and lets go of the guest. What could
+/// not be sent as the guest becomes the member's to send.
+pub async fn merge(api: &Api, guest: &Guest, member: &Member) -> Result<MergeReceipt, Failure> {
+    let anchor_key = keys::merge_anchor(api, &member.subject);
+    let key = anchor(&anchor_key).await;
+    let path = ["/sites/", &api.site, "/me/merge"].concat();
+    let request = MergeRequest {
+        guest_token: guest.token.clone(),
+    };
+    let receipt: Result<MergeReceipt, Failure> = api
+        .by(&member.token)
+        .change("POST", &path, &key, &request)
+        .await;
+    if let Ok(_) | Err(Failure::Refused(_)) = receipt {
+        device::forget(&anchor_key).await;
+    }
+    let receipt = receipt?;
+    let user = keys::user(&member.subject);
+    outbox::hand_over(api, &user).await;
+    for track in &receipt.tracks {
+        let slug = track.track.as_str();
+        let id = track.enrollment_id.to_string();
+        device::save(&keys::enrollment_id(api, &user, slug), &id).await;
+    }
+    drop_guest(api).await;
+    Ok(receipt)
+}
+
+/// Lets go of the guest on this device.
+pub async fn drop_guest(api: &Api) {
+    for entry in outbox::pending(api, keys::GUEST).await {
+        device::forget(&keys::out(api, &entry.key)).await;
+    }
+    device::forget(&keys::guest(api)).await;
+    device::forget(&keys::guest_anchor(api)).await;
+    device::forget_all(&keys::all_of(api, keys::GUEST)).await;
+}

@@ -1,0 +1,118 @@
+//! What the learner has done: what the server said last, and what it hasn't heard yet, on top.
+
+use std::collections::BTreeSet;
+
+use jalon_shared::{
+    StepId, Timestamp,
+    track::{Outline, Progress, StepState, apply, decide},
+    wire::enrollment::Enrollment,
+};
+
+use crate::outbox::Entry;
+
+/// One learner's way through one track, as this page knows it.
+pub struct Session {
+    /// The rules of the track.
+    pub outline: Outline,
+    /// The server's last word; `None` before anything was saved.
+    pub base: Option<Enrollment>,
+    /// What the server hasn't heard yet, in order.
+    pub pending: Vec<Entry>,
+    /// Both together (G7): what the page shows.
+    pub progress: Progress,
+    began: Timestamp,
+}
+
+impl Session {
+    /// Nothing done yet.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            outline: Outline { steps: Vec::new() },
+            base: None,
+            pending: Vec::new(),
+            progress: Progress::begun(now),
+            began: now,
+        }
+    }
+
+    /// Decides again what the page shows. What the rules refuse stays in the outbox, for the server to say.
+    pub fn settle(&mut self) {
+        let mut progress = match &self.base {
+            Some(base) => base.progress(),
+            None => Progress::begun(self.began),
+        };
+        for entry in &self.pending {
+            let Some(command) = entry.command() else {
+                continue;
+            };
+            for event in
+                decide(&self.outline, &progress, &command, entry.at).unwrap_or_default()
+            {
+                apply(&mut progress, &event);
+            }
+        }
+        self.progress = progress;
+    }
+
+    /// Takes the server's word, unless it is older than the last one.
+    pub fn hear(&mut self, enrollment: Enrollment) {
+        let older = self.base.as_ref().is_some_and(|base| {
+            base.id == enrollment.id && base.version > enrollment.version
+        });
+        if !older {
+            self.base = Some(enrollment);
+        }
+        self.settle();
+    }
+
+    /// Where the learner stands with a step.
+    pub fn state(&self, order: u16) -> StepState {
+        self.outline
+            .at(order)
+            .map_or(StepState::Locked, |step| self.outline.state(step, &self.progress))
+    }
+
+    /// What blocks a step (G2).
+    pub fn blocked_by(&self, order: u16) -> Option<u16> {
+        let step = self.outline.at(order)?;
+        let blocking = self.outline.blocking(step, &self.progress)?;
+        Some(blocking.order)
+    }
+
+    /// Whether the server would serve the step now: what waits in the outbox hasn't opened it there (G6).
+    pub fn served(&self, order: u16) -> bool {
+        let progress = match &self.base {
+            Some(base) => base.progress(),
+            None => Progress::begun(self.began),
+        };
+        self.outline
+            .at(order)
+            .is_some_and(|step| self.outline.blocking(step, &progress).is_none())
+    }
+
+    /// The first step that may be opened and isn't complete, from `from` on, else from the beginning.
+    pub fn next_open(&self, from: u16) -> Option<u16> {
+        let open = |order: &u16| {
+            matches!(self.state(*order), StepState::Open | StepState::InProgress)
+        };
+        let last = u16::try_from(self.outline.steps.len()).unwrap_or(u16::MAX);
+        (from..=last).find(open).or_else(|| (1..from).find(open))
+    }
+
+    /// The steps that are complete.
+    pub fn completed(&self) -> BTreeSet<StepId> {
+        self.outline
+            .steps
+            .iter()
+            .map(|step| step.id)
+            .filter(|id| self.progress.is_complete(*id))
+            .collect()
+    }
+
+    /// Whether answers to this step wait to be graded.
+    pub fn awaits_grading(&self, order: u16) -> bool {
+        self.pending
+            .iter()
+            .any(|entry| entry.order == order && entry.is_answers())
+    }
+}
