@@ -23,6 +23,7 @@ pub mod json;
 pub mod lang;
 pub mod limit;
 pub mod metrics;
+pub mod openapi;
 pub mod page;
 pub mod query;
 pub mod router;

@@ -4,16 +4,12 @@ use axum::{Router, extract::DefaultBodyLimit, middleware, response::IntoResponse
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{ApiError, edge, health, json::MAX_BODY};
+use super::{ApiError, docs, edge, health, json::MAX_BODY, openapi::ApiDoc};
 use crate::{
     app::AppState,
-    guest, site,
+    embed, guest, site,
     track::{page, routes as tracks, routes_admin as authoring},
 };
-
-#[derive(OpenApi)]
-#[openapi(info(title = "Jalon", description = "Learning inside other people's pages."))]
-struct ApiDoc;
 
 fn api() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(ApiDoc::openapi())
@@ -51,6 +47,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
+        .routes(routes!(docs::openapi_document))
 }
 
 /// The OpenAPI document, generated from the code.
@@ -62,6 +59,11 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 pub fn router(state: AppState) -> Router {
     let (router, _) = api().split_for_parts();
     router
+        .merge(embed::router())
+        .route("/docs", get(docs::show_docs))
+        .route("/docs.css", get(docs::style))
+        .route("/problems", get(docs::list_problems))
+        .route("/problems/{code}", get(docs::show_problem))
         .route("/t/page.css", get(page::style))
         .route("/t/{site}/{track}", get(page::show_track_page))
         .fallback(async || ApiError::not_found().into_response())

@@ -4,12 +4,16 @@ use jalon_shared::wire::site::{LanguageEntry, LanguageList};
 use jalon_shared::{Lang, Score};
 
 use super::Site;
-use crate::{app::AppState, http::ApiResult};
+use crate::{app::AppState, http::ApiResult, track};
 
-/// The languages of the catalogue, the most complete first.
-#[expect(clippy::unused_async, reason = "the catalogue may have to be read")]
-pub async fn of_site(_state: &AppState, site: &Site) -> ApiResult<LanguageList> {
-    let items = site.languages.iter().map(|lang| entry(lang, Score::FULL)).collect();
+/// The languages of the site's published tracks, the most complete first; what the site offers and no
+/// track has yet comes last, with 0.
+pub async fn of_site(state: &AppState, site: &Site) -> ApiResult<LanguageList> {
+    let found = track::routes::catalogue_languages(state, site).await?;
+    let mut items: Vec<LanguageEntry> = found.iter().map(|(lang, have, of)| entry(lang, Score::ratio(u64::from(*have), u64::from(*of)))).collect();
+    let missing = site.languages.iter().filter(|lang| found.iter().all(|(known, ..)| known != *lang));
+    items.extend(missing.map(|lang| entry(lang, Score::ZERO)));
+    items.sort_by(|a, b| b.completeness.cmp(&a.completeness).then_with(|| a.lang.cmp(&b.lang)));
     Ok(LanguageList { items })
 }
 

@@ -1,0 +1,44 @@
+//! The head of the OpenAPI document; paths and shapes come from the handlers by `routes!`.
+
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+
+/// Title, tags and ways to authenticate.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Jalon",
+        description = "Learning inside other people's pages: tracks that guests take without an account and members keep.\n\n\
+            JSON, `snake_case`; ids are UUIDs, times RFC 3339 UTC, scores 0–100 or null, languages BCP-47. \
+            `Authorization: Bearer` carries a guest token, a member's JWT or an API key.\n\n\
+            Errors are `application/problem+json` with a stable `code`. Unknown fields in a request are refused. \
+            Send an `Idempotency-Key` (UUID) with every POST that changes learning: the same key and body answer the first result again. \
+            Every answer has `X-Request-Id`.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    tags(
+        (name = "learner", description = "For the widget and for whoever builds another: guests and members."),
+        (name = "authoring", description = "For those who write tracks: an API key with the scope `tracks_write`, or a member with the role `course_manager` or `site_admin`."),
+        (name = "site", description = "For those who run a site: an API key of the site or the server, or a member with the role `site_admin`."),
+        (name = "webhook", description = "What the site's own systems hear, and what became of it. Needs the scope `webhooks`."),
+        (name = "operations", description = "For those who run the server.")
+    ),
+    modifiers(&Authentication)
+)]
+pub struct ApiDoc;
+
+struct Authentication;
+
+impl Modify for Authentication {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = |format: &str, what: &str| {
+            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(format).description(Some(what)).build())
+        };
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("guest", bearer("JWT", "A guest's token, from POST …/guests."));
+        components.add_security_scheme("member", bearer("JWT", "A member's token, signed by the site: sub, aud (the site's slug), exp; optional name, email, lang, roles, cohorts."));
+        components.add_security_scheme("api_key", bearer("jk_…", "An API key with scopes."));
+    }
+}
