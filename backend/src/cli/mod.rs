@@ -3,9 +3,15 @@
 //! One module a command: its flags as `Args`, and `run`. Every command takes `--json`; a failure is one
 //! plain sentence on stderr and a non-zero exit.
 
+mod demo;
+mod import;
+mod check;
+mod key;
 mod migrate;
 mod openapi;
 mod serve;
+mod site;
+mod token;
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -53,6 +59,20 @@ enum Command {
     Serve(Box<serve::Args>),
     /// Bring the database up to date (`serve` does it too, unless told not to)
     Migrate(migrate::Args),
+    /// Everything in one, to try it out: a CMS page, tracks, a login, a webhook receiver
+    Demo(demo::Args),
+    /// Read tracks from files into a site
+    Import(import::Args),
+    /// Write a site's tracks as files
+    Export(import::ExportArgs),
+    /// Add and list sites
+    Site(site::Args),
+    /// Make, list and revoke API keys
+    Key(key::Args),
+    /// Sign a token, to try things out
+    Token(token::Args),
+    /// Find out why a widget does not show on a page
+    Check(check::Args),
     /// Print the API's OpenAPI document
     Openapi(openapi::Args),
 }
@@ -62,6 +82,13 @@ impl Command {
         match self {
             Self::Serve(args) => args.run(context).await,
             Self::Migrate(args) => args.run(context).await,
+            Self::Demo(args) => args.run(context).await,
+            Self::Import(args) => args.run(context).await,
+            Self::Export(args) => args.run(context).await,
+            Self::Site(args) => args.run(context).await,
+            Self::Key(args) => args.run(context).await,
+            Self::Token(args) => args.run(context).await,
+            Self::Check(args) => args.run(context).await,
             Self::Openapi(args) => args.run(),
         }
     }
