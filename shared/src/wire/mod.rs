@@ -7,3 +7,4 @@ pub mod merge;
 pub mod quiz;
 pub mod site;
 pub mod track;
+pub mod webhook;
