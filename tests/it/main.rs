@@ -3,3 +3,4 @@
 
 mod platform;
 mod store;
+mod track;

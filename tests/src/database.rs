@@ -25,11 +25,10 @@ pub struct TestDb {
     db: Db,
     config: DbConfig,
     /// Last, so that the connections are closed before the database goes.
-    _keep: Keep,
+    keep: Keep,
 }
 
 #[derive(Debug)]
-#[expect(dead_code, reason = "they are kept to be dropped")]
 enum Keep {
     Folder(TempDir),
     Database(Dropped),
@@ -61,7 +60,7 @@ impl TestDb {
         Self {
             db,
             config,
-            _keep: keep,
+            keep,
         }
     }
 
@@ -82,6 +81,19 @@ impl TestDb {
     /// How it is opened.
     pub fn config(&self) -> &DbConfig {
         &self.config
+    }
+
+    /// Its address, for another process.
+    pub fn url(&self) -> String {
+        match &self.keep {
+            Keep::Folder(folder) => format!("sqlite://{}", folder.path().join("jalon.db").display()),
+            Keep::Database(database) => {
+                // The same address with the database's name for the one that is there.
+                let (server, query) = cluster::address().split_once('?').unwrap_or((cluster::address(), ""));
+                let (server, _) = server.rsplit_once('/').unwrap();
+                format!("{server}/{}?{query}", database.0)
+            }
+        }
     }
 
     /// Opens the same database once more, as a second backend would.

@@ -4,9 +4,11 @@
 mod cluster;
 mod database;
 mod server;
+mod stage;
 
 pub use database::{Backend, TestDb, run};
 pub use server::{Answer, Request, TestServer};
+pub use stage::{MEMBER_SECRET, Stage, small_track};
 
 /// Makes two tests of one: a module of the test's name with `sqlite` and `postgres` in it.
 ///

@@ -1,5 +1,7 @@
 //! The server as a process: jobs, serving, stopping.
 
+mod abort;
 mod embed;
 mod job;
+mod kill;
 mod serve;

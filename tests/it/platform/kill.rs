@@ -1,0 +1,146 @@
+//! `kill -9` at any moment under load loses no acknowledged advance and completes nothing twice.
+
+use std::collections::HashMap;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::join_all;
+use jalon_backend::app::AppState;
+use jalon_backend::clock::Clock;
+use jalon_backend::config::Settings;
+use jalon_backend::db::{Db, DbError, on};
+use jalon_backend::http::router;
+use jalon_backend::server::Server;
+use jalon_tests::{Stage, for_both};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use uuid::Uuid;
+
+/// The environment's variable that makes [`child`] a server: the address of its database.
+const DATABASE: &str = "JALON_TEST_KILLED_DATABASE";
+/// How often the server is killed.
+const KILLS: usize = 4;
+/// Learners at work at once.
+const WORKERS: usize = 16;
+
+/// Not a test: the server in a process of its own, so that it can be killed.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the process that the tests beside it start and kill"]
+async fn child() {
+    let Ok(address) = std::env::var(DATABASE) else { return };
+    let mut config = Settings { database_url: Some(address), ..Settings::default() }.complete().unwrap();
+    (config.limits.per_address, config.limits.per_learner) = (0, 0);
+    let db = Db::connect(&config.db).await.unwrap();
+    let app = AppState::new(db, Clock::system(), config).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let router = router::router(app.clone());
+    let server = Server::start(app, listener, router, Vec::new()).unwrap();
+    println!("\nlistening {}", server.address());
+    std::future::pending::<()>().await;
+}
+
+/// Starts [`child`] and waits until it listens.
+async fn start(database: &str) -> (Child, String) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["platform::kill::child", "--exact", "--ignored", "--nocapture"])
+        .env(DATABASE, database)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if let Some((_, address)) = line.split_once("listening ") {
+            return (child, format!("http://{address}"));
+        }
+    }
+    panic!("the server ended before it listened");
+}
+
+/// Three things to read, all required.
+fn track() -> Value {
+    let step = |key: &str| json!({ "key": key, "kind": "content", "required": true, "title": { "fr": key }, "body": { "fr": key } });
+    json!({ "track_type": "beginner_intro", "source_lang": "fr", "cms_block_enabled": true, "title": { "fr": "T" }, "summary": { "fr": "T" },
+        "steps": [step("one"), step("two"), step("three")] })
+}
+
+/// What was answered with success: the highest order of each enrollment.
+type Acknowledged = Arc<Mutex<HashMap<String, i64>>>;
+
+/// Takes the track as one member after another until the server is gone.
+async fn work(client: reqwest::Client, base: String, tokens: Arc<Vec<String>>, next: Arc<AtomicUsize>, acknowledged: Acknowledged) {
+    loop {
+        let token = &tokens[next.fetch_add(1, Ordering::Relaxed) % tokens.len()];
+        let post = |path: String| client.post(format!("{base}{path}")).bearer_auth(token).header("idempotency-key", Uuid::now_v7().to_string()).json(&json!({}));
+        let Ok(answer) = post(format!("/api/v1/sites/{}/tracks/t/enrollments", Stage::SITE)).send().await else { return };
+        assert!(answer.status().is_success(), "{}", answer.status());
+        let Ok(enrollment) = answer.json::<Value>().await else { return };
+        let id = enrollment["id"].as_str().unwrap().to_owned();
+        for order in 1..=3 {
+            let Ok(answer) = post(format!("/api/v1/enrollments/{id}/steps/{order}/advance")).send().await else { return };
+            assert_eq!(answer.status(), 200);
+            let mut all = acknowledged.lock().unwrap();
+            let highest = all.entry(id.clone()).or_default();
+            *highest = order.max(*highest);
+        }
+    }
+}
+
+async fn rows<R>(db: &Db, text: &'static str) -> Vec<R>
+where
+    R: Send + Unpin + 'static,
+    R: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+{
+    db.read(move |tx| Box::pin(async move { Ok::<_, DbError>(on!(tx, conn => sqlx::query_as(text).fetch_all(conn).await)?) })).await.unwrap()
+}
+
+for_both! {
+    /// W1, V1
+    async fn w1_what_was_acknowledged_survives_and_nothing_completes_twice(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("t", &track()).await;
+        let tokens = Arc::new((0..20_000).map(|number| stage.member(&format!("u-{number}"))).collect::<Vec<_>>());
+        stage.server.stop().await;
+
+        let acknowledged = Acknowledged::default();
+        let next = Arc::new(AtomicUsize::new(0));
+        for kill in 1..=KILLS {
+            let (mut child, base) = start(&db.url()).await;
+            // New connections, so that none is left over from the one that was killed.
+            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            let before = acknowledged.lock().unwrap().len();
+            let workers: Vec<_> = (0..WORKERS)
+                .map(|_| tokio::spawn(work(client.clone(), base.clone(), Arc::clone(&tokens), Arc::clone(&next), Arc::clone(&acknowledged))))
+                .collect();
+            // In full swing, at another moment each time.
+            while acknowledged.lock().unwrap().len() < before + 37 * kill {
+                assert!(child.try_wait().unwrap().is_none(), "the server ended by itself");
+                tokio::task::yield_now().await;
+            }
+            child.kill().await.unwrap();
+            for worker in join_all(workers).await {
+                worker.unwrap();
+            }
+        }
+
+        let db = db.reopen().await;
+        let there: HashMap<Uuid, (i32, bool)> =
+            rows::<(Uuid, i32, bool)>(&db, "SELECT id, current_step_order, completed_at IS NOT NULL FROM enrollment").await
+                .into_iter().map(|(id, order, completed)| (id, (order, completed))).collect();
+        let acknowledged = acknowledged.lock().unwrap().clone();
+        assert!(acknowledged.len() >= 37 * KILLS);
+        for (id, order) in &acknowledged {
+            let (current, completed) = there[&id.parse::<Uuid>().unwrap()];
+            assert!(i64::from(current) >= *order, "{id}: {order} was acknowledged, {current} is there");
+            assert_eq!(completed, current == 3);
+        }
+        let completions: HashMap<Uuid, i64> =
+            rows::<(Uuid, i64)>(&db, "SELECT subject_id, count(*) FROM event WHERE type = 'track.completed' GROUP BY subject_id").await.into_iter().collect();
+        for (id, (_, completed)) in &there {
+            assert_eq!(completions.get(id).copied().unwrap_or(0), i64::from(*completed), "{id}");
+        }
+    }
+}
