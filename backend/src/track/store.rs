@@ -485,6 +485,7 @@ pub async fn erase_learner(tx: &mut Tx<'_>, site: SiteId, learner: &Learner, cal
     const ENROLLMENTS: [&str; 2] = ["DELETE FROM enrollment WHERE site_id = $1 AND user_id = $2", "DELETE FROM enrollment WHERE site_id = $1 AND guest_id = $2"];
     const GUESTS: [&str; 2] = ["DELETE FROM guest WHERE site_id = $1 AND merged_into = $2", "DELETE FROM guest WHERE site_id = $1 AND id = $2"];
     const ANSWERS: &str = "DELETE FROM idempotency WHERE site_id = $1 AND caller = $2";
+    const CREATED: &str = "DELETE FROM idempotency WHERE site_id = $1 AND caller = 'anonymous' AND response LIKE $2";
     const MESSAGE: &str = "DELETE FROM webhook_message WHERE site_id = $1 AND dedupe_key = $2";
     let (events, enrollments, guests) = match learner {
         Learner::User(_) => (EVENTS[0], ENROLLMENTS[0], GUESTS[0]),
@@ -497,6 +498,11 @@ pub async fn erase_learner(tx: &mut Tx<'_>, site: SiteId, learner: &Learner, cal
         }
     }
     on!(tx, conn => sqlx::query(ANSWERS).bind(site.0).bind(caller).execute(conn).await.map(drop))?;
+    if let Learner::Guest(guest) = learner {
+        // A guest was made by somebody without a token: that answer stands under nobody's name.
+        let id = format!("%{guest}%");
+        on!(tx, conn => sqlx::query(CREATED).bind(site.0).bind(id).execute(conn).await.map(drop))?;
+    }
     for key in dedupe_keys {
         on!(tx, conn => sqlx::query(MESSAGE).bind(site.0).bind(key).execute(conn).await.map(drop))?;
     }

@@ -1,0 +1,173 @@
+//! A guest becomes a member (M1–M8).
+
+use jalon_tests::{Answer, Stage, for_both, small_track};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Learner, announced, assert_replay_gives_the_rows};
+
+async fn merge(stage: &Stage, member: &str, guest: &str) -> Answer {
+    let path = "/api/v1/sites/fpsf/me/merge";
+    stage.server.post(path).bearer(member).key(Uuid::now_v7()).json(&json!({ "guest_token": guest })).send().await
+}
+
+async fn mine(stage: &Stage, token: &str) -> Vec<Value> {
+    let list = stage.server.get("/api/v1/sites/fpsf/me/enrollments").bearer(token).send().await.expect(200);
+    list["items"].as_array().unwrap().clone()
+}
+
+for_both! {
+    /// M1, M3, M5, M7: the guest's enrollment changes owner, once.
+    async fn m1_the_guests_enrollment_changes_owner(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &small_track()).await;
+        let (guest_id, guest) = stage.guest().await;
+        let learner = Learner::begin(&stage, &guest, "first").await;
+        learner.advance(1, json!({ "time_spent_seconds": 7 })).await.expect(200);
+        let member = stage.member("u-42");
+        let receipt = merge(&stage, &member, &guest).await.expect(200);
+        assert_eq!((receipt["guest_id"].as_str(), receipt["user_id"].as_str()), (Some(guest_id.as_str()), Some("u-42")));
+        let track = &receipt["tracks"][0];
+        assert_eq!((track["outcome"].as_str(), track["current_step_order"].as_u64(), &track["steps_from_guest"]), (Some("moved"), Some(1), &json!([1])), "M7");
+        assert_eq!(merge(&stage, &member, &guest).await.expect(200), receipt, "M3: the same receipt again");
+        let own = mine(&stage, &member).await;
+        assert_eq!((own.len(), &own[0]["id"], own[0]["user_id"].as_str()), (1, &learner.enrollment["id"], Some("u-42")), "M1");
+        assert_eq!(own[0]["time_spent_seconds"].as_u64(), Some(7));
+        merge(&stage, &stage.member("u-43"), &guest).await.problem(409, "guest_already_merged");
+        learner.advance(2, json!({})).await.problem(409, "guest_merged");
+        let path = "/api/v1/sites/fpsf/tracks/first/enrollments";
+        stage.server.post(path).bearer(&guest).json(&json!({})).send().await.problem(409, "guest_merged");
+        assert!(mine(&stage, &guest).await.is_empty());
+        assert_replay_gives_the_rows(&stage).await;
+    }
+
+    /// M2, M4, M7: both have one; per step nothing is lost.
+    async fn m2_both_ways_become_one(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &small_track()).await;
+        let member = stage.member("u-42");
+        let own = Learner::begin(&stage, &member, "first").await;
+        own.report(1, json!({ "time_spent_seconds": 10, "last_position": 50 })).await.expect(200);
+        let (_, guest) = stage.guest().await;
+        let theirs = Learner::begin(&stage, &guest, "first").await;
+        theirs.advance(1, json!({ "time_spent_seconds": 5 })).await.expect(200);
+        theirs.answer(false).await.expect(200);
+        let receipt = merge(&stage, &member, &guest).await.expect(200);
+        assert_eq!((receipt["tracks"][0]["outcome"].as_str(), &receipt["tracks"][0]["steps_from_guest"]), (Some("merged"), &json!([1, 2])));
+        let after = own.look().await;
+        assert_eq!((after["id"].as_str(), after["current_step_order"].as_u64()), (Some(own.id()), Some(1)), "M2");
+        let step = &after["steps"][0];
+        assert_eq!((step["time_spent_seconds"].as_u64(), step["last_position"].as_u64(), step["attempt_count"].as_u64()), (Some(15), Some(50), Some(1)));
+        assert_eq!(after["steps"][1]["attempt_count"].as_u64(), Some(1));
+        assert_eq!(mine(&stage, &member).await.len(), 1);
+        stage.server.get(&format!("/api/v1/enrollments/{}", theirs.id())).bearer(&member).send().await.problem(404, "not_found");
+
+        // A guest who is behind adds nothing but time: "kept".
+        let (_, behind) = stage.guest().await;
+        Learner::begin(&stage, &behind, "first").await.report(1, json!({ "time_spent_seconds": 1 })).await.expect(200);
+        let receipt = merge(&stage, &member, &behind).await.expect(200);
+        assert_eq!((receipt["tracks"][0]["outcome"].as_str(), receipt["tracks"][0]["current_step_order"].as_u64()), (Some("kept"), Some(1)), "M4");
+        assert_eq!(assert_replay_gives_the_rows(&stage).await, 1, "V1");
+    }
+
+    /// M6: a finished guest is announced for the member too; a finished member hears nothing again.
+    async fn m6_completion_by_merge_is_announced_once(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &small_track()).await;
+        let finish = async |token: &str| {
+            let learner = Learner::begin(&stage, token, "first").await;
+            learner.advance(1, json!({})).await.expect(200);
+            learner.answer(true).await.expect(200);
+            learner.advance(4, json!({})).await.expect(200);
+        };
+        let (guest_id, guest) = stage.guest().await;
+        finish(&guest).await;
+        let member = stage.member("u-42");
+        let receipt = merge(&stage, &member, &guest).await.expect(200);
+        assert_eq!(receipt["tracks"][0]["completed_by_merge"], true);
+        let said = announced(&stage).await;
+        assert_eq!(said.len(), 2);
+        assert_eq!((said[0]["data"]["guest_id"].as_str(), said[0]["data"]["merged_from_guest"].as_bool()), (Some(guest_id.as_str()), Some(false)));
+        assert_eq!((said[1]["data"]["user_id"].as_str(), said[1]["data"]["merged_from_guest"].as_bool()), (Some("u-42"), Some(true)));
+        assert_eq!(said[0]["data"]["completed_at"], said[1]["data"]["completed_at"], "the completion, not the merge, is told");
+
+        let (_, another) = stage.guest().await;
+        finish(&another).await;
+        let receipt = merge(&stage, &member, &another).await.expect(200);
+        assert_eq!(receipt["tracks"][0]["completed_by_merge"], false);
+        assert_eq!(announced(&stage).await.len(), 3, "the other guest's own, and nothing more for the member");
+
+        // Two halves make a whole: the union completes it.
+        let (_, first_half) = stage.guest().await;
+        let half = Learner::begin(&stage, &first_half, "first").await;
+        half.advance(1, json!({})).await.expect(200);
+        half.answer(true).await.expect(200);
+        let member = stage.member("u-77");
+        let own = Learner::begin(&stage, &member, "first").await;
+        own.advance(1, json!({})).await.expect(200);
+        merge(&stage, &member, &first_half).await.expect(200);
+        own.advance(4, json!({})).await.expect(200);
+        let said = announced(&stage).await;
+        assert_eq!((said.len(), said[3]["data"]["user_id"].as_str()), (4, Some("u-77")));
+        assert_replay_gives_the_rows(&stage).await;
+    }
+
+    /// M8: an advance racing a merge ends in one of the two serial orders.
+    async fn m8_an_advance_racing_a_merge_is_not_lost(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &small_track()).await;
+        for round in 0..12 {
+            let (_, guest) = stage.guest().await;
+            let learner = Learner::begin(&stage, &guest, "first").await;
+            let member = stage.member(&format!("racer-{round}"));
+            if round % 2 == 0 {
+                Learner::begin(&stage, &member, "first").await;
+            }
+            let (advanced, merged) = tokio::join!(learner.advance(1, json!({})), merge(&stage, &member, &guest));
+            merged.expect(200);
+            let after = mine(&stage, &member).await;
+            assert_eq!(after.len(), 1);
+            match advanced.status.as_u16() {
+                200 => assert_eq!(after[0]["current_step_order"].as_u64(), Some(1), "what was acknowledged came along"),
+                _ => {
+                    advanced.problem(409, "guest_merged");
+                    assert_eq!(after[0]["current_step_order"].as_u64(), Some(0));
+                }
+            }
+        }
+        assert_eq!(assert_replay_gives_the_rows(&stage).await, 12);
+    }
+
+    /// M3, M5 under load: one guest shown by several members at once belongs to one of them.
+    async fn m5_a_guest_belongs_to_one_member(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &small_track()).await;
+        let (_, guest) = stage.guest().await;
+        Learner::begin(&stage, &guest, "first").await.advance(1, json!({})).await.expect(200);
+        let members: Vec<String> = (0..6).map(|n| stage.member(&format!("m-{n}"))).collect();
+        let answers = futures_util::future::join_all(members.iter().map(|member| merge(&stage, member, &guest))).await;
+        let won = answers.iter().filter(|answer| answer.status.as_u16() == 200).count();
+        assert_eq!(won, 1);
+        for lost in answers.iter().filter(|answer| answer.status.as_u16() != 200) {
+            lost.problem(409, "guest_already_merged");
+        }
+    }
+
+    /// What is no guest's token of this site is refused, and a guest can't merge.
+    async fn m1_only_a_guests_token_is_merged_by_a_member(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        let (_, guest) = stage.guest().await;
+        let member = stage.member("u-42");
+        for bad in ["", "nonsense", member.as_str(), &format!("{guest}x")] {
+            let refused = merge(&stage, &member, bad).await.problem(422, "invalid_value");
+            assert_eq!(refused["errors"][0]["pointer"], "/guest_token");
+        }
+        let path = "/api/v1/sites/fpsf/me/merge";
+        stage.server.post(path).bearer(&guest).json(&json!({ "guest_token": guest })).send().await.problem(403, "forbidden");
+        stage.server.post(path).json(&json!({ "guest_token": guest })).send().await.problem(401, "unauthenticated");
+        stage.site("other", &["https://other.example"]).await;
+        let elsewhere = stage.member_of("other", json!({ "sub": "u-42" }));
+        let refused = stage.server.post("/api/v1/sites/other/me/merge").bearer(&elsewhere).json(&json!({ "guest_token": guest })).send().await;
+        refused.problem(422, "invalid_value");
+    }
+}
