@@ -18,47 +18,74 @@ pub fn address() -> &'static str {
 
 /// Starts a cluster that loses everything with the process: no sync, no TCP.
 fn start() -> String {
-    let bin = bin();
-    let root = output(Command::new("id").arg("-u")).trim() == "0";
-    let folder = std::env::temp_dir().join(format!("jalon-pg-{}", std::process::id()));
-    let data = folder.join("data");
-    std::fs::create_dir(&folder).unwrap();
-    watch(&bin, &folder, root);
-    if root {
-        // PostgreSQL refuses to run as root.
-        output(Command::new("chown").arg("postgres").arg(&folder));
+    const HASTY: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off";
+    let cluster = Cluster::start("jalon-pg", HASTY);
+    cluster.address("postgres")
+}
+
+/// A throw-away cluster of this process.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Where its socket is.
+    pub folder: PathBuf,
+    /// Where PostgreSQL's programs are.
+    pub programs: PathBuf,
+}
+
+impl Cluster {
+    /// Starts one that syncs its commits, for measurements.
+    pub fn durable() -> Self {
+        Self::start("jalon-pg-durable", "-c shared_buffers=256MB -c max_wal_size=4GB")
     }
-    output(
-        as_postgres(root, &bin.join("initdb"))
-            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8"])
-            .args(["--locale=C", "--no-sync", "-D"])
-            .arg(&data),
-    );
-    let options = format!(
-        "-c listen_addresses='' -c unix_socket_directories='{}' -c fsync=off -c synchronous_commit=off \
-         -c full_page_writes=off -c max_connections=200",
-        folder.display()
-    );
-    let log = folder.join("log");
-    output(
-        as_postgres(root, &bin.join("pg_ctl"))
-            .arg("-D")
-            .arg(&data)
-            .arg("-l")
-            .arg(log)
-            .args(["-o", &options, "-w", "start"]),
-    );
-    format!(
-        "postgres://postgres@localhost/postgres?host={}",
-        folder.display()
-    )
+
+    fn start(name: &str, settings: &str) -> Self {
+        let bin = bin();
+        let root = output(Command::new("id").arg("-u")).trim() == "0";
+        let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+        let data = folder.join("data");
+        std::fs::create_dir(&folder).unwrap();
+        watch(&bin, &folder, root);
+        if root {
+            // PostgreSQL refuses to run as root.
+            output(Command::new("chown").arg("postgres").arg(&folder));
+        }
+        output(
+            as_postgres(root, &bin.join("initdb"))
+                .args(["-U", "postgres", "-A", "trust", "-E", "UTF8"])
+                .args(["--locale=C", "--no-sync", "-D"])
+                .arg(&data),
+        );
+        let options = format!(
+            "-c listen_addresses='' -c unix_socket_directories='{}' -c max_connections=200 {settings}",
+            folder.display()
+        );
+        output(
+            as_postgres(root, &bin.join("pg_ctl"))
+                .arg("-D")
+                .arg(&data)
+                .arg("-l")
+                .arg(folder.join("log"))
+                .args(["-o", &options, "-w", "start"]),
+        );
+        Self { folder, programs: bin }
+    }
+
+    /// The address of one of its databases.
+    pub fn address(&self, database: &str) -> String {
+        format!(
+            "postgres://postgres@localhost/{database}?host={}",
+            self.folder.display()
+        )
+    }
+
+    /// Its first process, the parent of all others.
+    pub fn process(&self) -> u32 {
+        let text = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
+        text.lines().next().unwrap().trim().parse().unwrap()
+    }
 }
 
 /// A shell that waits for our end (its input closes, whatever ended us) and then clears up.
-#[expect(
-    clippy::zombie_processes,
-    reason = "it outlives us: that is what it is for"
-)]
 fn watch(bin: &Path, folder: &Path, root: bool) {
     use std::os::unix::process::CommandExt as _;
     let user = if root { "runuser -u postgres -- " } else { "" };

@@ -6,6 +6,7 @@ mod database;
 mod server;
 mod stage;
 
+pub use cluster::Cluster;
 pub use database::{Backend, TestDb, run};
 pub use server::{Answer, Request, TestServer};
 pub use stage::{MEMBER_SECRET, Stage, small_track};

@@ -3,6 +3,7 @@
 //! Each file here is one command, or one thing that several commands need ([`shell`], [`tools`],
 //! [`postgres`]). Tools that a command needs are installed once, outside the tree, and said so.
 
+mod bench;
 mod demo;
 mod package;
 mod postgres;
@@ -23,6 +24,7 @@ Jalon's commands, run as `cargo xtask <command>`
   test [--only WHAT]  runs all tests; WHAT: unit, db, wasm, receiver, browser or size
   widget [--force]    builds the widget into widget/dist (skipped when nothing changed)
   size                prints what a page downloads, and fails when it is too much
+  bench [--quick]     measures the server beside the empty handler and the databases alone
   bench widget        prints how soon a learner can begin, on a slow phone and network
   video               draws the example film of examples/content/media again
   deny                checks the licences and sources of all dependencies
@@ -54,6 +56,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["widget", "--force"] => widget::build(true).map(drop),
         ["size"] => size::size(),
         ["bench", "widget", rest @ ..] => test::bench_widget(rest),
+        ["bench", rest @ ..] => bench::bench(rest),
         ["video"] => shell::step("drawing the example film", || {
             shell::run(
                 shell::command("node")

@@ -1,0 +1,114 @@
+//! What is printed: each measurement as it comes, and the aims at the end.
+
+use crate::drive::Outcome;
+
+/// Others' share of the processors above which a number is marked as doubtful.
+const DOUBTFUL: f64 = 0.10;
+
+/// What the run found.
+#[derive(Default, Debug)]
+pub struct Report {
+    aims: Vec<Aim>,
+    faults: Vec<String>,
+    doubtful: usize,
+    notes: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Aim {
+    what: String,
+    found: String,
+    aim: String,
+    reached: bool,
+}
+
+impl Report {
+    /// Prints the head of a table of measurements.
+    pub fn head(title: &str) {
+        println!("\n{title}");
+        println!(
+            "  {:<34} {:>5} {:>10} {:>9} {:>9} {:>7} {:>6} {:>7}",
+            "", "conns", "per s", "p50 ms", "p99 ms", "server", "load", "others"
+        );
+    }
+
+    /// Prints a measurement and remembers what went wrong in it.
+    pub fn line(&mut self, what: &str, outcome: &Outcome) {
+        let shares = outcome.shares;
+        let doubtful = shares.others > DOUBTFUL;
+        self.doubtful += usize::from(doubtful);
+        println!(
+            "  {what:<34} {:>5} {:>10.0} {:>9.2} {:>9.2} {:>6.0}% {:>5.0}% {:>6.0}%{}",
+            outcome.connections,
+            outcome.rate,
+            outcome.quantile(0.50),
+            outcome.quantile(0.99),
+            shares.server * 100.0,
+            shares.load * 100.0,
+            shares.others * 100.0,
+            if doubtful { " ~" } else { "" }
+        );
+        let name = format!("{what} at {}", outcome.connections);
+        let failure = outcome.first_failure.as_deref().unwrap_or("");
+        if outcome.failed > 0 {
+            self.fault(format!("{name}: {} times 5xx or broken: {failure}", outcome.failed));
+        }
+        if outcome.refused > 0 {
+            self.fault(format!("{name}: {} times 4xx: {failure}", outcome.refused));
+        }
+        if outcome.took.is_empty() {
+            self.fault(format!("{name}: nothing was answered"));
+        }
+    }
+
+    /// Something that must not happen: the run fails.
+    pub fn fault(&mut self, what: String) {
+        println!("  FAULT {what}");
+        self.faults.push(what);
+    }
+
+    /// Something the reader must know.
+    pub fn note(&mut self, what: String) {
+        println!("  note: {what}");
+        self.notes.push(what);
+    }
+
+    /// A number against its aim.
+    pub fn aim(&mut self, what: &str, found: String, aim: &str, reached: bool) {
+        self.aims.push(Aim {
+            what: what.to_owned(),
+            found,
+            aim: aim.to_owned(),
+            reached,
+        });
+    }
+
+    /// Prints the aims. Answers whether the run was without faults; an aim that was missed is no
+    /// fault, for it may be the machine's.
+    pub fn end(&self) -> bool {
+        println!("\naims");
+        for aim in &self.aims {
+            println!(
+                "  {} {:<52} {:>16}   aim {}",
+                if aim.reached { "reached" } else { "MISSED " },
+                aim.what,
+                aim.found,
+                aim.aim
+            );
+        }
+        for note in &self.notes {
+            println!("  note: {note}");
+        }
+        if self.doubtful > 0 {
+            println!(
+                "  {} measurements are marked ~: others used more than {:.0} % of the machine meanwhile",
+                self.doubtful,
+                DOUBTFUL * 100.0
+            );
+        }
+        for fault in &self.faults {
+            println!("  FAULT {fault}");
+        }
+        self.faults.is_empty()
+    }
+}
