@@ -286,8 +286,8 @@ mod tests {
 
     #[test]
     fn periods() {
-        assert_eq!("90d".parse(), Ok(Period(Duration::from_secs(90 * 86_400))));
-        assert_eq!("1h".parse(), Ok(Period(Duration::from_secs(3600))));
+        assert_eq!("90d".parse(), Ok(Period(Duration::from_hours(90 * 24))));
+        assert_eq!("1h".parse(), Ok(Period(Duration::from_hours(1))));
         for wrong in [
             "",
             "s",
@@ -312,7 +312,7 @@ mod tests {
             serde_saphyr::from_str("listen: '127.0.0.1:2'\nguest_ttl: 7d\n").unwrap();
         let config = flags.or(file).complete().unwrap();
         assert_eq!(config.listen.port(), 1);
-        assert_eq!(config.guest_ttl, Duration::from_secs(7 * 86_400));
+        assert_eq!(config.guest_ttl, Duration::from_hours(7 * 24));
         assert_eq!(config.trusted_proxies, 0);
     }
 

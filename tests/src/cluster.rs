@@ -35,7 +35,10 @@ pub struct Cluster {
 impl Cluster {
     /// Starts one that syncs its commits, for measurements.
     pub fn durable() -> Self {
-        Self::start("jalon-pg-durable", "-c shared_buffers=256MB -c max_wal_size=4GB")
+        Self::start(
+            "jalon-pg-durable",
+            "-c shared_buffers=256MB -c max_wal_size=4GB",
+        )
     }
 
     fn start(name: &str, settings: &str) -> Self {
@@ -67,7 +70,10 @@ impl Cluster {
                 .arg(folder.join("log"))
                 .args(["-o", &options, "-w", "start"]),
         );
-        Self { folder, programs: bin }
+        Self {
+            folder,
+            programs: bin,
+        }
     }
 
     /// The address of one of its databases.

@@ -57,11 +57,7 @@ impl TestDb {
         };
         let db = Db::connect(&config).await.unwrap();
         db.migrate().await.unwrap();
-        Self {
-            db,
-            config,
-            keep,
-        }
+        Self { db, config, keep }
     }
 
     /// Which database this is.
@@ -86,10 +82,14 @@ impl TestDb {
     /// Its address, for another process.
     pub fn url(&self) -> String {
         match &self.keep {
-            Keep::Folder(folder) => format!("sqlite://{}", folder.path().join("jalon.db").display()),
+            Keep::Folder(folder) => {
+                format!("sqlite://{}", folder.path().join("jalon.db").display())
+            }
             Keep::Database(database) => {
                 // The same address with the database's name for the one that is there.
-                let (server, query) = cluster::address().split_once('?').unwrap_or((cluster::address(), ""));
+                let (server, query) = cluster::address()
+                    .split_once('?')
+                    .unwrap_or((cluster::address(), ""));
                 let (server, _) = server.rsplit_once('/').unwrap();
                 format!("{server}/{}?{query}", database.0)
             }

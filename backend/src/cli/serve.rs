@@ -88,7 +88,8 @@ pub(super) fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_env("JALON_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // An error means that a log was started already: that one is used.
     match format {
         LogFormat::Text => log.try_init().ok(),

@@ -18,6 +18,8 @@ mod postgres;
 mod sqlite;
 mod tx;
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 
 pub use config::{AddressError, DbAddress, DbConfig};
@@ -34,7 +36,7 @@ pub struct Db {
 
 #[derive(Clone, Debug)]
 enum Backend {
-    Sqlite(sqlite::Sqlite),
+    Sqlite(Arc<sqlite::Sqlite>),
     Postgres(postgres::Postgres),
 }
 
@@ -53,7 +55,9 @@ impl Db {
     /// Opens the database; creates an SQLite file that does not exist. Applies no migration.
     pub async fn connect(config: &DbConfig) -> Result<Self, DbError> {
         let backend = match &config.address {
-            DbAddress::Sqlite(path) => Backend::Sqlite(sqlite::Sqlite::open(path, config).await?),
+            DbAddress::Sqlite(path) => {
+                Backend::Sqlite(Arc::new(sqlite::Sqlite::open(path, config).await?))
+            }
             DbAddress::Postgres(options) => {
                 Backend::Postgres(postgres::Postgres::open(options, config).await?)
             }

@@ -127,7 +127,7 @@ impl Sqlite {
     {
         let (reply, answer) = oneshot::channel();
         let job = Work {
-            work: Some(work),
+            todo: Some(work),
             result: None,
             reply,
         };
@@ -168,7 +168,7 @@ trait Job: Send {
 }
 
 struct Work<F, T, E> {
-    work: Option<F>,
+    todo: Option<F>,
     /// `None` until it ran, and when it panicked.
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
@@ -182,7 +182,7 @@ where
 {
     fn run<'a>(&'a mut self, tx: &'a mut Tx<'_>) -> BoxFuture<'a, bool> {
         Box::pin(async move {
-            let Some(work) = self.work.take() else {
+            let Some(work) = self.todo.take() else {
                 return false;
             };
             self.result = std::panic::AssertUnwindSafe(async { work(tx).await })

@@ -16,7 +16,10 @@ async fn run(db: &Db, statements: &'static [&'static str]) {
             for text in statements.iter().copied() {
                 // The same parameters for all: an id, a time, and some bytes.
                 let query = (Uuid::from_u128(1), NOW.0, vec![0_u8]);
-                execute!(tx, sqlx::query(text).bind(query.0).bind(query.1).bind(query.2))?;
+                execute!(
+                    tx,
+                    sqlx::query(text).bind(query.0).bind(query.1).bind(query.2)
+                )?;
             }
             Ok::<_, DbError>(())
         })
@@ -26,9 +29,13 @@ async fn run(db: &Db, statements: &'static [&'static str]) {
 }
 
 async fn count(db: &Db, text: &'static str) -> i64 {
-    db.read(move |tx| Box::pin(async move { Ok::<_, DbError>(on!(tx, conn => sqlx::query_scalar(text).fetch_one(conn).await)?) }))
-        .await
-        .unwrap()
+    db.read(move |tx| {
+        Box::pin(async move {
+            Ok::<_, DbError>(on!(tx, conn => sqlx::query_scalar(text).fetch_one(conn).await)?)
+        })
+    })
+    .await
+    .unwrap()
 }
 
 const SITE: &str = "INSERT INTO site (id, slug, name, default_lang, languages, look, revision, created_at, updated_at)

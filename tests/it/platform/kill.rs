@@ -30,8 +30,15 @@ const WORKERS: usize = 16;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "the process that the tests beside it start and kill"]
 async fn child() {
-    let Ok(address) = std::env::var(DATABASE) else { return };
-    let mut config = Settings { database_url: Some(address), ..Settings::default() }.complete().unwrap();
+    let Ok(address) = std::env::var(DATABASE) else {
+        return;
+    };
+    let mut config = Settings {
+        database_url: Some(address),
+        ..Settings::default()
+    }
+    .complete()
+    .unwrap();
     (config.limits.per_address, config.limits.per_learner) = (0, 0);
     let db = Db::connect(&config.db).await.unwrap();
     let app = AppState::new(db, Clock::system(), config).await.unwrap();
@@ -45,7 +52,12 @@ async fn child() {
 /// Starts [`child`] and waits until it listens.
 async fn start(database: &str) -> (Child, String) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["platform::kill::child", "--exact", "--ignored", "--nocapture"])
+        .args([
+            "platform::kill::child",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+        ])
         .env(DATABASE, database)
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -71,16 +83,43 @@ fn track() -> Value {
 type Acknowledged = Arc<Mutex<HashMap<String, i64>>>;
 
 /// Takes the track as one member after another until the server is gone.
-async fn work(client: reqwest::Client, base: String, tokens: Arc<Vec<String>>, next: Arc<AtomicUsize>, acknowledged: Acknowledged) {
+async fn work(
+    client: reqwest::Client,
+    base: String,
+    tokens: Arc<Vec<String>>,
+    next: Arc<AtomicUsize>,
+    acknowledged: Acknowledged,
+) {
     loop {
         let token = &tokens[next.fetch_add(1, Ordering::Relaxed) % tokens.len()];
-        let post = |path: String| client.post(format!("{base}{path}")).bearer_auth(token).header("idempotency-key", Uuid::now_v7().to_string()).json(&json!({}));
-        let Ok(answer) = post(format!("/api/v1/sites/{}/tracks/t/enrollments", Stage::SITE)).send().await else { return };
+        let post = |path: String| {
+            client
+                .post(format!("{base}{path}"))
+                .bearer_auth(token)
+                .header("idempotency-key", Uuid::now_v7().to_string())
+                .json(&json!({}))
+        };
+        let Ok(answer) = post(format!(
+            "/api/v1/sites/{}/tracks/t/enrollments",
+            Stage::SITE
+        ))
+        .send()
+        .await
+        else {
+            return;
+        };
         assert!(answer.status().is_success(), "{}", answer.status());
-        let Ok(enrollment) = answer.json::<Value>().await else { return };
+        let Ok(enrollment) = answer.json::<Value>().await else {
+            return;
+        };
         let id = enrollment["id"].as_str().unwrap().to_owned();
         for order in 1..=3 {
-            let Ok(answer) = post(format!("/api/v1/enrollments/{id}/steps/{order}/advance")).send().await else { return };
+            let Ok(answer) = post(format!("/api/v1/enrollments/{id}/steps/{order}/advance"))
+                .send()
+                .await
+            else {
+                return;
+            };
             assert_eq!(answer.status(), 200);
             let mut all = acknowledged.lock().unwrap();
             let highest = all.entry(id.clone()).or_default();
@@ -92,9 +131,16 @@ async fn work(client: reqwest::Client, base: String, tokens: Arc<Vec<String>>, n
 async fn rows<R>(db: &Db, text: &'static str) -> Vec<R>
 where
     R: Send + Unpin + 'static,
-    R: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+    R: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow>
+        + for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
 {
-    db.read(move |tx| Box::pin(async move { Ok::<_, DbError>(on!(tx, conn => sqlx::query_as(text).fetch_all(conn).await)?) })).await.unwrap()
+    db.read(move |tx| {
+        Box::pin(async move {
+            Ok::<_, DbError>(on!(tx, conn => sqlx::query_as(text).fetch_all(conn).await)?)
+        })
+    })
+    .await
+    .unwrap()
 }
 
 for_both! {
