@@ -12,6 +12,7 @@ use crate::http::gate::Gate;
 use crate::job;
 use crate::stop::Stop;
 use crate::track::Tracks;
+use crate::webhook::{Webhooks, dispatch};
 
 /// The running server's parts. Cheap to clone: one `Arc`.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct App {
     pub gate: Gate,
     /// What learners may be shown, and what they do.
     pub tracks: Tracks,
+    /// What other systems hear.
+    pub webhooks: Webhooks,
 }
 
 impl AppState {
@@ -37,12 +40,14 @@ impl AppState {
     pub async fn new(db: Db, clock: Clock, config: Config) -> Result<Self, DbError> {
         let gate = Gate::new(&db, &clock, &config).await?;
         let tracks = Tracks::new(&db, &clock);
+        let webhooks = Webhooks::new(config.development, &gate.metrics)?;
         Ok(Self(Arc::new(App {
             db,
             clock,
             config,
             gate,
             tracks,
+            webhooks,
         })))
     }
 
@@ -52,6 +57,7 @@ impl AppState {
         vec![
             Box::pin(job::run(self.clone(), stop.clone())),
             Box::pin(Gate::watch(self.clone(), stop.clone())),
+            Box::pin(dispatch::run(self.clone(), stop.clone())),
         ]
     }
 }

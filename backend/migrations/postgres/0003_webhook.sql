@@ -55,7 +55,8 @@ CREATE TABLE webhook_delivery (
     FOREIGN KEY (site_id, endpoint_id) REFERENCES webhook_endpoint (site_id, id) ON DELETE CASCADE
 );
 
-CREATE INDEX webhook_delivery_due ON webhook_delivery (next_at) WHERE state = 'pending';
+-- The dispatcher walks it from endpoint to endpoint.
+CREATE INDEX webhook_delivery_due ON webhook_delivery (endpoint_id, next_at) WHERE state = 'pending';
 CREATE INDEX webhook_delivery_endpoint ON webhook_delivery (site_id, endpoint_id, id);
 
 CREATE TABLE webhook_attempt (

@@ -62,7 +62,12 @@ pub struct Sender {
 impl Sender {
     /// One that goes where the guard lets it.
     pub fn new(guard: Guard) -> Result<Self, reqwest::Error> {
-        let client = guard.client().timeout(TOTAL).pool_idle_timeout(Duration::from_secs(30)).pool_max_idle_per_host(8).build()?;
+        Self::within(guard, TOTAL)
+    }
+
+    /// One whose attempts take no longer than `total`.
+    pub fn within(guard: Guard, total: Duration) -> Result<Self, reqwest::Error> {
+        let client = guard.client().timeout(total).pool_idle_timeout(Duration::from_secs(30)).pool_max_idle_per_host(32).build()?;
         Ok(Self { guard, client })
     }
 

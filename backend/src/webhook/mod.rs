@@ -1,7 +1,56 @@
 //! Webhooks: what happened is told to the federation's own systems (W1–W5).
+//!
+//! An announcement goes into the [`outbox`] in the transaction of what it announces. The [`dispatch`]er
+//! takes what is due under a [`lease`], signs it ([`sign`]) and makes one attempt ([`deliver`]) at an
+//! address that the [`guard`] lets it go to; [`retry`] decides what becomes of the delivery.
+//!
+//! # Architecture Invariant
+//! Nothing but the dispatcher and the test of an endpoint sends: no request waits for somebody else's server.
 
 pub mod deliver;
+pub mod dispatch;
 pub mod guard;
+pub mod lease;
 pub mod outbox;
 pub mod retry;
 pub mod sign;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use self::{deliver::Sender, dispatch::Counters, guard::Guard};
+use crate::{db::DbError, http::metrics::Metrics};
+
+/// What sends webhooks. Cheap to clone; clones share their connections and counters.
+#[derive(Clone, Debug)]
+pub struct Webhooks {
+    /// Where they may go.
+    pub guard: Guard,
+    /// Makes attempts.
+    pub sender: Sender,
+    /// What was attempted.
+    pub counters: Arc<Counters>,
+    wake: Arc<Notify>,
+}
+
+impl Webhooks {
+    /// Puts the parts together; counters are added to `metrics`.
+    pub fn new(development: bool, metrics: &Metrics) -> Result<Self, DbError> {
+        let guard = Guard { development };
+        let webhooks = Self::with_sender(guard, Sender::new(guard).map_err(DbError::other)?);
+        let counters = Arc::clone(&webhooks.counters);
+        metrics.add_source(Box::new(move |text| counters.render(text)));
+        Ok(webhooks)
+    }
+
+    /// The same with another sender.
+    pub fn with_sender(guard: Guard, sender: Sender) -> Self {
+        Self { guard, sender, counters: Arc::default(), wake: Arc::default() }
+    }
+
+    /// Lets the dispatcher look for work at once. Call it after the commit.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+}

@@ -1,0 +1,417 @@
+//! The dispatcher: takes what is due, tries it, writes what came of it.
+//!
+//! One task holds all that is known (what is leased, queued and under way for each endpoint); attempts,
+//! claims and writes run beside it and report back. Claims and outcomes go to the database in batches;
+//! while one is written the next gathers. Each endpoint has its own queue and its own share of attempts
+//! at once, and one that keeps failing has a small one: who is slow or dead delays nobody else.
+//!
+//! It looks for work every [`POLL`], and when it is woken. An announcement does not wake it: it is written
+//! before its transaction commits, so it would often wake too early; and an idle look is one short read.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jalon_shared::Timestamp;
+use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior};
+use uuid::Uuid;
+
+use super::Webhooks;
+use super::deliver::{Call, Sender};
+use super::lease::{self, Claimed, Outcome};
+use super::retry::{self, Next};
+use crate::app::AppState;
+use crate::clock::Clock;
+use crate::db::{Db, DbError};
+use crate::id;
+use crate::stop::Stop;
+
+/// How often it looks for work.
+const POLL: Duration = Duration::from_millis(200);
+/// Deliveries held at once: queued and under way.
+const HOLD: usize = 2048;
+/// Attempts at once.
+const FLYING: usize = 512;
+/// Attempts at once to one endpoint.
+const ENDPOINT_FLYING: usize = 32;
+/// Attempts at once to one that failed [`FAILING`] times in a row.
+const FAILING_FLYING: usize = 4;
+const FAILING: u32 = 3;
+/// Deliveries claimed at once for one endpoint, and endpoints in one claim.
+const ROOM: usize = 96;
+const CLAIMED_ENDPOINTS: usize = 64;
+/// An endpoint that holds no more than this is given more.
+const REFILL: usize = 64;
+/// Outcomes in one write.
+const BATCH: usize = 256;
+/// No attempt begins on a lease with less than this left, in seconds: more than an attempt can take.
+const MIN_LEASE: i64 = 20;
+/// How long attempts under way may take when the server stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What was attempted, for Prometheus.
+#[derive(Default, Debug)]
+pub struct Counters {
+    delivered: AtomicU64,
+    retried: AtomicU64,
+    parked: AtomicU64,
+    gone: AtomicU64,
+    under_way: AtomicU64,
+}
+
+impl Counters {
+    fn count(&self, next: Next) {
+        let counter = match next {
+            Next::Delivered => &self.delivered,
+            Next::Retry(_) => &self.retried,
+            Next::Parked => &self.parked,
+            Next::Gone => &self.gone,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Writes them as Prometheus reads them.
+    pub fn render(&self, text: &mut String) {
+        text.push_str("# HELP jalon_webhook_attempts_total Attempts to deliver, by what became of the delivery.\n# TYPE jalon_webhook_attempts_total counter\n");
+        for (outcome, counter) in [("delivered", &self.delivered), ("retried", &self.retried), ("parked", &self.parked), ("gone", &self.gone)] {
+            let _ = writeln!(text, "jalon_webhook_attempts_total{{outcome=\"{outcome}\"}} {}", counter.load(Ordering::Relaxed));
+        }
+        let _ = writeln!(
+            text,
+            "# HELP jalon_webhook_attempts_under_way Attempts under way.\n# TYPE jalon_webhook_attempts_under_way gauge\njalon_webhook_attempts_under_way {}",
+            self.under_way.load(Ordering::Relaxed)
+        );
+    }
+}
+
+/// Delivers until the server stops.
+pub async fn run(app: AppState, stop: Stop) {
+    while !stop.is_requested() {
+        let dispatcher = Dispatcher::new(app.db.clone(), app.clock.clone(), &app.webhooks);
+        // It ends early when a task of its own panicked; what that one held is free when its lease ends.
+        dispatcher.work(&stop).await;
+    }
+}
+
+/// Delivers what is due. Any number of them may work on one database.
+#[derive(Debug)]
+pub struct Dispatcher {
+    db: Db,
+    clock: Clock,
+    sender: Sender,
+    counters: Arc<Counters>,
+    wake: Arc<Notify>,
+    /// Whose leases are ours.
+    me: String,
+    lanes: HashMap<Uuid, Lane>,
+    /// Deliveries that are queued or under way.
+    held: HashSet<Uuid>,
+    flying: usize,
+    steps: JoinSet<Step>,
+    done: Vec<Outcome>,
+    /// Leases to hand back.
+    returned: Vec<Uuid>,
+    /// Whether there may be something to claim.
+    look: bool,
+    looking: bool,
+    writing: bool,
+    stopping: bool,
+}
+
+/// One endpoint's share.
+#[derive(Default, Debug)]
+struct Lane {
+    queue: VecDeque<Claimed>,
+    flying: usize,
+    /// Failures since the last success.
+    failures: u32,
+    /// Whether the last claim left something behind.
+    more: bool,
+}
+
+impl Lane {
+    fn held(&self) -> usize {
+        self.queue.len() + self.flying
+    }
+
+    fn is_ready(&self) -> bool {
+        let share = if self.failures < FAILING { ENDPOINT_FLYING } else { FAILING_FLYING };
+        self.flying < share && !self.queue.is_empty()
+    }
+}
+
+/// What the tasks report.
+#[derive(Debug)]
+enum Step {
+    Looked { claimed: Result<Vec<Claimed>, DbError>, room: usize },
+    Tried { outcome: Outcome, next: Next },
+    Written { result: Result<(), DbError>, outcomes: Vec<Outcome>, returned: Vec<Uuid> },
+}
+
+impl Dispatcher {
+    /// One that holds nothing yet.
+    pub fn new(db: Db, clock: Clock, webhooks: &Webhooks) -> Self {
+        let me = id::new_v7(clock.now()).to_string();
+        let Webhooks { sender, counters, wake, .. } = webhooks.clone();
+        Self {
+            db,
+            clock,
+            sender,
+            counters,
+            wake,
+            me,
+            lanes: HashMap::new(),
+            held: HashSet::new(),
+            flying: 0,
+            steps: JoinSet::new(),
+            done: Vec::new(),
+            returned: Vec::new(),
+            look: true,
+            looking: false,
+            writing: false,
+            stopping: false,
+        }
+    }
+
+    /// Delivers until it is asked to stop, then hands back what it holds.
+    pub async fn work(mut self, stop: &Stop) {
+        let mut tick = tokio::time::interval(POLL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let wake = Arc::clone(&self.wake);
+        loop {
+            let sound = tokio::select! {
+                () = stop.requested() => break,
+                () = wake.notified() => {
+                    self.look = true;
+                    true
+                }
+                Some(step) = self.steps.join_next() => self.take(step),
+                _ = tick.tick() => {
+                    self.look = true;
+                    self.write();
+                    true
+                }
+            };
+            if !sound {
+                break;
+            }
+            self.claim();
+            self.launch();
+        }
+        self.finish().await;
+    }
+
+    /// Delivers what is due now, and is done when nothing is due or under way any more.
+    pub async fn settle(&mut self) {
+        self.look = true;
+        self.claim();
+        while let Some(step) = self.steps.join_next().await {
+            if !self.take(step) {
+                break;
+            }
+            self.claim();
+            self.launch();
+        }
+    }
+
+    /// Looks for work, unless it does already or has its hands full.
+    fn claim(&mut self) {
+        let free = HOLD.saturating_sub(self.held.len());
+        if !self.look || self.looking || self.stopping || free < REFILL {
+            return;
+        }
+        (self.look, self.looking) = (false, true);
+        let full: HashSet<Uuid> = self.lanes.iter().filter(|(_, lane)| lane.held() > REFILL).map(|(id, _)| *id).collect();
+        let (db, me, now, random) = (self.db.clone(), self.me.clone(), self.clock.now(), random());
+        self.steps.spawn(async move {
+            let due = lease::due(&db, now).await;
+            let mut endpoints: Vec<Uuid> = match due {
+                Ok(due) => due.into_iter().filter(|endpoint| !full.contains(endpoint)).collect(),
+                Err(error) => return Step::Looked { claimed: Err(error), room: 0 },
+            };
+            if endpoints.is_empty() {
+                return Step::Looked { claimed: Ok(Vec::new()), room: 0 };
+            }
+            // Where there are more endpoints than one claim takes, each claim begins elsewhere.
+            let start = usize::try_from(random % endpoints.len() as u64).unwrap_or(0);
+            endpoints.rotate_left(start);
+            endpoints.truncate(CLAIMED_ENDPOINTS);
+            let room = (free / endpoints.len()).clamp(1, ROOM);
+            let claimed = lease::claim(&db, me, endpoints, i64::try_from(room).unwrap_or(1), now).await;
+            Step::Looked { claimed, room }
+        });
+    }
+
+    /// Begins what may begin: of all endpoints with something to send, the least busy first.
+    fn launch(&mut self) {
+        let now = self.clock.now();
+        while self.flying < FLYING
+            && let Some((_, lane)) = self.lanes.iter_mut().filter(|(_, lane)| lane.is_ready()).min_by_key(|(_, lane)| lane.flying)
+            && let Some(claimed) = lane.queue.pop_front()
+        {
+            if claimed.until < now.plus_seconds(MIN_LEASE) {
+                self.held.remove(&claimed.id);
+                self.returned.push(claimed.id);
+                continue;
+            }
+            lane.flying += 1;
+            self.flying += 1;
+            self.counters.under_way.fetch_add(1, Ordering::Relaxed);
+            let (sender, clock) = (self.sender.clone(), self.clock.clone());
+            self.steps.spawn(async move { attempt(sender, clock, claimed).await });
+        }
+    }
+
+    /// Writes what has gathered, unless a write is under way.
+    fn write(&mut self) {
+        if self.writing || self.done.is_empty() && self.returned.is_empty() {
+            return;
+        }
+        self.writing = true;
+        let outcomes: Vec<Outcome> = self.done.drain(..self.done.len().min(BATCH)).collect();
+        let returned = std::mem::take(&mut self.returned);
+        let (db, me, now) = (self.db.clone(), self.me.clone(), self.clock.now());
+        self.steps.spawn(async move {
+            let result = lease::settle(&db, me, &outcomes, &returned, now).await;
+            Step::Written { result, outcomes, returned }
+        });
+    }
+
+    /// Takes in what a task reports; `false` when the task panicked.
+    fn take(&mut self, step: Result<Step, JoinError>) -> bool {
+        match step {
+            Ok(Step::Looked { claimed: Ok(claimed), room }) => self.looked(claimed, room),
+            Ok(Step::Looked { claimed: Err(error), .. }) => {
+                self.looking = false;
+                tracing::warn!(%error, "webhooks can't be claimed");
+            }
+            Ok(Step::Tried { outcome, next }) => self.tried(outcome, next),
+            Ok(Step::Written { result, outcomes, returned }) => {
+                self.writing = false;
+                if let Err(error) = result {
+                    // Kept, and written at the next tick.
+                    tracing::warn!(%error, "what came of webhooks can't be written");
+                    self.done.splice(0..0, outcomes);
+                    self.returned.extend(returned);
+                } else {
+                    for outcome in outcomes {
+                        self.held.remove(&outcome.id);
+                    }
+                    self.write();
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "a task of the webhook dispatcher ended badly");
+                return false;
+            }
+        }
+        true
+    }
+
+    fn looked(&mut self, claimed: Vec<Claimed>, room: usize) {
+        self.looking = false;
+        if self.stopping {
+            self.returned.extend(claimed.into_iter().map(|claimed| claimed.id));
+            return;
+        }
+        // There may be more, for others if not for these.
+        self.look |= !claimed.is_empty();
+        let mut counts: HashMap<Uuid, usize> = HashMap::new();
+        for claimed in claimed {
+            *counts.entry(claimed.endpoint).or_default() += 1;
+            // Ours already when the clock leapt past the lease: it must not go out twice at once.
+            if self.held.insert(claimed.id) {
+                self.lanes.entry(claimed.endpoint).or_default().queue.push_back(claimed);
+            }
+        }
+        for (endpoint, count) in counts {
+            if let Some(lane) = self.lanes.get_mut(&endpoint) {
+                lane.more = count == room;
+            }
+        }
+    }
+
+    fn tried(&mut self, outcome: Outcome, next: Next) {
+        self.flying -= 1;
+        self.counters.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.counters.count(next);
+        if let Some(lane) = self.lanes.get_mut(&outcome.endpoint_id) {
+            lane.flying -= 1;
+            lane.failures = if next == Next::Delivered { 0 } else { lane.failures.saturating_add(1) };
+            if next == Next::Gone {
+                // Parked by the same write; trying them would only be told so again.
+                let queued = lane.queue.drain(..).map(|claimed| claimed.id);
+                for id in queued {
+                    self.held.remove(&id);
+                    self.returned.push(id);
+                }
+            }
+            if lane.more && lane.held() <= REFILL {
+                lane.more = false;
+                self.look = true;
+            }
+            if lane.held() == 0 && lane.failures == 0 {
+                self.lanes.remove(&outcome.endpoint_id);
+            }
+        }
+        self.done.push(outcome);
+        self.write();
+    }
+
+    /// Hands back what is queued, lets attempts under way end for a while, and writes it all.
+    async fn finish(mut self) {
+        self.stopping = true;
+        let queued: Vec<Uuid> = self.lanes.values_mut().flat_map(|lane| lane.queue.drain(..)).map(|claimed| claimed.id).collect();
+        self.returned.extend(queued);
+        self.write();
+        let deadline = Instant::now() + GRACE;
+        while let Ok(Some(step)) = tokio::time::timeout_at(deadline, self.steps.join_next()).await {
+            self.take(step);
+        }
+        // A write that this drops still runs to its end, inside the database room.
+        self.steps.shutdown().await;
+        self.counters.under_way.fetch_sub(self.flying as u64, Ordering::Relaxed);
+        let done: HashSet<Uuid> = self.done.iter().map(|outcome| outcome.id).collect();
+        self.returned.extend(self.held.iter().filter(|id| !done.contains(id)));
+        if let Err(error) = lease::settle(&self.db, self.me, &self.done, &self.returned, self.clock.now()).await {
+            tracing::warn!(%error, "leases of webhooks could not be handed back; they end within a minute");
+        }
+    }
+}
+
+async fn attempt(sender: Sender, clock: Clock, claimed: Claimed) -> Step {
+    let Claimed { id, endpoint, message, attempts, url, secrets, payload, .. } = claimed;
+    let at = clock.now();
+    let answer = sender.send(Call { url, secrets, id: message, payload }, at).await;
+    let now = clock.now();
+    let next = retry::after(attempts + 1, answer.status, answer.retry_after, random());
+    let (state, next_at) = match next {
+        Next::Delivered => ("delivered", now),
+        Next::Retry(delay) => ("pending", Timestamp(now.0.saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)))),
+        Next::Parked | Next::Gone => ("parked", now),
+    };
+    let outcome = Outcome {
+        id,
+        endpoint_id: endpoint,
+        attempt_id: id::new_v7(at),
+        state,
+        next_at: next_at.0,
+        status: answer.status,
+        error: answer.error,
+        at: at.0,
+        duration_ms: u64::try_from(answer.took.as_millis()).unwrap_or(u64::MAX),
+        excerpt: answer.excerpt,
+        finished_at: (state != "pending").then_some(now.0),
+        gone: next == Next::Gone,
+    };
+    Step::Tried { outcome, next }
+}
+
+/// Spreads retries and starting places; without randomness they are merely not spread.
+fn random() -> u64 {
+    getrandom::u64().unwrap_or_default()
+}
