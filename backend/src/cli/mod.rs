@@ -12,6 +12,7 @@ mod openapi;
 mod serve;
 mod site;
 mod token;
+mod webhook;
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -71,6 +72,8 @@ enum Command {
     Key(key::Args),
     /// Sign a token, to try things out
     Token(token::Args),
+    /// Webhook endpoints: add, list, rotate secrets, test, replay
+    Webhook(webhook::Args),
     /// Find out why a widget does not show on a page
     Check(check::Args),
     /// Print the API's OpenAPI document
@@ -88,6 +91,7 @@ impl Command {
             Self::Site(args) => args.run(context).await,
             Self::Key(args) => args.run(context).await,
             Self::Token(args) => args.run(context).await,
+            Self::Webhook(args) => args.run(context).await,
             Self::Check(args) => args.run(context).await,
             Self::Openapi(args) => args.run(),
         }

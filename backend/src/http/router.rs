@@ -9,6 +9,7 @@ use crate::{
     app::AppState,
     embed, guest, site,
     track::{page, routes as tracks, routes_admin as authoring},
+    webhook,
 };
 
 fn api() -> OpenApiRouter<AppState> {
@@ -43,6 +44,13 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(site::routes::list_signing_keys, site::routes::create_signing_key))
         .routes(routes!(site::routes::expire_signing_key))
         .routes(routes!(guest::routes::revoke_guest))
+        // Webhooks
+        .routes(routes!(webhook::routes::list_webhooks, webhook::routes::create_webhook))
+        .routes(routes!(webhook::routes::show_webhook, webhook::routes::change_webhook, webhook::routes::delete_webhook))
+        .routes(routes!(webhook::routes::rotate_secret))
+        .routes(routes!(webhook::routes::test_webhook))
+        .routes(routes!(webhook::routes::list_deliveries))
+        .routes(routes!(webhook::routes::replay_delivery))
         // Operations
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

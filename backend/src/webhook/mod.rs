@@ -9,11 +9,15 @@
 
 pub mod deliver;
 pub mod dispatch;
+pub mod endpoint;
 pub mod guard;
 pub mod lease;
+pub mod log;
 pub mod outbox;
 pub mod retry;
+pub mod routes;
 pub mod sign;
+pub mod store;
 
 use std::sync::Arc;
 
