@@ -1,0 +1,262 @@
+//! The `jalon` command as a person uses it. Here and not with the other stories in `tests/`, because
+//! Cargo builds a program for the tests of its own package only.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const SECRET: &str = "a-secret-of-the-federation-of-more-than-32-bytes";
+
+/// `jalon` with a database in this folder, and nothing of our own environment.
+fn jalon(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jalon"));
+    command
+        .current_dir(folder)
+        .env_clear()
+        .args(arguments)
+        .stdin(Stdio::null());
+    command
+}
+
+/// What a command that must succeed prints on stdout.
+#[track_caller]
+fn ok(folder: &Path, arguments: &[&str]) -> String {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = jalon(folder, arguments).output().unwrap();
+    assert!(
+        status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&stderr)
+    );
+    String::from_utf8(stdout).unwrap()
+}
+
+/// The sentence of a command that must fail.
+#[track_caller]
+fn refused(folder: &Path, arguments: &[&str]) -> String {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = jalon(folder, arguments).output().unwrap();
+    assert!(!status.success(), "{arguments:?}");
+    assert!(
+        stdout.is_empty(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&stdout)
+    );
+    String::from_utf8(stderr).unwrap()
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands = [
+        "serve",
+        "demo",
+        "migrate",
+        "site add",
+        "site list",
+        "key add",
+        "key revoke",
+        "token member",
+        "import",
+        "export",
+        "check",
+        "openapi",
+    ];
+    for command in commands {
+        let arguments: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        let help = ok(folder.path(), &arguments);
+        assert!(
+            help.contains("Usage: jalon") && help.contains("--json"),
+            "{command}: {help}"
+        );
+    }
+    assert!(
+        std::fs::read_dir(folder.path()).unwrap().next().is_none(),
+        "asking for help makes no database"
+    );
+}
+
+#[test]
+fn a_federation_is_set_up_and_setting_it_up_again_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    assert!(ok(folder, &["migrate"]).contains("from migration 0"));
+    assert_eq!(
+        json(&ok(folder, &["migrate", "--json"]))["before"],
+        json(&ok(folder, &["migrate", "--json"]))["now"]
+    );
+
+    let site = [
+        "site",
+        "add",
+        "fpsf",
+        "--name",
+        "FPSF",
+        "--lang",
+        "fr",
+        "--origin",
+        "https://fpsf.example",
+        "--member-secret",
+        SECRET,
+    ];
+    ok(folder, &site);
+    ok(folder, &site);
+    assert!(ok(folder, &["site", "list"]).contains("fpsf"));
+
+    let key = ok(
+        folder,
+        &["key", "add", "--site", "fpsf", "--scope", "site_admin"],
+    );
+    assert!(
+        key.starts_with("jk_") && key.trim_end().lines().count() == 1,
+        "the key stands alone on stdout: {key}"
+    );
+    let token = ok(
+        folder,
+        &["token", "member", "--site", "fpsf", "--sub", "u-42"],
+    );
+    assert_eq!(token.trim().split('.').count(), 3);
+
+    let content = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/content/youth-safeguarding-basics"
+    );
+    ok(folder, &["import", content, "--site", "fpsf", "--publish"]);
+    ok(folder, &["export", "--site", "fpsf", "--out", "exported"]);
+    ok(folder, &["import", "exported", "--site", "fpsf"]);
+}
+
+#[test]
+fn a_failure_is_one_plain_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let sentence = refused(
+        folder,
+        &["key", "add", "--site", "none", "--scope", "site_admin"],
+    );
+    assert!(
+        sentence.starts_with("jalon: ") && sentence.trim_end().lines().count() == 1,
+        "{sentence}"
+    );
+    assert!(sentence.contains("none"), "{sentence}");
+    let sentence = refused(
+        folder,
+        &[
+            "--json",
+            "key",
+            "add",
+            "--site",
+            "none",
+            "--scope",
+            "site_admin",
+        ],
+    );
+    assert!(
+        json(&sentence)["error"].as_str().unwrap().contains("none"),
+        "{sentence}"
+    );
+
+    assert!(
+        refused(folder, &["migrate", "--database-url", "mysql://x"])
+            .contains("sqlite:// or postgres://")
+    );
+    assert!(refused(folder, &["migrate", "--config", "none.yaml"]).contains("none.yaml"));
+    std::fs::write(folder.join("jalon.yaml"), "guest_ttl: soon\n").unwrap();
+    let sentence = refused(folder, &["migrate", "--config", "jalon.yaml"]);
+    assert!(
+        sentence.contains("jalon.yaml") && sentence.contains("90d"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn the_server_serves_what_was_set_up_and_stops_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    ok(
+        folder,
+        &[
+            "site",
+            "add",
+            "fpsf",
+            "--name",
+            "FPSF",
+            "--lang",
+            "fr",
+            "--member-secret",
+            SECRET,
+        ],
+    );
+    let token = ok(
+        folder,
+        &["token", "member", "--site", "fpsf", "--sub", "u-42"],
+    );
+
+    let mut command = jalon(
+        folder,
+        &["serve", "--listen", "127.0.0.1:0", "--log-format", "json"],
+    );
+    let mut server = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(server.stderr.take().unwrap()).lines();
+    let address = loop {
+        let line = json(
+            &log.next()
+                .expect("the server ended before it listened")
+                .unwrap(),
+        );
+        if line["message"] == "listening" {
+            break line["address"].as_str().unwrap().to_owned();
+        }
+    };
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!(
+        "GET /api/v1/sites/fpsf/me/enrollments HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nconnection: close\r\n\r\n",
+        token.trim()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let asked = Command::new("kill")
+        .arg("-TERM")
+        .arg(server.id().to_string())
+        .status()
+        .unwrap();
+    assert!(asked.success());
+    let rest: Vec<_> = log.map(Result::unwrap).collect();
+    assert!(server.wait().unwrap().success());
+    assert!(
+        rest.iter().any(|line| json(line)["message"] == "stopped"),
+        "{rest:?}"
+    );
+    assert!(
+        rest.iter().all(|line| !line.contains(token.trim())),
+        "a token stands in the log"
+    );
+}
+
+#[test]
+fn the_api_describes_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = json(&ok(folder.path(), &["openapi"]));
+    assert!(
+        document["paths"]["/api/v1/enrollments/{id}/steps/{order}/advance"]["post"].is_object()
+    );
+}
