@@ -44,22 +44,22 @@ function local(ask) {
   }
 }
 
-/** A stored text, wherever it had to go; null when there is none. */
+/** A stored value, wherever it had to go; nothing when there is none. */
 export async function get(key) {
   let value;
   try {
     value = await store("readonly", (kv) => kv.get(key));
   } catch { /* the next one */ }
-  return value ?? local((storage) => storage.getItem(PREFIX + key)) ?? memory.get(key) ?? null;
+  return value ?? local((storage) => JSON.parse(storage.getItem(PREFIX + key))) ?? memory.get(key);
 }
 
-/** Stores a text as durably as the browser allows; says whether it outlives the page. */
+/** Stores a value as durably as the browser allows; says whether it outlives the page. */
 export async function set(key, value) {
   try {
     await store("readwrite", (kv) => kv.put(value, key));
     return true;
   } catch { /* the next one */ }
-  const kept = local((storage) => (storage.setItem(PREFIX + key, value), true));
+  const kept = local((storage) => (storage.setItem(PREFIX + key, JSON.stringify(value)), true));
   if (!kept) memory.set(key, value);
   return !!kept;
 }
@@ -89,10 +89,13 @@ export async function keys(prefix) {
 }
 
 const turns = {};
-/** Runs `work` while no other tab (or, without Web Locks, no other widget of this page) holds the name. */
-export function lock(name, work) {
-  if (navigator.locks) return navigator.locks.request(PREFIX + name, work);
-  return (turns[name] = (turns[name] ?? Promise.resolve()).then(work, work));
+/** Resolves, once no other tab (or, without Web Locks, no other widget of this page) holds the name, with how to let go of it. */
+export function acquire(name) {
+  return new Promise((resolve, reject) => {
+    const hold = () => new Promise((release) => resolve(release));
+    if (navigator.locks) navigator.locks.request(PREFIX + name, hold).catch(reject);
+    else turns[name] = (turns[name] ?? Promise.resolve()).then(hold);
+  });
 }
 
 let last = 0;
@@ -106,7 +109,7 @@ export function uuid() {
   return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
-/** One request; [status, body, seconds to wait]. Rejects when the network does. */
+/** One request; [status, what its JSON says, seconds to wait]. Rejects when the network does. */
 export async function http(method, url, token, lang, key, body) {
   const headers = { Accept: "application/json" };
   if (token) headers.Authorization = "Bearer " + token;
@@ -117,19 +120,19 @@ export async function http(method, url, token, lang, key, body) {
   const late = setTimeout(() => stop.abort(), 20000);
   try {
     const answer = await fetch(url, {
-      method, headers, body, signal: stop.signal,
+      method, headers, body: body && JSON.stringify(body), signal: stop.signal,
       credentials: "omit", referrerPolicy: "strict-origin-when-cross-origin", keepalive: method === "PATCH",
     });
-    return [answer.status, await answer.text(), Number(answer.headers.get("Retry-After")) || 0];
+    return [answer.status, await answer.json().catch(() => undefined), Number(answer.headers.get("Retry-After")) || 0];
   } finally {
     clearTimeout(late);
   }
 }
 
 /** Dispatches `jalon:<name>`; false when the page cancelled it. */
-export function emit(element, name, detail, cancelable) {
+export function emit(element, name, detail) {
   return element.dispatchEvent(new CustomEvent("jalon:" + name, {
-    bubbles: true, composed: true, cancelable, detail: JSON.parse(detail),
+    bubbles: true, composed: true, cancelable: name === "login-requested", detail,
   }));
 }
 
@@ -156,6 +159,13 @@ export function focus(root, id, scroll) {
   if (scroll && element.getBoundingClientRect().top < 0) element.scrollIntoView({ block: "start" });
 }
 
+/** A number as people write it: with a comma or a point, European or Arabic digits; NaN when it is none. */
+export function amount(text) {
+  const plain = text.replace(/[\s\u200e\u200f]/g, "").replace(/[,\u066b]/, ".").replace(/[\u2212\u2013]/, "-")
+    .replace(/[\u0660-\u0669]/g, (digit) => String(digit.charCodeAt(0) - 0x660));
+  return plain ? Number(plain) : NaN;
+}
+
 /** The words of sanitised HTML, for places that show no markup. */
 export function plain(html) {
   return new DOMParser().parseFromString(html, "text/html").body.textContent.trim();
@@ -175,7 +185,7 @@ export function dress(box, css, accent, accentDark, radius, font) {
     style.textContent = css;
     sheet = style.sheet;
   }
-  const own = { "--look-accent": accent, "--look-accent-dark": accentDark, "--look-radius": radius, "--look-font": font };
+  const own = { "--look-accent": accent, "--look-accent-dark": accentDark, "--look-radius": radius != null && radius / 100 + "em", "--look-font": font };
   for (const [name, value] of Object.entries(own)) {
     // Set as a property, never pasted as text: a look can't carry rules of its own.
     if (value) sheet.cssRules[0].style.setProperty(name, value);

@@ -50,14 +50,14 @@
   if (customElements.get(TAG)) return start();
 
   const strings = {};
-  /** The words of the interface in the closest language there is; the promise of [language, JSON]. */
+  /** The words of the interface in the closest language there is; the promise of [language, words]. */
   const words = (wanted) => {
     const tag = String(wanted || "").replace("_", "-").toLowerCase();
     const lang = [tag, tag.split("-")[0], "en"].find((name) => manifest.i18n[name]);
     return (strings[lang] ??= fetch(beside(manifest.i18n[lang]), { credentials: "omit" }).then(
       async (answer) => {
         if (!answer.ok) throw new Error("strings: HTTP " + answer.status);
-        return [lang, await answer.text()];
+        return [lang, await answer.json()];
       },
     ).catch((error) => {
       delete strings[lang];
@@ -212,13 +212,13 @@
 
     _config() {
       const lang = this.closest("[lang]:not([lang=''])")?.lang || "";
-      return JSON.stringify({
+      return {
         api: this._api(),
         site: this.getAttribute("site") || "",
         track: this.getAttribute("track") || "",
         lang,
         merge: this.getAttribute("merge") === "auto" ? "auto" : "ask",
-      });
+      };
     }
 
     async _mount() {
@@ -254,8 +254,8 @@
       this._root.replaceWith(why);
       this._root = why;
       try {
-        const [lang, json] = await words(this.closest("[lang]:not([lang=''])")?.lang);
-        text.textContent = JSON.parse(json)["error." + code] || text.textContent;
+        const [lang, all] = await words(this.closest("[lang]:not([lang=''])")?.lang);
+        text.textContent = all["error." + code] || text.textContent;
         why.lang = lang;
         why.dir = lang === "ar" ? "rtl" : "ltr";
       } catch { /* the English sentence stays */ }

@@ -1,9 +1,18 @@
 //! The server, call by call (api.md, "Learner").
 
-use jalon_shared::Problem;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
+use wasm_bindgen::JsValue;
 
-use crate::device;
+use crate::{device, js};
+
+/// What a program needs of a problem: the rest is for people who read logs.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: u16,
+    /// The stable code.
+    pub code: String,
+}
 
 /// Why a call brought nothing.
 #[derive(Clone, PartialEq, Debug)]
@@ -20,7 +29,7 @@ pub enum Failure {
         code: String,
     },
     /// The server's final word.
-    Refused(Box<Problem>),
+    Refused(Problem),
 }
 
 impl Failure {
@@ -57,64 +66,69 @@ impl Api {
     }
 
     /// `GET /sites/{site}{path}`.
-    pub async fn get_site<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.call("GET", &["/sites/", &self.site, path].concat(), None, None)
-            .await
+    pub async fn get_site(&self, path: &str) -> Result<JsValue, Failure> {
+        self.get(&["/sites/", &self.site, path].concat()).await
     }
 
     /// `GET {path}`.
-    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.call("GET", path, None, None).await
+    pub async fn get(&self, path: &str) -> Result<JsValue, Failure> {
+        self.call("GET", path, None, JsValue::UNDEFINED).await
     }
 
     /// A call that changes something, under its idempotency key.
-    pub async fn change<T: DeserializeOwned>(
+    pub async fn change(
         &self,
         method: &str,
         path: &str,
         key: &str,
-        body: &impl Serialize,
-    ) -> Result<T, Failure> {
-        let body = serde_json::to_string(body).unwrap_or_default();
-        self.call(method, path, Some(key), Some(&body)).await
+        body: JsValue,
+    ) -> Result<JsValue, Failure> {
+        self.call(method, path, Some(key), body).await
     }
 
-    async fn call<T: DeserializeOwned>(
+    async fn call(
         &self,
         method: &str,
         path: &str,
         key: Option<&str>,
-        body: Option<&str>,
-    ) -> Result<T, Failure> {
+        body: JsValue,
+    ) -> Result<JsValue, Failure> {
         let mut url = [&self.base, "/api/v1", path].concat();
         if !self.lang.is_empty() {
             url.push_str(if path.contains('?') { "&lang=" } else { "?lang=" });
             url.push_str(&self.lang);
         }
-        let answer = device::http(method, &url, self.token.as_deref(), &self.lang, key, body)
+        let answer = device::http(method, &url, self.token.as_deref(), &self.lang, key, &body)
             .await
             .ok_or(Failure::Network)?;
         if (200..300).contains(&answer.status) {
-            // What can't be read is no answer: an intermediary's page, or a body cut off.
-            return serde_json::from_str(&answer.body).map_err(|_| Failure::Later {
-                status: answer.status,
-                seconds: 0,
-                code: "unreadable".to_owned(),
-            });
+            return Ok(answer.body);
         }
         Err(classify(&answer))
     }
 }
 
+/// Reads an answer. What can't be read is no answer: an intermediary's page, or a body cut off.
+pub fn read<T: DeserializeOwned>(answer: &JsValue) -> Result<T, Failure> {
+    js::read(answer).map_err(|_| Failure::Later {
+        status: 200,
+        seconds: 0,
+        code: "unreadable".to_owned(),
+    })
+}
+
 fn classify(answer: &device::Answer) -> Failure {
-    let problem: Option<Problem> = serde_json::from_str(&answer.body).ok();
+    let problem: Option<Problem> = js::read(&answer.body).ok();
     match (answer.status, problem) {
         (401 | 408 | 425 | 429 | 500.., problem) => Failure::Later {
             status: answer.status,
             seconds: answer.retry_after,
-            code: problem.map_or_else(|| "busy".to_owned(), |problem| problem.code.into_owned()),
+            code: problem.map_or_else(|| "busy".to_owned(), |problem| problem.code),
         },
-        (_, Some(problem)) => Failure::Refused(Box::new(problem)),
-        (status, None) => Failure::Refused(Box::new(Problem::new(status, "not_found", ""))),
+        (_, Some(problem)) => Failure::Refused(problem),
+        (status, None) => Failure::Refused(Problem {
+            status,
+            code: "not_found".to_owned(),
+        }),
     }
 }

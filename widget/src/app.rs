@@ -1,20 +1,19 @@
 //! The component behind one `<jalon-track>`: what can happen to it, and what follows.
 
-use std::{cell::Cell, collections::BTreeMap, collections::BTreeSet, rc::Rc};
+use std::{cell::Cell, rc::Rc};
 
 use js_sys::Function;
 use jalon_shared::{
     Lang, StepId,
     track::StepState,
     wire::{
-        enrollment::{AdvanceRequest, Enrollment, ReportRequest},
+        enrollment::{AdvanceRequest, Enrollment},
         merge::MergeReceipt,
         site::SiteView,
         track::{StepBody, TrackView},
     },
 };
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Element, HtmlElement};
@@ -25,9 +24,9 @@ use crate::{
     device,
     i18n::Words,
     identity::{self, Guest, Member, Offer},
-    keys, load,
+    js, keys, load,
     merge::Merge,
-    outbox::{self, Entry, Sent, What},
+    outbox::{self, Entry, Sent},
     session::Session,
     track::quiz::{Form, QuizMsg},
 };
@@ -48,9 +47,9 @@ pub struct Props {
     pub root: Element,
     /// The live region, in the light DOM.
     pub live: HtmlElement,
-    /// The attributes, as JSON.
-    pub config: Rc<str>,
-    /// Promises the interface's words: `[language, JSON]`.
+    /// The attributes, as an object.
+    pub config: JsValue,
+    /// Promises the interface's words: `[language, words]`.
     pub words: Function,
     /// Called once: usable, or the code of the problem.
     pub ready: Function,
@@ -77,12 +76,29 @@ enum MergeMode {
 }
 
 /// What is being looked at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Place {
     /// A step, by its order.
     Step(u16),
     /// The end.
     Done,
+}
+
+impl Place {
+    /// As it lies on the device: the order, or 0 for the end.
+    pub fn read(order: u16) -> Self {
+        match order {
+            0 => Self::Done,
+            order => Self::Step(order),
+        }
+    }
+
+    fn to_js(self) -> JsValue {
+        match self {
+            Self::Done => 0.into(),
+            Self::Step(order) => order.into(),
+        }
+    }
 }
 
 /// The body of a step, on its way or here.
@@ -95,12 +111,37 @@ pub enum Loaded {
     Failed(Failure),
 }
 
+/// The bodies of the steps, by order.
+#[derive(Default)]
+pub struct Bodies(Vec<(u16, Loaded)>);
+
+impl Bodies {
+    /// What is known of a step's body.
+    pub fn get(&self, order: u16) -> Option<&Loaded> {
+        let found = self.0.iter().find(|(other, _)| *other == order);
+        found.map(|(_, body)| body)
+    }
+
+    fn has(&self, order: u16) -> bool {
+        matches!(self.get(order), Some(Loaded::Here(_)))
+    }
+
+    fn put(&mut self, order: u16, body: Loaded) {
+        self.keep(|other, _| other != order);
+        self.0.push((order, body));
+    }
+
+    fn keep(&mut self, wanted: impl Fn(u16, &Loaded) -> bool) {
+        self.0.retain(|(order, body)| wanted(*order, body));
+    }
+}
+
 /// What can happen.
 pub enum Msg {
     /// The interface's words are here.
     Words(Option<Words>),
     /// The attributes changed.
-    Configure(String),
+    Configure(JsValue),
     /// The page named a member, or nobody.
     Identify(Option<String>),
     /// Ask the server how things stand.
@@ -177,7 +218,7 @@ pub struct App {
     /// Whether it is known if there is an enrollment.
     pub(crate) knows: bool,
     pub(crate) place: Option<Place>,
-    pub(crate) bodies: BTreeMap<u16, Loaded>,
+    pub(crate) bodies: Bodies,
     pub(crate) form: Form,
     pub(crate) merge: Merge,
     pub(crate) receipt: Option<MergeReceipt>,
@@ -200,7 +241,7 @@ pub struct App {
     draining: bool,
     waiting: u32,
     backoff: u32,
-    announced: Option<BTreeSet<StepId>>,
+    announced: Option<Vec<StepId>>,
     completed_said: bool,
     dressed: bool,
     told: bool,
@@ -217,7 +258,7 @@ impl Component for App {
 
     fn create(ctx: &Context<Self>) -> Self {
         let props = ctx.props().clone();
-        let config: Config = serde_json::from_str(&props.config).unwrap_or(Config {
+        let config: Config = js::read(&props.config).unwrap_or(Config {
             api: String::new(),
             site: String::new(),
             track: String::new(),
@@ -244,7 +285,7 @@ impl Component for App {
             session: Session::new(device::now()),
             knows: false,
             place: None,
-            bodies: BTreeMap::new(),
+            bodies: Bodies::default(),
             form: Form::default(),
             merge: Merge::None,
             receipt: None,
@@ -324,8 +365,8 @@ impl Component for App {
             }
             Msg::KeptBody(turn, order, kept) if turn == self.turn => {
                 if let Some(body) = kept.body {
-                    if !matches!(self.bodies.get(&order), Some(Loaded::Here(_))) {
-                        self.bodies.insert(order, Loaded::Here(Box::new(body)));
+                    if !self.bodies.has(order) {
+                        self.bodies.put(order, Loaded::Here(Box::new(body)));
                     }
                 }
                 if self.place == Some(Place::Step(order)) {
@@ -399,7 +440,7 @@ impl Component for App {
             self.told = true;
             // What the page's promise does is the page's.
             let _ = self.props.ready.call0(&JsValue::NULL);
-            self.emit("ready", &json!({}));
+            self.emit("ready", &[]);
             self.emit_step();
             self.emit_progress();
         }
@@ -436,7 +477,7 @@ impl App {
     fn is_usable(&self) -> bool {
         let has_body = match self.place {
             Some(Place::Step(order)) => {
-                matches!(self.bodies.get(&order), Some(Loaded::Here(_) | Loaded::Failed(_)))
+                matches!(self.bodies.get(order), Some(Loaded::Here(_) | Loaded::Failed(_)))
             }
             Some(Place::Done) => true,
             None => false,
@@ -457,7 +498,7 @@ impl App {
             let read = async {
                 let pair = JsFuture::from(js_sys::Promise::from(promise.ok()?)).await.ok()?;
                 let pair = js_sys::Array::from(&pair);
-                Words::read(pair.get(0).as_string()?, &pair.get(1).as_string()?)
+                Some(Words::new(pair.get(0).as_string()?, pair.get(1)))
             };
             Msg::Words(read.await)
         });
@@ -472,7 +513,7 @@ impl App {
         }
         self.knows = false;
         self.place = None;
-        self.bodies.clear();
+        self.bodies.keep(|_, _| false);
         self.form = Form::default();
         self.announced = None;
         self.completed_said = false;
@@ -495,8 +536,8 @@ impl App {
         });
     }
 
-    fn configure(&mut self, link: &Scope<Self>, config: &str) -> bool {
-        let Ok(config) = serde_json::from_str::<Config>(config) else {
+    fn configure(&mut self, link: &Scope<Self>, config: &JsValue) -> bool {
+        let Ok(config) = js::read::<Config>(config) else {
             return false;
         };
         if config == self.config {
@@ -525,7 +566,7 @@ impl App {
             self.draining = false;
             let shown = self.place;
             self.bodies
-                .retain(|order, _| shown == Some(Place::Step(*order)));
+                .keep(|order, _| shown == Some(Place::Step(order)));
             self.ask_server(link);
             if let Some(Place::Step(order)) = self.place {
                 self.read_body(link, order);
@@ -661,17 +702,17 @@ impl App {
         if before == completed && self.completed_said == score.is_some() {
             return;
         }
-        for id in completed.difference(&before) {
-            let order = self.session.outline.step(*id).map(|step| step.order);
-            self.emit("step-completed", &json!({"step_id": id, "order": order}));
+        for id in completed.iter().filter(|id| !before.contains(id)) {
+            let order = self.session.outline.step(*id).map_or(0, |step| step.order);
+            self.emit("step-completed", &[("step_id", js::text(id)), ("order", order.into())]);
         }
         if before != completed {
             self.emit_progress();
         }
         if let (Some(score), false) = (score, self.completed_said) {
             self.completed_said = true;
-            self.emit("completed", &json!({ "score": score }));
-            self.say(self.words.t("completed.title"));
+            self.emit("completed", &[("score", score.map_or(JsValue::NULL, js::score))]);
+            self.say(&self.words.t("completed.title"));
         }
     }
 
@@ -688,7 +729,7 @@ impl App {
                     self.session.state(*order),
                     StepState::Open | StepState::InProgress
                 ) && self.session.served(*order)
-                    && !self.bodies.contains_key(order)
+                    && !self.bodies.get(*order).is_some()
             })
             .take(4)
             .collect();
@@ -701,7 +742,7 @@ impl App {
     }
 
     fn want_body(&mut self, link: &Scope<Self>, order: u16) {
-        if !self.bodies.contains_key(&order) {
+        if !self.bodies.get(order).is_some() {
             self.read_body(link, order);
         }
     }
@@ -721,8 +762,8 @@ impl App {
             // It waits for the outbox: `take_sent` asks again.
             return;
         }
-        if !matches!(self.bodies.get(&order), Some(Loaded::Here(_))) {
-            self.bodies.insert(order, Loaded::Coming);
+        if !self.bodies.has(order) {
+            self.bodies.put(order, Loaded::Coming);
         }
         let turn = self.turn;
         let (api, who, slug) = (self.api.clone(), self.who(), self.config.track.clone());
@@ -737,12 +778,12 @@ impl App {
         match body {
             Ok(body) => {
                 self.offline = false;
-                self.bodies.insert(order, Loaded::Here(body));
+                self.bodies.put(order, Loaded::Here(body));
             }
             Err(failure) => {
                 self.note_failure(&failure);
-                if !matches!(self.bodies.get(&order), Some(Loaded::Here(_))) {
-                    self.bodies.insert(order, Loaded::Failed(failure));
+                if !self.bodies.has(order) {
+                    self.bodies.put(order, Loaded::Failed(failure));
                 }
             }
         }
@@ -805,7 +846,7 @@ impl App {
         }
         let key = keys::place(&self.api, &self.who(), &self.config.track);
         spawn_local(async move {
-            device::save(&key, &place).await;
+            device::save(&key, &place.to_js()).await;
         });
     }
 
@@ -823,7 +864,7 @@ impl App {
                 last_position: self.position,
             };
             self.position = None;
-            self.record(link, order, What::Advance(request));
+            self.record(link, order, true, request);
         }
         self.onward(link);
     }
@@ -843,7 +884,7 @@ impl App {
     }
 
     /// What the learner did: shown at once, put on the device, then sent.
-    pub(crate) fn record(&mut self, link: &Scope<Self>, order: u16, what: What) {
+    pub(crate) fn record(&mut self, link: &Scope<Self>, order: u16, advance: bool, request: AdvanceRequest) {
         let Some(step) = self.session.outline.at(order).map(|step| step.id) else {
             return;
         };
@@ -853,14 +894,15 @@ impl App {
             track: self.config.track.clone(),
             step,
             order,
-            what,
+            advance,
+            request,
             at: device::now(),
             missed: 0,
         };
         let replaced = self.fold(&mut entry);
         self.session.pending.push(entry.clone());
         self.settle(link);
-        self.emit("sync", &json!({"state": if self.offline { "offline" } else { "pending" }}));
+        self.emit("sync", &[("state", self.sync_state().into())]);
         let (api, again) = (self.api.clone(), link.clone());
         let drain = self.drainer(link);
         spawn_local(async move {
@@ -877,21 +919,19 @@ impl App {
 
     /// A report that never left takes the place of the one before it: an offline hour is one entry.
     fn fold(&mut self, entry: &mut Entry) -> Option<String> {
-        let What::Report(new) = &mut entry.what else {
-            return None;
-        };
-        if self.draining || !self.offline {
+        if entry.advance || self.draining || !self.offline {
             return None;
         }
-        let place = self.session.pending.iter().rposition(|old| {
-            old.step == entry.step && matches!(old.what, What::Report(_))
-        })?;
+        let place = self
+            .session
+            .pending
+            .iter()
+            .rposition(|old| old.step == entry.step && !old.advance)?;
         let old = self.session.pending.remove(place);
-        if let What::Report(report) = old.what {
-            let sum = new.time_spent_seconds.unwrap_or(0) + report.time_spent_seconds.unwrap_or(0);
-            new.time_spent_seconds = outbox::bounded(sum);
-            new.last_position = new.last_position.or(report.last_position);
-        }
+        let (new, report) = (&mut entry.request, old.request);
+        let sum = new.time_spent_seconds.unwrap_or(0) + report.time_spent_seconds.unwrap_or(0);
+        new.time_spent_seconds = outbox::bounded(sum);
+        new.last_position = new.last_position.or(report.last_position);
         Some(old.key)
     }
 
@@ -935,30 +975,30 @@ impl App {
                     self.take_result(entry.order, result);
                 }
                 if let Some(Place::Step(order)) = self.place {
-                    if !matches!(self.bodies.get(&order), Some(Loaded::Here(_))) {
-                        self.bodies.remove(&order);
+                    if !self.bodies.has(order) {
+                        self.bodies.keep(|other, _| other != order);
                     }
                 }
                 self.settle(link);
                 if self.session.pending.is_empty() {
-                    self.emit("sync", &json!({"state": "saved"}));
+                    self.emit("sync", &[("state", "saved".into())]);
                 }
             }
             Sent::Dropped { entry, problem } => {
                 self.session.pending.retain(|other| other.key != entry.key);
                 if entry.who == self.who() && entry.track == self.config.track {
-                    if entry.is_advance() {
+                    if entry.advance {
                         let notice = self.refusal(&problem, entry.order);
                         self.say(&notice);
                         self.notice = Some(notice);
                     }
-                    self.emit("error", &json!({"code": problem.code}));
+                    self.emit("error", &[("code", JsValue::from_str(&problem.code))]);
                     self.settle(link);
                     self.read_enrollment(link);
                 }
             }
             Sent::GuestGone => {
-                self.notice = Some(self.words.t("guest_gone").to_owned());
+                self.notice = Some(self.words.t("guest_gone"));
                 let (turn, api, link) = (self.turn, self.api.clone(), link.clone());
                 let (slug, member) = (self.config.track.clone(), self.member.clone());
                 spawn_local(async move {
@@ -974,8 +1014,7 @@ impl App {
                 if let Failure::Later { seconds, .. } = failure {
                     self.waiting = self.waiting.max(seconds.min(600));
                 }
-                let state = if self.offline { "offline" } else { "pending" };
-                self.emit("sync", &json!({ "state": state }));
+                self.emit("sync", &[("state", self.sync_state().into())]);
             }
         }
     }
@@ -985,7 +1024,7 @@ impl App {
         match failure {
             Failure::Network => {
                 if !self.offline {
-                    self.emit("sync", &json!({"state": "offline"}));
+                    self.emit("sync", &[("state", "offline".into())]);
                 }
                 self.offline = true;
             }
@@ -1014,7 +1053,7 @@ impl App {
             return;
         }
         self.fault = Some(code.to_owned());
-        self.emit("error", &json!({ "code": code }));
+        self.emit("error", &[("code", code.into())]);
         if !self.told {
             // What the page's promise does is the page's.
             let _ = self.props.ready.call1(&JsValue::NULL, &code.into());
@@ -1022,13 +1061,13 @@ impl App {
     }
 
     /// A refusal, as the learner hears it.
-    fn refusal(&self, problem: &jalon_shared::Problem, order: u16) -> String {
+    fn refusal(&self, problem: &crate::api::Problem, order: u16) -> String {
         let key = ["refused.", &problem.code].concat();
         if self.words.has(&key) {
             let n = self.words.number(f64::from(order));
             return self.words.with(&key, &[("n", &n)]);
         }
-        self.words.t("refused").to_owned()
+        self.words.t("refused")
     }
 
     fn heard(&mut self, link: &Scope<Self>, what: &str) -> bool {
@@ -1042,17 +1081,17 @@ impl App {
                     self.ask_server(link);
                 }
                 self.bodies
-                    .retain(|_, body| matches!(body, Loaded::Here(_)));
+                    .keep(|_, body| matches!(body, Loaded::Here(_)));
                 self.settle(link);
                 self.drain(link);
                 if self.session.pending.is_empty() {
-                    self.emit("sync", &json!({"state": "saved"}));
+                    self.emit("sync", &[("state", "saved".into())]);
                 }
             }
             "offline" => {
                 self.offline = true;
-                self.emit("sync", &json!({"state": "offline"}));
-                self.say(self.words.t("offline"));
+                self.emit("sync", &[("state", "offline".into())]);
+                self.say(&self.words.t("offline"));
             }
             "hidden" => {
                 self.report_position(link, 1);
@@ -1102,11 +1141,12 @@ impl App {
         if self.session.base.is_none() || self.spent < 5 {
             return;
         }
-        let request = ReportRequest {
+        let request = AdvanceRequest {
+            answers: None,
             time_spent_seconds: outbox::bounded(std::mem::take(&mut self.spent)),
             last_position: None,
         };
-        self.record(link, order, What::Report(request));
+        self.record(link, order, false, request);
     }
 
     fn moved(&mut self, link: &Scope<Self>, at: u32) -> bool {
@@ -1124,11 +1164,12 @@ impl App {
             return;
         }
         self.reported = at;
-        let request = ReportRequest {
+        let request = AdvanceRequest {
+            answers: None,
             time_spent_seconds: outbox::bounded(std::mem::take(&mut self.spent)),
             last_position: Some(at),
         };
-        self.record(link, order, What::Report(request));
+        self.record(link, order, false, request);
     }
 
     fn identify(&mut self, link: &Scope<Self>, token: Option<String>) {
@@ -1183,7 +1224,7 @@ impl App {
     }
 
     fn login(&self) {
-        let go_on = self.emit("login-requested", &json!({}));
+        let go_on = self.emit("login-requested", &[]);
         let address = self.site.as_ref().and_then(|site| site.login_url.as_deref());
         if let (true, Some(address), Some(window)) = (go_on, address, web_sys::window()) {
             // Nothing to do where the browser refuses to go.
@@ -1193,15 +1234,12 @@ impl App {
 
     fn dress(&mut self) {
         let look = self.site.as_ref().map(|site| &site.look);
-        let radius = look
-            .and_then(|look| look.radius)
-            .map(|radius| [&(f64::from(radius) / 100.0).to_string(), "em"].concat());
         device::dress(
             &self.props.root,
             include_str!("../style/jalon.css"),
             look.and_then(|look| look.accent.as_deref()),
             look.and_then(|look| look.accent_dark.as_deref()),
-            radius.as_deref(),
+            look.and_then(|look| look.radius),
             look.and_then(|look| look.font.as_deref()),
         );
         self.dressed = true;
@@ -1218,29 +1256,38 @@ impl App {
     }
 
     /// Tells the page; never a token, never an answer.
-    pub(crate) fn emit(&self, name: &str, detail: &serde_json::Value) -> bool {
-        let mut detail = detail.clone();
-        detail["site"] = json!(self.config.site);
-        detail["track"] = json!(self.config.track);
-        device::emit(&self.props.host, name, &detail)
+    pub(crate) fn emit(&self, name: &str, detail: &[(&str, JsValue)]) -> bool {
+        let mut fields = vec![
+            ("site", JsValue::from_str(&self.config.site)),
+            ("track", JsValue::from_str(&self.config.track)),
+        ];
+        fields.extend_from_slice(detail);
+        device::emit(&self.props.host, name, &js::object(&fields))
     }
 
     fn emit_step(&self) {
         if let Some(Place::Step(order)) = self.place {
-            let id = self.session.outline.at(order).map(|step| step.id);
-            self.emit("step", &json!({"step_id": id, "order": order}));
+            let step = self.session.outline.at(order);
+            let id = step.map_or(JsValue::NULL, |step| js::text(&step.id));
+            self.emit("step", &[("step_id", id), ("order", order.into())]);
         }
     }
 
     fn emit_progress(&self) {
+        #[expect(clippy::cast_possible_truncation, reason = "a track has a handful of steps")]
+        let count = |n: usize| JsValue::from(n as u32);
         self.emit(
             "progress",
-            &json!({
-                "current_step_order": self.session.progress.current_step_order,
-                "steps_completed": self.session.completed().len(),
-                "steps_total": self.session.outline.steps.len(),
-            }),
+            &[
+                ("current_step_order", self.session.progress.current_step_order.into()),
+                ("steps_completed", count(self.session.completed().len())),
+                ("steps_total", count(self.session.outline.steps.len())),
+            ],
         );
+    }
+
+    fn sync_state(&self) -> &'static str {
+        if self.offline { "offline" } else { "pending" }
     }
 
     /// Whether the site merges without asking.

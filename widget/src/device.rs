@@ -3,23 +3,25 @@
 //! The JavaScript behind it is `js/device.js`, bundled into the glue.
 
 use js_sys::{Array, Function, Promise};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Element, HtmlElement};
+
+use crate::js;
 
 #[wasm_bindgen(module = "/js/device.js")]
 extern "C" {
     #[wasm_bindgen(js_name = get)]
     fn js_get(key: &str) -> Promise;
     #[wasm_bindgen(js_name = set)]
-    fn js_set(key: &str, value: &str) -> Promise;
+    fn js_set(key: &str, value: &JsValue) -> Promise;
     #[wasm_bindgen(js_name = del)]
     fn js_del(key: &str) -> Promise;
     #[wasm_bindgen(js_name = keys)]
     fn js_keys(prefix: &str) -> Promise;
-    #[wasm_bindgen(js_name = lock)]
-    fn js_lock(name: &str, work: &Function) -> Promise;
+    #[wasm_bindgen(js_name = acquire)]
+    fn js_acquire(name: &str) -> Promise;
     #[wasm_bindgen(js_name = http)]
     fn js_http(
         method: &str,
@@ -27,13 +29,13 @@ extern "C" {
         token: Option<&str>,
         lang: &str,
         key: Option<&str>,
-        body: Option<&str>,
+        body: &JsValue,
     ) -> Promise;
-    #[wasm_bindgen(js_name = emit)]
-    fn js_emit(element: &HtmlElement, name: &str, detail: &str, cancelable: bool) -> bool;
     #[wasm_bindgen(js_name = diagnose)]
     fn js_diagnose(base: &str) -> Promise;
 
+    /// Dispatches `jalon:{name}`; false when the page cancelled it.
+    pub fn emit(element: &HtmlElement, name: &str, detail: &JsValue) -> bool;
     /// A UUIDv7, as text; sorts as it was made.
     pub fn uuid() -> String;
     /// Who a member's token names, unchecked; empty when it can't be read.
@@ -44,13 +46,15 @@ extern "C" {
     pub fn focus(root: &Element, id: &str, scroll: bool);
     /// The words of sanitised HTML.
     pub fn plain(html: &str) -> String;
+    /// A number as people write it; NaN when it is none.
+    pub fn amount(text: &str) -> f64;
     /// Puts the style sheet and the site's look on the shadow root.
     pub fn dress(
         root: &Element,
         css: &str,
         accent: Option<&str>,
         accent_dark: Option<&str>,
-        radius: Option<&str>,
+        radius: Option<u8>,
         font: Option<&str>,
     );
     /// The plural category of `n` in a language.
@@ -71,16 +75,17 @@ extern "C" {
 
 /// What was stored under this key and can still be read.
 pub async fn load<T: DeserializeOwned>(key: &str) -> Option<T> {
-    let value = JsFuture::from(js_get(key)).await.ok()?.as_string()?;
-    serde_json::from_str(&value).ok()
+    js::read(&load_raw(key).await).ok()
+}
+
+async fn load_raw(key: &str) -> JsValue {
+    let value = JsFuture::from(js_get(key)).await;
+    value.unwrap_or(JsValue::UNDEFINED)
 }
 
 /// Stores it; says whether it outlives the page.
-pub async fn save<T: Serialize>(key: &str, value: &T) -> bool {
-    let Ok(text) = serde_json::to_string(value) else {
-        return false;
-    };
-    JsFuture::from(js_set(key, &text))
+pub async fn save(key: &str, value: &JsValue) -> bool {
+    JsFuture::from(js_set(key, value))
         .await
         .is_ok_and(|kept| kept.is_truthy())
 }
@@ -109,27 +114,31 @@ pub async fn forget_all(prefix: &str) {
     }
 }
 
-/// Does `work` while no other tab holds `name`.
-pub async fn locked<F: Future<Output = ()> + 'static>(name: &str, work: F) {
-    let mut work = Some(work);
-    let begin = Closure::<dyn FnMut() -> JsValue>::new(move || match work.take() {
-        Some(work) => wasm_bindgen_futures::future_to_promise(async move {
-            work.await;
-            Ok(JsValue::UNDEFINED)
-        })
-        .into(),
-        None => JsValue::UNDEFINED,
-    });
-    // A refused lock means that another tab drains, or that the page is going: both are fine.
-    let _ = JsFuture::from(js_lock(name, begin.as_ref().unchecked_ref())).await;
+/// A name that no other tab holds; it is free again when this is dropped.
+pub struct Lock(Option<Function>);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(release) = self.0.take() {
+            // It resolves a promise: nothing can fail.
+            let _ = release.call0(&JsValue::NULL);
+        }
+    }
+}
+
+/// Waits until no other tab holds `name`.
+pub async fn lock(name: &str) -> Lock {
+    let release = JsFuture::from(js_acquire(name)).await;
+    // A refused lock means that the page is going: the server's idempotency is the net below.
+    Lock(release.ok().and_then(|release| release.dyn_into().ok()))
 }
 
 /// An answer of the server.
 pub struct Answer {
     /// HTTP.
     pub status: u16,
-    /// As it came.
-    pub body: String,
+    /// Its JSON; undefined where it is none.
+    pub body: JsValue,
     /// `Retry-After`, in seconds; 0 without.
     pub retry_after: u32,
 }
@@ -141,7 +150,7 @@ pub async fn http(
     token: Option<&str>,
     lang: &str,
     key: Option<&str>,
-    body: Option<&str>,
+    body: &JsValue,
 ) -> Option<Answer> {
     let answer = JsFuture::from(js_http(method, url, token, lang, key, body))
         .await
@@ -154,19 +163,9 @@ pub async fn http(
     )]
     Some(Answer {
         status: answer.get(0).as_f64()? as u16,
-        body: answer.get(1).as_string().unwrap_or_default(),
+        body: answer.get(1),
         retry_after: answer.get(2).as_f64().unwrap_or_default() as u32,
     })
-}
-
-/// Dispatches `jalon:{name}` on the element; false when the page cancelled it.
-pub fn emit(element: &HtmlElement, name: &str, detail: &serde_json::Value) -> bool {
-    js_emit(
-        element,
-        name,
-        &detail.to_string(),
-        name == "login-requested",
-    )
 }
 
 /// Why nothing can be read: `offline`, `csp`, `origin` or `unreachable`.

@@ -1,23 +1,21 @@
 //! The words of the interface: a flat JSON a language; plurals, numbers and names are `Intl`'s.
 
-use std::collections::BTreeMap;
-
 use jalon_shared::{Lang, Resolved, Score, Timestamp};
 
-use crate::device;
+use crate::{device, js};
+use wasm_bindgen::JsValue;
 
 /// The words of one language.
 #[derive(Default)]
 pub struct Words {
     lang: String,
-    words: BTreeMap<String, String>,
+    words: JsValue,
 }
 
 impl Words {
-    /// Reads the words of a language; `None` when the file is broken.
-    pub fn read(lang: String, json: &str) -> Option<Self> {
-        let words = serde_json::from_str(json).ok()?;
-        Some(Self { lang, words })
+    /// The words of a language: an object of texts.
+    pub fn new(lang: String, words: JsValue) -> Self {
+        Self { lang, words }
     }
 
     /// The language they are in.
@@ -31,18 +29,22 @@ impl Words {
     }
 
     /// The word of a key; the key itself where it is missing, which the tests of the locales exclude.
-    pub fn t<'a>(&'a self, key: &'a str) -> &'a str {
-        self.words.get(key).map_or(key, String::as_str)
+    pub fn t(&self, key: &str) -> String {
+        self.find(key).unwrap_or_else(|| key.to_owned())
+    }
+
+    fn find(&self, key: &str) -> Option<String> {
+        js::field(&self.words, key).as_string()
     }
 
     /// Whether there is a word for it.
     pub fn has(&self, key: &str) -> bool {
-        self.words.contains_key(key)
+        self.find(key).is_some()
     }
 
     /// A sentence with its `{name}`s filled.
     pub fn with(&self, key: &str, values: &[(&str, &str)]) -> String {
-        fill(self.t(key), values)
+        fill(&self.t(key), values)
     }
 
     /// A sentence about `n` things: `{key}.{category}` by the language's plural rules, else `{key}.other`.
@@ -54,7 +56,7 @@ impl Words {
             name = [key, ".other"].concat();
         }
         let number = device::number(&self.lang, amount);
-        let sentence = fill(self.t(&name), &[("n", &number)]);
+        let sentence = fill(&self.t(&name), &[("n", &number)]);
         fill(&sentence, values)
     }
 

@@ -4,20 +4,19 @@ use jalon_shared::{
     GuestId,
     track::{Progress, TrackSlug},
     wire::{
-        enrollment::{EnrollRequest, Enrollment},
-        guest::{CreateGuest, GuestCreated},
-        merge::{MergeReceipt, MergeRequest},
+        enrollment::Enrollment, guest::GuestCreated, merge::MergeReceipt,
     },
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use wasm_bindgen::JsValue;
 
 use crate::{
-    api::{Api, Failure},
-    device, keys, outbox,
+    api::{self, Api, Failure},
+    device, js, keys, outbox,
 };
 
 /// The guest of this device. The token is a secret of this page's storage (E3).
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 pub struct Guest {
     /// Who it is.
     pub guest_id: GuestId,
@@ -26,6 +25,19 @@ pub struct Guest {
     /// The member who said "not mine": not asked again, and gone once nobody is logged in.
     #[serde(default)]
     pub declined_by: Option<String>,
+}
+
+impl Guest {
+    /// Puts it on the device.
+    pub async fn keep(&self, api: &Api) {
+        let declined_by = self.declined_by.as_deref();
+        let value = js::object(&[
+            ("guest_id", js::text(&self.guest_id)),
+            ("token", JsValue::from_str(&self.token)),
+            ("declined_by", declined_by.map_or(JsValue::UNDEFINED, JsValue::from_str)),
+        ]);
+        device::save(&keys::guest(api), &value).await;
+    }
 }
 
 /// A member, named by the page. Kept in memory only.
@@ -57,15 +69,14 @@ pub async fn ensure_guest(api: &Api) -> Result<Guest, Failure> {
     }
     let anchor = anchor(&keys::guest_anchor(api)).await;
     let path = ["/sites/", &api.site, "/guests"].concat();
-    let created: GuestCreated = api
-        .change("POST", &path, &anchor, &CreateGuest::default())
-        .await?;
+    let created = api.change("POST", &path, &anchor, js::object(&[])).await?;
+    let created: GuestCreated = api::read(&created)?;
     let guest = Guest {
         guest_id: created.guest_id,
         token: created.token,
         declined_by: None,
     };
-    device::save(&keys::guest(api), &guest).await;
+    guest.keep(api).await;
     device::forget(&keys::guest_anchor(api)).await;
     Ok(guest)
 }
@@ -76,7 +87,7 @@ async fn anchor(key: &str) -> String {
         return anchor;
     }
     let anchor = device::uuid();
-    device::save(key, &anchor).await;
+    device::save(key, &JsValue::from_str(&anchor)).await;
     anchor
 }
 
@@ -88,12 +99,13 @@ pub async fn ensure_enrollment(api: &Api, who: &str, track: &str) -> Result<Stri
     }
     let path = ["/sites/", &api.site, "/tracks/", track, "/enrollments"].concat();
     // One enrollment a (track, learner): asking twice answers the same one.
-    let enrollment: Enrollment = api
-        .change("POST", &path, &device::uuid(), &EnrollRequest::default())
+    let raw = api
+        .change("POST", &path, &device::uuid(), js::object(&[]))
         .await?;
+    let enrollment: Enrollment = api::read(&raw)?;
     let id = enrollment.id.to_string();
-    device::save(&known, &id).await;
-    device::save(&keys::enrollment(api, who, track), &enrollment).await;
+    device::save(&known, &JsValue::from_str(&id)).await;
+    device::save(&keys::enrollment(api, who, track), &raw).await;
     Ok(id)
 }
 
@@ -120,7 +132,7 @@ async fn find(api: &Api, track: &str) -> Result<Option<String>, Failure> {
     let mut cursor = String::new();
     loop {
         let path = ["/me/enrollments?limit=100", &cursor].concat();
-        let list: List = api.get_site(&path).await?;
+        let list: List = api::read(&api.get_site(&path).await?)?;
         if let Some(one) = list
             .items
             .into_iter()
@@ -145,8 +157,8 @@ pub async fn enrollment(api: &Api, who: &str, track: &str) -> Result<Option<Enro
     let Some(id) = id else {
         return Ok(None);
     };
-    let enrollment: Enrollment = match api.get(&["/enrollments/", &id].concat()).await {
-        Ok(enrollment) => enrollment,
+    let raw = match api.get(&["/enrollments/", &id].concat()).await {
+        Ok(raw) => raw,
         // Merged into another one, or erased: what this device knew is no more.
         Err(Failure::Refused(problem)) if problem.status == 404 => {
             device::forget(&known).await;
@@ -155,8 +167,9 @@ pub async fn enrollment(api: &Api, who: &str, track: &str) -> Result<Option<Enro
         }
         Err(failure) => return Err(failure),
     };
-    device::save(&known, &id).await;
-    device::save(&keys::enrollment(api, who, track), &enrollment).await;
+    let enrollment: Enrollment = api::read(&raw)?;
+    device::save(&known, &JsValue::from_str(&id)).await;
+    device::save(&keys::enrollment(api, who, track), &raw).await;
     Ok(Some(enrollment))
 }
 
@@ -198,7 +211,7 @@ pub async fn offers(api: &Api) -> Vec<Offer> {
         }
     }
     for entry in outbox::pending(api, keys::GUEST).await {
-        let done = u64::from(entry.is_advance());
+        let done = u64::from(entry.advance);
         match offers.iter_mut().find(|offer| offer.track == entry.track) {
             Some(offer) => offer.attempts += done,
             None => offers.push(Offer {
@@ -217,23 +230,21 @@ pub async fn merge(api: &Api, guest: &Guest, member: &Member) -> Result<MergeRec
     let anchor_key = keys::merge_anchor(api, &member.subject);
     let key = anchor(&anchor_key).await;
     let path = ["/sites/", &api.site, "/me/merge"].concat();
-    let request = MergeRequest {
-        guest_token: guest.token.clone(),
-    };
-    let receipt: Result<MergeReceipt, Failure> = api
+    let request = js::object(&[("guest_token", JsValue::from_str(&guest.token))]);
+    let receipt = api
         .by(&member.token)
-        .change("POST", &path, &key, &request)
+        .change("POST", &path, &key, request)
         .await;
     if let Ok(_) | Err(Failure::Refused(_)) = receipt {
         device::forget(&anchor_key).await;
     }
-    let receipt = receipt?;
+    let receipt: MergeReceipt = api::read(&receipt?)?;
     let user = keys::user(&member.subject);
     outbox::hand_over(api, &user).await;
     for track in &receipt.tracks {
         let slug = track.track.as_str();
         let id = track.enrollment_id.to_string();
-        device::save(&keys::enrollment_id(api, &user, slug), &id).await;
+        device::save(&keys::enrollment_id(api, &user, slug), &JsValue::from_str(&id)).await;
     }
     drop_guest(api).await;
     Ok(receipt)

@@ -9,6 +9,7 @@ mod app;
 mod device;
 mod i18n;
 mod identity;
+mod js;
 mod keys;
 mod load;
 mod merge;
@@ -50,13 +51,13 @@ pub struct Handle {
 }
 
 /// Mounts a widget into `root`, a `<div>` of the host's shadow root. `live` is its live region in the light
-/// DOM; `words(lang)` promises `[language, JSON]`; `ready(problem?)` is called once.
+/// DOM; `words(lang)` promises `[language, words]`; `ready(problem?)` is called once.
 #[wasm_bindgen]
 pub fn mount(
     host: HtmlElement,
     root: Element,
     live: HtmlElement,
-    config: &str,
+    config: JsValue,
     words: Function,
     ready: Function,
 ) -> Handle {
@@ -64,7 +65,7 @@ pub fn mount(
         host,
         root: root.clone(),
         live,
-        config: config.into(),
+        config,
         words,
         ready,
     };
@@ -76,8 +77,8 @@ pub fn mount(
 #[wasm_bindgen]
 impl Handle {
     /// The attributes changed.
-    pub fn configure(&self, config: &str) {
-        self.app.send_message(Msg::Configure(config.to_owned()));
+    pub fn configure(&self, config: JsValue) {
+        self.app.send_message(Msg::Configure(config));
     }
 
     /// A member's token, or nobody.

@@ -12,7 +12,7 @@ use jalon_shared::{
 };
 
 use crate::{
-    api::{Api, Failure},
+    api::{self, Api, Failure},
     app::Place,
     device,
     identity::{self, Guest, Member},
@@ -56,21 +56,25 @@ pub async fn kept(api: &Api, track: &str, member: Option<&Member>) -> Kept {
         track: device::load(&keys::track(api, track)).await,
         enrollment: device::load(&keys::enrollment(api, &who, track)).await,
         pending,
-        place: device::load(&keys::place(api, &who, track)).await,
+        place: device::load::<u16>(&keys::place(api, &who, track))
+            .await
+            .map(Place::read),
     }
 }
 
 /// The site, kept for the next time.
 pub async fn site(api: &Api) -> Result<SiteView, Failure> {
-    let site = api.get_site("").await?;
-    device::save(&keys::site(api), &site).await;
+    let raw = api.get_site("").await?;
+    let site = api::read(&raw)?;
+    device::save(&keys::site(api), &raw).await;
     Ok(site)
 }
 
 /// The track, kept for the next time.
 pub async fn track(api: &Api, slug: &str) -> Result<TrackView, Failure> {
-    let track = api.get_site(&["/tracks/", slug].concat()).await?;
-    device::save(&keys::track(api, slug), &track).await;
+    let raw = api.get_site(&["/tracks/", slug].concat()).await?;
+    let track = api::read(&raw)?;
+    device::save(&keys::track(api, slug), &raw).await;
     Ok(track)
 }
 
@@ -103,11 +107,12 @@ pub async fn body(
     order: u16,
 ) -> Result<StepBody, Failure> {
     let order_text = order.to_string();
-    let body = match enrollment {
+    let raw = match enrollment {
         Some(id) => api.get(&["/enrollments/", id, "/steps/", &order_text].concat()).await?,
         None => api.get_site(&["/tracks/", track, "/steps/", &order_text].concat()).await?,
     };
-    device::save(&keys::body(api, who, track, order), &body).await;
+    let body = api::read(&raw)?;
+    device::save(&keys::body(api, who, track, order), &raw).await;
     Ok(body)
 }
 

@@ -2,7 +2,7 @@
 //! say so: on a shared tablet the guest may have been somebody else.
 
 use jalon_shared::wire::merge::{MergeOutcome, MergeReceipt, MergedTrack};
-use serde_json::json;
+use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use yew::{Html, html, html::Scope};
 
@@ -11,7 +11,7 @@ use crate::{
     app::{App, Msg},
     device,
     identity::{self, Guest, Offer},
-    keys, outbox,
+    js, outbox,
 };
 
 /// Where the merge stands.
@@ -47,7 +47,7 @@ impl App {
         if self.merges_unasked() {
             self.accept(link);
         } else {
-            self.say(self.words.t("merge.title"));
+            self.say(&self.words.t("merge.title"));
         }
     }
 
@@ -82,16 +82,16 @@ impl App {
         if let (Merge::Asked { guest, .. }, Some(member)) =
             (std::mem::replace(&mut self.merge, Merge::None), &self.member)
         {
-            let key = keys::guest(&self.api);
+            let api = self.api.clone();
             let guest = Guest {
                 declined_by: Some(member.subject.clone()),
                 ..guest
             };
             spawn_local(async move {
-                device::save(&key, &guest).await;
+                guest.keep(&api).await;
             });
-            self.say(self.words.t("merge.declined"));
-            self.notice = Some(self.words.t("merge.declined").to_owned());
+            self.say(&self.words.t("merge.declined"));
+            self.notice = Some(self.words.t("merge.declined"));
             self.focus_on("jalon-heading".to_owned());
         }
     }
@@ -105,14 +105,21 @@ impl App {
             Ok(receipt) => {
                 self.merge = Merge::None;
                 self.has_guest = false;
-                self.emit("merged", &json!({ "tracks": receipt.tracks }));
+                let tracks = receipt.tracks.iter().map(|track| {
+                    js::object(&[
+                        ("track", JsValue::from_str(track.track.as_str())),
+                        ("current_step_order", track.current_step_order.into()),
+                        ("completed_by_merge", track.completed_by_merge.into()),
+                    ])
+                });
+                self.emit("merged", &[("tracks", js::array(tracks))]);
                 let completed = receipt.tracks.iter().any(|track| {
                     track.track.as_str() == self.slug() && track.completed_by_merge
                 });
                 if completed {
-                    self.emit("completed", &json!({ "by_merge": true }));
+                    self.emit("completed", &[("by_merge", true.into())]);
                 }
-                self.say(self.words.t("receipt.title"));
+                self.say(&self.words.t("receipt.title"));
                 self.begin_again(link);
                 self.receipt = Some(receipt);
                 self.focus_on("jalon-receipt".to_owned());
@@ -123,10 +130,10 @@ impl App {
                 self.merge = Merge::None;
                 let key = ["refused.", &problem.code].concat();
                 let known = self.words.has(&key);
-                let text = self.words.t(if known { &key } else { "refused" }).to_owned();
+                let text = self.words.t(if known { &key } else { "refused" });
                 self.say(&text);
                 self.notice = Some(text);
-                self.emit("error", &json!({"code": problem.code}));
+                self.emit("error", &[("code", JsValue::from_str(&problem.code))]);
                 let api = self.api.clone();
                 spawn_local(async move { identity::drop_guest(&api).await });
             }
@@ -134,7 +141,7 @@ impl App {
                 if let Merge::Asked { busy, failed, .. } = &mut self.merge {
                     (*busy, *failed) = (false, true);
                 }
-                self.say(self.words.t("merge.failed"));
+                self.say(&self.words.t("merge.failed"));
             }
         }
     }

@@ -1,27 +1,29 @@
 //! What the learner did and the server doesn't know yet. It lies on the device before it is sent, each
 //! entry under the UUIDv7 that is its idempotency key; one tab sends, in order.
 
-use std::{cell::RefCell, collections::BTreeSet};
+use std::cell::RefCell;
 
 use jalon_shared::{
-    Problem, StepId, Timestamp,
+    StepId, Timestamp,
+    quiz::Answer,
     track::{Command, enrollment::MAX_REPORT_SECONDS},
     wire::{
-        enrollment::{AdvanceRequest, AdvanceResponse, Enrollment, ReportRequest},
+        enrollment::{AdvanceRequest, Enrollment},
         quiz::QuizResult,
     },
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use wasm_bindgen::JsValue;
 
 use crate::{
-    api::{Api, Failure},
+    api::{self, Api, Failure, Problem},
     device,
     identity::{self, Member},
-    keys,
+    js, keys,
 };
 
 /// Something to send.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Deserialize)]
 pub struct Entry {
     /// Its idempotency key.
     pub key: String,
@@ -33,53 +35,93 @@ pub struct Entry {
     pub step: StepId,
     /// The step's order.
     pub order: u16,
-    /// What was done.
-    pub what: What,
+    /// Whether the step was completed or its quiz answered; else it is a report of time and position.
+    pub advance: bool,
+    /// What was done. A report has no answers.
+    pub request: AdvanceRequest,
     /// When, by this device's clock.
     pub at: Timestamp,
     /// How often the server answered that there is no such thing (yet).
-    #[serde(default)]
     pub missed: u8,
 }
 
-/// What a learner did in a step.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum What {
-    /// Completed it, or answered its quiz.
-    Advance(AdvanceRequest),
-    /// Spent time, moved in the video.
-    Report(ReportRequest),
-}
-
 impl Entry {
-    /// Whether it is more than a report of time and position.
-    pub fn is_advance(&self) -> bool {
-        matches!(self.what, What::Advance(_))
-    }
-
     /// Whether it waits for the server's grading.
     pub fn is_answers(&self) -> bool {
-        matches!(&self.what, What::Advance(request) if request.answers.is_some())
+        self.request.answers.is_some()
     }
 
     /// The command to decide on at once; `None` for what only the server can grade.
     pub fn command(&self) -> Option<Command> {
-        match &self.what {
-            What::Advance(request) if request.answers.is_none() => Some(Command::Advance {
-                step: self.step,
-                time_spent_seconds: request.time_spent_seconds.unwrap_or_default(),
-                last_position: request.last_position,
+        let time_spent_seconds = self.request.time_spent_seconds.unwrap_or_default();
+        let (step, last_position) = (self.step, self.request.last_position);
+        match (self.advance, self.is_answers()) {
+            (_, true) => None,
+            (true, false) => Some(Command::Advance {
+                step,
+                time_spent_seconds,
+                last_position,
                 attempt: None,
             }),
-            What::Advance(_) => None,
-            What::Report(request) => Some(Command::Report {
-                step: self.step,
-                time_spent_seconds: request.time_spent_seconds.unwrap_or_default(),
-                last_position: request.last_position,
+            (false, false) => Some(Command::Report {
+                step,
+                time_spent_seconds,
+                last_position,
             }),
         }
     }
+
+    fn to_js(&self) -> JsValue {
+        js::object(&[
+            ("key", JsValue::from_str(&self.key)),
+            ("who", JsValue::from_str(&self.who)),
+            ("track", JsValue::from_str(&self.track)),
+            ("step", js::text(&self.step)),
+            ("order", self.order.into()),
+            ("advance", self.advance.into()),
+            ("request", request_to_js(&self.request)),
+            ("at", js::text(&self.at)),
+            ("missed", self.missed.into()),
+        ])
+    }
+}
+
+fn request_to_js(request: &AdvanceRequest) -> JsValue {
+    let answers = request
+        .answers
+        .as_ref()
+        .map_or(JsValue::UNDEFINED, |answers| js::array(answers.iter().map(answer_to_js)));
+    js::object(&[
+        ("answers", answers),
+        ("time_spent_seconds", number(request.time_spent_seconds)),
+        ("last_position", number(request.last_position)),
+    ])
+}
+
+fn number(n: Option<u32>) -> JsValue {
+    n.map_or(JsValue::UNDEFINED, JsValue::from)
+}
+
+fn answer_to_js(answer: &Answer) -> JsValue {
+    let ids = |ids: &Option<Vec<_>>| {
+        ids.as_ref()
+            .map_or(JsValue::UNDEFINED, |ids| js::array(ids.iter().map(js::text)))
+    };
+    let pairs = answer.pairs.as_ref().map_or(JsValue::UNDEFINED, |pairs| {
+        js::array(pairs.iter().map(|(left, right)| js::array([js::text(left), js::text(right)].into_iter())))
+    });
+    #[expect(clippy::cast_precision_loss, reason = "at most 1e15, which a double holds exactly")]
+    let amount = answer
+        .number
+        .map_or(JsValue::UNDEFINED, |number| (number.0 as f64 / 1e6).into());
+    js::object(&[
+        ("question_id", js::text(&answer.question_id)),
+        ("choice_ids", ids(&answer.choice_ids)),
+        ("text", answer.text.as_deref().map_or(JsValue::UNDEFINED, JsValue::from_str)),
+        ("number", amount),
+        ("pairs", pairs),
+        ("order", ids(&answer.order)),
+    ])
 }
 
 /// What came of sending.
@@ -100,7 +142,7 @@ pub enum Sent {
         /// What was sent.
         entry: Entry,
         /// Why.
-        problem: Box<Problem>,
+        problem: Problem,
     },
     /// The guest was merged elsewhere and writes no more (M5).
     GuestGone,
@@ -113,7 +155,7 @@ pub enum Sent {
 
 thread_local! {
     /// Sent, and answered: where deleting an entry fails, it still isn't sent twice by this page.
-    static SENT: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+    static SENT: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Everything that waits, of whoever it is, in order.
@@ -131,7 +173,7 @@ pub async fn pending(api: &Api, who: &str) -> Vec<Entry> {
 
 /// Puts an entry on the device; says whether it outlives the page.
 pub async fn put(api: &Api, entry: &Entry) -> bool {
-    device::save(&keys::out(api, &entry.key), entry).await
+    device::save(&keys::out(api, &entry.key), &entry.to_js()).await
 }
 
 /// What the guest could not send becomes the member's to send.
@@ -145,92 +187,81 @@ pub async fn hand_over(api: &Api, user: &str) {
 /// Sends what waits, one after the other, while no other tab does.
 pub async fn drain(api: Api, member: Option<Member>, tell: impl Fn(Sent) + 'static) {
     let name = ["drain ", &api.base, "|", &api.site].concat();
-    device::locked(&name, async move {
-        let members = member.as_ref().map(|member| keys::user(&member.subject));
-        for key in device::keys(&keys::out(&api, "")).await {
-            // Read again: another tab, or a merge, may have taken it meanwhile.
-            let Some(entry) = device::load::<Entry>(&key).await else {
-                continue;
-            };
-            if SENT.with_borrow(|sent| sent.contains(&entry.key)) {
-                device::forget(&key).await;
-                continue;
-            }
-            let token = if entry.who == keys::GUEST {
-                match identity::ensure_guest(&api).await {
-                    Ok(guest) => guest.token,
-                    Err(failure) => return tell(Sent::Waiting { failure }),
-                }
-            } else if members.as_ref() == Some(&entry.who) {
-                member
-                    .as_ref()
-                    .map(|member| member.token.clone())
-                    .unwrap_or_default()
-            } else {
-                continue;
-            };
-            match send(&api.by(&token), &entry).await {
-                Ok((enrollment, result)) => {
-                    done(&entry, &key).await;
-                    let at = keys::enrollment(&api, &entry.who, &entry.track);
-                    device::save(&at, &enrollment).await;
-                    if let Some(result) = &result {
-                        let at = keys::result(&api, &entry.who, &entry.track, entry.order);
-                        device::save(&at, result).await;
-                    }
-                    tell(Sent::Taken {
-                        entry,
-                        token,
-                        enrollment: Box::new(enrollment),
-                        result,
-                    });
-                }
-                Err(Failure::Refused(problem)) if problem.code == "guest_merged" => {
-                    return tell(Sent::GuestGone);
-                }
-                Err(Failure::Refused(problem)) if problem.status == 404 && entry.missed < 2 => {
-                    // Perhaps only the enrollment that this device knew is gone: begin it again.
-                    let known = keys::enrollment_id(&api, &entry.who, &entry.track);
-                    device::forget(&known).await;
-                    let entry = Entry {
-                        missed: entry.missed + 1,
-                        ..entry
-                    };
-                    put(&api, &entry).await;
-                    return tell(Sent::Waiting {
-                        failure: Failure::Refused(problem),
-                    });
-                }
-                Err(Failure::Refused(problem)) => {
-                    done(&entry, &key).await;
-                    tell(Sent::Dropped { entry, problem });
-                }
-                Err(failure) => return tell(Sent::Waiting { failure }),
-            }
+    let _turn = device::lock(&name).await;
+    let members = member.as_ref().map(|member| keys::user(&member.subject));
+    for key in device::keys(&keys::out(&api, "")).await {
+        // Read again: another tab, or a merge, may have taken it meanwhile.
+        let Some(entry) = device::load::<Entry>(&key).await else {
+            continue;
+        };
+        if SENT.with_borrow(|sent| sent.contains(&entry.key)) {
+            device::forget(&key).await;
+            continue;
         }
-    })
-    .await;
+        let token = match &member {
+            _ if entry.who == keys::GUEST => match identity::ensure_guest(&api).await {
+                Ok(guest) => guest.token,
+                Err(failure) => return tell(Sent::Waiting { failure }),
+            },
+            Some(member) if members.as_ref() == Some(&entry.who) => member.token.clone(),
+            _ => continue,
+        };
+        match send(&api.by(&token), &entry).await {
+            Ok((enrollment, result)) => {
+                done(&entry, &key).await;
+                tell(Sent::Taken {
+                    entry,
+                    token,
+                    enrollment: Box::new(enrollment),
+                    result,
+                });
+            }
+            Err(Failure::Refused(problem)) if problem.code == "guest_merged" => {
+                return tell(Sent::GuestGone);
+            }
+            Err(Failure::Refused(problem)) if problem.status == 404 && entry.missed < 2 => {
+                // Perhaps only the enrollment that this device knew is gone: begin it again.
+                device::forget(&keys::enrollment_id(&api, &entry.who, &entry.track)).await;
+                let missed = entry.missed + 1;
+                put(&api, &Entry { missed, ..entry }).await;
+                return tell(Sent::Waiting {
+                    failure: Failure::Refused(problem),
+                });
+            }
+            Err(Failure::Refused(problem)) => {
+                done(&entry, &key).await;
+                tell(Sent::Dropped { entry, problem });
+            }
+            Err(failure) => return tell(Sent::Waiting { failure }),
+        }
+    }
 }
 
 async fn done(entry: &Entry, key: &str) {
-    SENT.with_borrow_mut(|sent| sent.insert(entry.key.clone()));
+    SENT.with_borrow_mut(|sent| sent.push(entry.key.clone()));
     device::forget(key).await;
 }
 
 async fn send(api: &Api, entry: &Entry) -> Result<(Enrollment, Option<QuizResult>), Failure> {
     let id = identity::ensure_enrollment(api, &entry.who, &entry.track).await?;
     let step = ["/enrollments/", &id, "/steps/", &entry.order.to_string()].concat();
-    match &entry.what {
-        What::Advance(request) => {
-            let path = [&step, "/advance"].concat();
-            let answer: AdvanceResponse = api.change("POST", &path, &entry.key, request).await?;
-            Ok((answer.enrollment, answer.result))
-        }
-        What::Report(request) => {
-            let enrollment: Enrollment = api.change("PATCH", &step, &entry.key, request).await?;
-            Ok((enrollment, None))
-        }
+    let body = request_to_js(&entry.request);
+    let (raw, result) = if entry.advance {
+        let path = [&step, "/advance"].concat();
+        let answer = api.change("POST", &path, &entry.key, body).await?;
+        (js::field(&answer, "enrollment"), js::field(&answer, "result"))
+    } else {
+        let raw = api.change("PATCH", &step, &entry.key, body).await?;
+        (raw, JsValue::UNDEFINED)
+    };
+    let enrollment = api::read(&raw)?;
+    device::save(&keys::enrollment(api, &entry.who, &entry.track), &raw).await;
+    let found: Option<QuizResult> = api::read(&result)?;
+    if found.is_some() {
+        let at = keys::result(api, &entry.who, &entry.track, entry.order);
+        device::save(&at, &result).await;
     }
+    Ok((enrollment, found))
 }
 
 /// Seconds, as one report may hold them.

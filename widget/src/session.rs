@@ -1,7 +1,5 @@
 //! What the learner has done: what the server said last, and what it hasn't heard yet, on top.
 
-use std::collections::BTreeSet;
-
 use jalon_shared::{
     StepId, Timestamp,
     track::{Outline, Progress, StepState, apply, decide},
@@ -100,7 +98,7 @@ impl Session {
     }
 
     /// The steps that are complete.
-    pub fn completed(&self) -> BTreeSet<StepId> {
+    pub fn completed(&self) -> Vec<StepId> {
         self.outline
             .steps
             .iter()

@@ -123,7 +123,7 @@ impl App {
             .session
             .pending
             .iter()
-            .filter(|entry| entry.is_advance())
+            .filter(|entry| entry.advance)
             .count();
         let saved = self.session.base.is_some();
         html! {
@@ -134,7 +134,7 @@ impl App {
                 }
                 {self.view_fallback(&track.title)}
                 <div class="meter">
-                    <progress part="progress" max={total.to_string()} value={done.to_string()} aria-label={words.t("progress.label").to_owned()}></progress>
+                    <progress part="progress" max={total.to_string()} value={done.to_string()} aria-label={words.t("progress.label")}></progress>
                     <span>{progress}</span>
                     if waiting > 0 {
                         <span class="sync" data-jalon="sync" data-state={if self.offline { "offline" } else { "pending" }} part="sync">

@@ -26,8 +26,13 @@ impl App {
         result: Option<&QuestionResult>,
         closed: bool,
     ) -> Html {
-        let nothing = Given::default();
-        let given = self.form.given.get(&question.id).unwrap_or(&nothing);
+        let nothing = Given {
+            question: question.id,
+            text: String::new(),
+            ids: Vec::new(),
+            pairs: Vec::new(),
+        };
+        let given = self.form.given_to(question.id).unwrap_or(&nothing);
         let id = ["q-", &question.id.to_string()].concat();
         let control = match question.kind {
             QuestionKindName::SingleChoice | QuestionKindName::TrueFalse => {

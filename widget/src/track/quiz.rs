@@ -1,7 +1,5 @@
 //! A quiz: what the learner answers, until the server has graded it (S4: only there).
 
-use std::collections::BTreeMap;
-
 use jalon_shared::{
     ChoiceId, QuestionId,
     quiz::{Answer, Quantity, source::QuestionKindName},
@@ -12,8 +10,8 @@ use jalon_shared::{
         track::StepBody,
     },
 };
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Deserialize;
+use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use yew::{Html, html, html::Scope};
 
@@ -21,26 +19,39 @@ use crate::{
     app::{App, Loaded, Msg, Place},
     device,
     i18n::Words,
-    keys,
-    outbox::What,
+    js, keys,
 };
 
 /// What was given to one question; which field counts depends on the question's kind.
-#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Deserialize)]
 pub struct Given {
+    /// The question.
+    pub question: QuestionId,
     /// Short text and number, as typed.
-    #[serde(default)]
     pub text: String,
     /// What was chosen, or the order.
-    #[serde(default)]
     pub ids: Vec<ChoiceId>,
     /// What was matched.
-    #[serde(default)]
     pub pairs: Vec<(ChoiceId, ChoiceId)>,
 }
 
+impl Given {
+    fn to_js(&self) -> JsValue {
+        let pairs = self
+            .pairs
+            .iter()
+            .map(|(left, right)| js::array([js::text(left), js::text(right)].into_iter()));
+        js::object(&[
+            ("question", js::text(&self.question)),
+            ("text", JsValue::from_str(&self.text)),
+            ("ids", js::array(self.ids.iter().map(js::text))),
+            ("pairs", js::array(pairs)),
+        ])
+    }
+}
+
 /// Answers under way: kept on the device, so that a reload loses none.
-pub type Draft = BTreeMap<QuestionId, Given>;
+pub type Draft = Vec<Given>;
 
 /// The quiz that is being looked at.
 #[derive(Default)]
@@ -67,6 +78,25 @@ impl Form {
             order,
             ..Self::default()
         }
+    }
+
+    /// What was given to a question.
+    pub fn given_to(&self, question: QuestionId) -> Option<&Given> {
+        self.given.iter().find(|given| given.question == question)
+    }
+
+    fn give(&mut self, question: QuestionId) -> &mut Given {
+        let place = self.given.iter().position(|given| given.question == question);
+        let place = place.unwrap_or_else(|| {
+            self.given.push(Given {
+                question,
+                text: String::new(),
+                ids: Vec::new(),
+                pairs: Vec::new(),
+            });
+            self.given.len() - 1
+        });
+        &mut self.given[place]
     }
 
     /// Takes what lay on the device, unless the learner has begun to write meanwhile.
@@ -121,7 +151,7 @@ impl App {
         let Some(Place::Step(order)) = self.place else {
             return None;
         };
-        match self.bodies.get(&order) {
+        match self.bodies.get(order) {
             Some(Loaded::Here(body)) => body.quiz.as_ref().map(|quiz| (&**body, quiz)),
             _ => None,
         }
@@ -154,7 +184,7 @@ impl App {
                 choice,
                 only,
             } => {
-                let ids = &mut self.form.given.entry(question).or_default().ids;
+                let ids = &mut self.form.give(question).ids;
                 if only {
                     *ids = vec![choice];
                 } else if let Some(place) = ids.iter().position(|id| *id == choice) {
@@ -164,7 +194,7 @@ impl App {
                 }
             }
             QuizMsg::Write(question, text) => {
-                self.form.given.entry(question).or_default().text = text;
+                self.form.give(question).text = text;
             }
             QuizMsg::Move {
                 question,
@@ -187,10 +217,10 @@ impl App {
                     &[("n", &self.words.number(n)), ("total", &self.words.number(total))],
                 );
                 self.say(&text);
-                self.form.given.entry(question).or_default().ids = order;
+                self.form.give(question).ids = order;
             }
             QuizMsg::Pair(question, left, right) => {
-                let pairs = &mut self.form.given.entry(question).or_default().pairs;
+                let pairs = &mut self.form.give(question).pairs;
                 // Each side once: what was taken elsewhere is free again there.
                 pairs.retain(|(l, r)| *l != left && Some(*r) != right);
                 pairs.extend(right.map(|right| (left, right)));
@@ -199,7 +229,7 @@ impl App {
         self.form.touched = true;
         self.form.warned = false;
         let key = keys::draft(&self.api, &self.who(), self.slug(), self.form.order);
-        let draft = self.form.given.clone();
+        let draft = js::array(self.form.given.iter().map(Given::to_js));
         spawn_local(async move {
             device::save(&key, &draft).await;
         });
@@ -216,7 +246,7 @@ impl App {
         let mut answers = Vec::new();
         let mut missing = Vec::new();
         for question in &quiz.questions {
-            match self.form.given.get(&question.id).and_then(|given| answer(question, given)) {
+            match self.form.given_to(question.id).and_then(|given| answer(question, given)) {
                 Some(answer) => answers.push(answer),
                 None => missing.push(question.id),
             }
@@ -237,8 +267,8 @@ impl App {
         };
         self.form.result = None;
         self.form.warned = false;
-        self.record(link, order, What::Advance(request));
-        self.say(self.words.t(if self.offline { "quiz.queued" } else { "quiz.grading" }));
+        self.record(link, order, true, request);
+        self.say(&self.words.t(if self.offline { "quiz.queued" } else { "quiz.grading" }));
         self.focus_on("jalon-heading".to_owned());
     }
 
@@ -266,7 +296,13 @@ impl App {
         let step = self.session.outline.at(order).map(|step| step.id);
         self.emit(
             "quiz-result",
-            &json!({"step_id": step, "order": order, "score": result.score, "passed": result.passed, "attempts_left": result.attempts_left}),
+            &[
+                ("step_id", step.map_or(JsValue::NULL, |id| js::text(&id))),
+                ("order", order.into()),
+                ("score", js::score(result.score)),
+                ("passed", result.passed.into()),
+                ("attempts_left", result.attempts_left.map_or(JsValue::NULL, JsValue::from)),
+            ],
         );
         let score = self.words.score(result.score);
         let key = if result.passed { "result.passed" } else { "result.failed" };
@@ -289,7 +325,7 @@ impl App {
             return html! {
                 <div class="panel" data-jalon="grading" data-state={if self.offline { "queued" } else { "sent" }}>
                     <p>{words.t(key)}</p>
-                    if !self.offline { <progress aria-label={words.t(key).to_owned()}></progress> }
+                    if !self.offline { <progress aria-label={words.t(key)}></progress> }
                 </div>
             };
         }
@@ -347,7 +383,7 @@ impl App {
 
     fn missing(&self, quiz: &QuizView) -> u64 {
         let open = |question: &&QuestionView| {
-            let given = self.form.given.get(&question.id);
+            let given = self.form.given_to(question.id);
             given.and_then(|given| answer(question, given)).is_none()
         };
         quiz.questions.iter().filter(open).count() as u64
@@ -403,17 +439,7 @@ fn answer(question: &QuestionView, given: &Given) -> Option<Answer> {
 
 /// A number as people write it: with a comma or a point, Arabic or European digits.
 fn number(text: &str) -> Option<Quantity> {
-    let plain: String = text
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .map(|c| match c {
-            ',' | '٫' => '.',
-            '−' | '–' => '-',
-            '٠'..='٩' => char::from(b'0' + u8::try_from(u32::from(c) - 0x660).unwrap_or(0)),
-            c => c,
-        })
-        .collect();
-    let n: f64 = plain.parse().ok()?;
+    let n = device::amount(text);
     #[expect(clippy::cast_possible_truncation, reason = "checked to be within what a quantity holds")]
     (n.abs() <= 1e9).then(|| Quantity((n * 1e6).round() as i64))
 }

@@ -31,7 +31,7 @@ impl App {
             "step.of",
             &[("n", &words.number(f64::from(order))), ("total", &words.number(f64::from(total)))],
         );
-        let body = match self.bodies.get(&order) {
+        let body = match self.bodies.get(order) {
             Some(Loaded::Here(body)) => self.view_body(link, body),
             Some(Loaded::Failed(failure)) => self.view_unread(link, failure),
             _ if self.offline && !self.session.served(order) => self.view_unread(link, &Failure::Network),
@@ -141,7 +141,7 @@ impl App {
             )]
             Some(Msg::Position(player.current_time() as u32))
         });
-        let lang = if self.api.lang.is_empty() { words.lang() } else { &self.api.lang };
+        let lang: &str = if self.api.lang.is_empty() { words.lang() } else { &self.api.lang };
         let base = lang.split('-').next().unwrap_or(lang);
         let captions = video.captions.iter().map(|caption| {
             let tag = caption.lang.as_str();

@@ -22,12 +22,12 @@ impl App {
                     ("total", &words.number(f64::from(u16::try_from(track.steps.len()).unwrap_or(u16::MAX)))),
                 ],
             ),
-            _ => words.t("completed.short").to_owned(),
+            _ => words.t("completed.short"),
         };
         let finished = self.session.progress.completed_at.is_some();
         let current_done = self.place == Some(Place::Done);
         html! {
-            <nav class={if self.list_open { "rail unfolded" } else { "rail" }} aria-label={words.t("steps").to_owned()} part="step-list">
+            <nav class={if self.list_open { "rail unfolded" } else { "rail" }} aria-label={words.t("steps")} part="step-list">
                 <button class="fold" aria-expanded={self.list_open.to_string()} aria-controls="jalon-steps" data-jalon="step-list-toggle"
                         onclick={link.callback(|_| Msg::ToggleList)}>
                     <span>{words.t("steps")}</span><span class="soft">{at}</span>
