@@ -291,20 +291,17 @@ proptest! {
         let merged = |guests: [&Enrollment; 2]| {
             let mut member = own.as_ref().map(|own| live(&outline, own, 1, user()).0);
             for guest in guests {
-                member = Some(match member {
-                    Some(mut member) => {
-                        for event in merge::decide_merge([&outline, &outline], &member, guest, Timestamp(5_000_000)) {
-                            member.apply(&event);
-                        }
-                        member
+                member = Some(if let Some(mut member) = member {
+                    for event in merge::decide_merge([&outline, &outline], &member, guest, Timestamp(5_000_000)) {
+                        member.apply(&event);
                     }
-                    None => {
-                        let mut member = guest.clone();
-                        for event in merge::decide_move(guest, &UserId::parse("u-42").unwrap(), Timestamp(5_000_000)) {
-                            member.apply(&event);
-                        }
-                        member
+                    member
+                } else {
+                    let mut member = guest.clone();
+                    for event in merge::decide_move(guest, &UserId::parse("u-42").unwrap(), Timestamp(5_000_000)) {
+                        member.apply(&event);
                     }
+                    member
                 });
             }
             member.unwrap().progress

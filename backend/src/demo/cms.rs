@@ -101,7 +101,7 @@ impl Cms {
     fn page(&self, name: &str, asked: &HeaderMap) -> Response {
         let file = PAGES.get_file(name).filter(|_| name != "headers.json");
         let Some(file) = file else { return StatusCode::NOT_FOUND.into_response() };
-        let Some(text) = file.contents_utf8().filter(|_| name.ends_with(".html")) else { return media::serve(name, file.contents(), asked) };
+        let Some(text) = file.contents_utf8().filter(|_| media::content_type(name).starts_with("text/html")) else { return media::serve(name, file.contents(), asked) };
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -120,7 +120,7 @@ impl Cms {
 
 async fn film(Path(name): Path<String>, headers: HeaderMap) -> Response {
     match CONTENT.get_file(format!("media/{name}")) {
-        Some(file) if !name.ends_with(".mjs") => media::serve(&name, file.contents(), &headers),
+        Some(file) if media::content_type(&name) != "application/octet-stream" => media::serve(&name, file.contents(), &headers),
         _ => StatusCode::NOT_FOUND.into_response(),
     }
 }

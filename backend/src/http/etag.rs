@@ -5,6 +5,8 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
 
@@ -20,9 +22,8 @@ impl ETag {
 
     /// The tag of an answer: of its bytes.
     pub fn of(body: &[u8]) -> Self {
-        use sha2::{Digest, Sha256};
         let hash = Sha256::digest(body);
-        Self(hash[..12].iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(URL_SAFE_NO_PAD.encode(&hash[..12]))
     }
 
     /// The header's value.

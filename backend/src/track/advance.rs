@@ -107,7 +107,7 @@ impl From<Refused> for ApiError {
             Refused::GuestRevoked => Self::token_revoked(),
             Refused::KeyReused => Self::idempotency_key_reused(),
             Refused::Answers(faults) => Self::validation_failed(faults),
-            Refused::Rule(refusal, title) => super::problem::refusal(&refusal, title),
+            Refused::Rule(refusal, title) => super::problem::refusal(&refusal, title.as_deref()),
         }
     }
 }
@@ -129,6 +129,9 @@ impl Advancer {
         Ok(self.gatherer.submit(key, command).await??)
     }
 }
+
+/// What a key was used for in this group, and what it heard.
+type Heard = (Fingerprint, Result<Done, Refused>);
 
 /// One group, while it is decided.
 struct Group {
@@ -161,7 +164,7 @@ async fn run(tx: &mut Tx<'_>, catalog: &Catalog, commands: Vec<Advance>, now: Ti
         messages: Vec::new(),
         answers: Vec::new(),
     };
-    let mut seen: HashMap<(SiteId, String, Uuid), (Fingerprint, Result<Done, Refused>)> = HashMap::new();
+    let mut seen: HashMap<(SiteId, String, Uuid), Heard> = HashMap::new();
     let mut results = Vec::with_capacity(commands.len());
     for command in &commands {
         let Some(query) = query(command) else {

@@ -93,8 +93,11 @@ struct SiteTracks {
 pub struct Catalog {
     db: Db,
     sites: Arc<RwLock<HashMap<SiteId, Arc<SiteTracks>>>>,
-    versions: Arc<RwLock<HashMap<(TrackId, u32), Arc<Version>>>>,
+    versions: Arc<RwLock<Versions>>,
 }
+
+/// Versions by track and number.
+type Versions = HashMap<(TrackId, u32), Arc<Version>>;
 
 impl Catalog {
     /// Empty; fills as it is asked.

@@ -67,7 +67,7 @@ async fn merge_in(tx: &mut Tx<'_>, catalog: &Catalog, wish: Merge, now: Timestam
     let mut tracks = Vec::with_capacity(theirs.len());
     for guest in theirs {
         let merged = match own.remove(&guest.track_id) {
-            None => work.take_over(super::version_of(tx, catalog, &guest).await?, guest, &wish.user)?,
+            None => work.take_over(&*super::version_of(tx, catalog, &guest).await?, guest, &wish.user)?,
             Some(user) => {
                 let kept = super::version_numbered(tx, catalog, &user, user.track_version.max(guest.track_version)).await?;
                 let other = super::version_numbered(tx, catalog, &user, user.track_version.min(guest.track_version)).await?;
@@ -102,11 +102,11 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// The guest's enrollment changes owner (M1).
-    fn take_over(&mut self, version: Arc<Version>, mut enrollment: Enrollment, user: &UserId) -> Result<MergedTrack, DbError> {
+    fn take_over(&mut self, version: &Version, mut enrollment: Enrollment, user: &UserId) -> Result<MergedTrack, DbError> {
         let from_guest = merge::steps_from_guest(None, &enrollment.progress);
         let happened = merge::decide_move(&enrollment, user, self.now);
-        self.apply(&version, &mut enrollment, &happened)?;
-        let merged = receipt_line(&version, &enrollment, MergeOutcome::Moved, &from_guest, &happened);
+        self.apply(version, &mut enrollment, &happened)?;
+        let merged = receipt_line(version, &enrollment, MergeOutcome::Moved, &from_guest, &happened);
         self.changed.push(enrollment);
         Ok(merged)
     }

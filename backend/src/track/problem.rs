@@ -11,7 +11,7 @@ fn conflict(code: &'static str, title: &'static str, detail: impl Into<String>) 
 }
 
 /// A refusal of `shared`, with the title of the step that blocks (G2).
-pub fn refusal(refusal: &Refusal, blocking_title: Option<String>) -> ApiError {
+pub fn refusal(refusal: &Refusal, blocking_title: Option<&str>) -> ApiError {
     let invalid = |pointer: &str, code: &'static str| ApiError::validation_failed(vec![jalon_shared::FieldError::new(pointer, code, refusal.to_string())]);
     match refusal {
         Refusal::NoSuchStep => ApiError::not_found(),

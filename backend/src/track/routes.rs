@@ -188,7 +188,7 @@ fn open_step(version: &Version, progress: &Progress, order: u16, wanted: &[Lang]
     let step = version.outline.at(order).ok_or_else(ApiError::not_found)?;
     let Some(blocking) = version.outline.blocking(step, progress) else { return Ok(()) };
     let title = version.track.step(blocking.order).map(|step| step.title.resolve(wanted, &version.track.source_lang).value);
-    Err(problem::refusal(&jalon_shared::track::Refusal::StepOutOfOrder { blocking: *blocking }, title))
+    Err(problem::refusal(&jalon_shared::track::Refusal::StepOutOfOrder { blocking: *blocking }, title.as_deref()))
 }
 
 /// Begins a track; who began it already gets the enrollment there is.

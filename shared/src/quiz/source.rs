@@ -247,7 +247,7 @@ impl<'a> Check<'a> {
         match list {
             None => self.fault(at, "missing_field", "this kind of question needs it"),
             Some(list) if !(2..=20).contains(&list.len()) => {
-                self.fault(at, "out_of_range", "between 2 and 20 are needed")
+                self.fault(at, "out_of_range", "between 2 and 20 are needed");
             }
             Some(_) => {}
         }

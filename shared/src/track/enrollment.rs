@@ -105,9 +105,8 @@ mod hundredths {
 
     use crate::Score;
 
-    #[expect(clippy::ref_option, reason = "serde asks for it")]
-    pub fn serialize<S: Serializer>(
-        score: &Option<Score>,
+    #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+    pub fn serialize<S: Serializer>(score: &Option<Score>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         score.map(Score::hundredths).serialize(serializer)

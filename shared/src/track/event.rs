@@ -12,10 +12,6 @@ use crate::{
 /// enrollment is the version it leads to.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "type")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large one is the rare one, and lives briefly"
-)]
 pub enum TrackEvent {
     /// The learner began the track.
     #[serde(rename = "track.started")]
