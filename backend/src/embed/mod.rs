@@ -22,8 +22,8 @@ use crate::http::ApiError;
 use file::File;
 use negotiate::Encoding;
 
-/// Any hour of the evergreen loader's old copies: minutes for freshness, a day when we can't be reached.
-const EVERGREEN: &str = "public, max-age=300, stale-while-revalidate=3600, stale-if-error=86400";
+/// Minutes, and no use of a stale copy while we answer: an old loader asks for hashed files that are gone.
+const EVERGREEN: &str = "public, max-age=300, stale-if-error=86400";
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// The routes of the widget's files.
