@@ -1,6 +1,10 @@
 //! Jalon's integration tests: one binary, so that it links once.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod api_auth;
+mod api_site;
+mod http;
 mod platform;
 mod store;
 mod track;
+mod webhook;

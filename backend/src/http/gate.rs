@@ -45,7 +45,7 @@ pub struct Gate {
 impl Gate {
     /// Loads sites and secrets; the database must be migrated.
     pub async fn new(db: &Db, clock: &Clock, config: &Config) -> Result<Self, DbError> {
-        let fetch = super::fetch::key_set_fetcher(config.development);
+        let fetch = super::fetch::key_set_fetcher(config.development).map_err(DbError::other)?;
         Self::with_fetch(db, clock, config, fetch).await
     }
 

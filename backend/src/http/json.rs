@@ -88,6 +88,11 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Ap
     } else {
         return Err(ApiError::new(&code::UNSUPPORTED_MEDIA_TYPE));
     };
+    // Every body is an object; left to itself, serde would also take a list of a struct's fields.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(|error| not_json(&error))?;
+        return Err(ApiError::invalid_value("", "An object is needed."));
+    }
     // The fast way first; only what fails is read again to find out where.
     serde_json::from_slice(bytes).or_else(|_| explain(bytes))
 }

@@ -15,13 +15,17 @@ use axum::http::{Method, StatusCode};
 /// Upper bounds of the latency buckets, in microseconds.
 const BUCKETS: [u64; 12] = [250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000];
 
+/// The methods that are counted apart; any other would be the caller's to invent, and counts as the last.
+const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"];
+
 /// Further lines, by other rooms: each writes `# TYPE` and samples.
 pub type Source = Box<dyn Fn(&mut String) + Send + Sync>;
 
 /// All counters of a server.
 #[derive(Default)]
 pub struct Metrics {
-    routes: RwLock<HashMap<(Arc<str>, Method), Arc<Route>>>,
+    /// By route, then by method: looked up without an allocation.
+    routes: RwLock<HashMap<Box<str>, Arc<[Route; METHODS.len()]>>>,
     sources: RwLock<Vec<Source>>,
 }
 
@@ -42,7 +46,9 @@ struct Route {
 impl Metrics {
     /// Counts an answer.
     pub fn count(&self, route: &str, method: &Method, status: StatusCode, took: Duration) {
-        let route = self.route(route, method);
+        let routes = self.route(route);
+        let method = METHODS.iter().position(|known| *known == method.as_str()).unwrap_or(METHODS.len() - 1);
+        let route = &routes[method];
         let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
         route.answers[class].fetch_add(1, Ordering::Relaxed);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -52,17 +58,11 @@ impl Metrics {
         }
     }
 
-    fn route(&self, name: &str, method: &Method) -> Arc<Route> {
-        // Only methods that the router knows come with a route; any other would be the caller's to invent.
-        let method = match *method {
-            Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::HEAD | Method::OPTIONS => method.clone(),
-            _ => Method::TRACE,
-        };
-        let key = (Arc::<str>::from(name), method);
-        if let Some(route) = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+    fn route(&self, name: &str) -> Arc<[Route; METHODS.len()]> {
+        if let Some(route) = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(name) {
             return Arc::clone(route);
         }
-        Arc::clone(self.routes.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_default())
+        Arc::clone(self.routes.write().unwrap_or_else(PoisonError::into_inner).entry(name.into()).or_default())
     }
 
     /// Lets another room add its lines.
@@ -74,10 +74,17 @@ impl Metrics {
     pub fn render(&self) -> String {
         let mut text = String::with_capacity(16 * 1024);
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        let mut routes: Vec<_> = routes.iter().collect();
-        routes.sort_by(|((a, m), _), ((b, n), _)| (a, m.as_str()).cmp(&(b, n.as_str())));
+        let mut names: Vec<&str> = routes.keys().map(AsRef::as_ref).collect();
+        names.sort_unstable();
+        let used = |route: &Route| route.answers.iter().any(|count| count.load(Ordering::Relaxed) > 0);
+        let routes: Vec<(&str, &str, &Route)> = names
+            .into_iter()
+            .filter_map(|name| Some((name, routes.get(name)?)))
+            .flat_map(|(name, route)| METHODS.iter().zip(route.iter()).map(move |(method, route)| (name, *method, route)))
+            .filter(|(.., route)| used(route))
+            .collect();
         text.push_str("# HELP jalon_http_requests_total Answers by route, method and class of status.\n# TYPE jalon_http_requests_total counter\n");
-        for ((name, method), route) in &routes {
+        for (name, method, route) in &routes {
             for (class, count) in route.answers.iter().enumerate() {
                 let count = count.load(Ordering::Relaxed);
                 if count > 0 {
@@ -86,7 +93,7 @@ impl Metrics {
             }
         }
         text.push_str("# HELP jalon_http_request_duration_seconds Time to answer.\n# TYPE jalon_http_request_duration_seconds histogram\n");
-        for ((name, method), route) in &routes {
+        for (name, method, route) in &routes {
             let labels = format!("route=\"{name}\",method=\"{method}\"");
             let total: u64 = route.answers.iter().map(|count| count.load(Ordering::Relaxed)).sum();
             let mut below = 0;

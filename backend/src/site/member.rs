@@ -270,7 +270,7 @@ impl MemberTokens {
     pub async fn read(&self, site: &Site, token: &str, now: Timestamp) -> Result<Member, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid("it is not a JWT with a known algorithm"))?;
         if header.alg == Algorithm::HS256 {
-            return self.verify(site, token, &header, now).await;
+            return self.verify(site, token, &header, now).await.map(|(member, _)| member);
         }
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         if let Some(known) = self.lock().get(&hash)
@@ -280,8 +280,9 @@ impl MemberTokens {
         {
             return Ok(known.member.clone());
         }
-        let member = self.verify(site, token, &header, now).await?;
-        let until = member.expires_at.min(now.plus_seconds(REMEMBER_SECONDS));
+        let (member, key_ends) = self.verify(site, token, &header, now).await?;
+        let until = now.plus_seconds(REMEMBER_SECONDS).min(member.expires_at);
+        let until = key_ends.map_or(until, |ends| until.min(ends));
         let mut verified = self.lock();
         if verified.len() >= REMEMBERED {
             verified.clear();
@@ -294,21 +295,23 @@ impl MemberTokens {
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn verify(&self, site: &Site, token: &str, header: &jsonwebtoken::Header, now: Timestamp) -> Result<Member, TokenError> {
+    /// The member, and when the key that signed ceases to be valid.
+    async fn verify(&self, site: &Site, token: &str, header: &jsonwebtoken::Header, now: Timestamp) -> Result<(Member, Option<Timestamp>), TokenError> {
         let mut unavailable = false;
         for key in site.signing_keys.iter().filter(|key| key.is_live(now)) {
             if key.kid.is_some() && header.kid.is_some() && key.kid != header.kid {
                 continue;
             }
+            let ends = key.expires_at;
             match &key.material {
                 Material::Secret { key, .. } if header.alg == Algorithm::HS256 => {
                     if let Some(claims) = signed(token, key, Algorithm::HS256)? {
-                        return self.accept(site, claims, now);
+                        return self.accept(site, claims, now).map(|member| (member, ends));
                     }
                 }
                 Material::Public { algorithm, key, .. } if header.alg == *algorithm => {
                     if let Some(claims) = signed(token, key, *algorithm)? {
-                        return self.accept(site, claims, now);
+                        return self.accept(site, claims, now).map(|member| (member, ends));
                     }
                 }
                 Material::KeySet { url } if header.alg != Algorithm::HS256 => {
@@ -316,7 +319,7 @@ impl MemberTokens {
                         Ok(keys) => {
                             for key in &keys {
                                 if let Some(claims) = signed(token, key, header.alg)? {
-                                    return self.accept(site, claims, now);
+                                    return self.accept(site, claims, now).map(|member| (member, ends));
                                 }
                             }
                         }

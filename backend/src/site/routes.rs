@@ -26,6 +26,7 @@ use crate::{
     db::DbError,
     http::{Admin, ApiError, ApiJson, ApiPath, ApiResult, ETag, IfMatch, IfNoneMatch, Page, ServerAdmin, SiteCtx, code, scope},
     id,
+    webhook::guard::Guard,
 };
 
 /// The most signing keys that are live at once.
@@ -226,6 +227,10 @@ pub async fn add_signing_key(state: &AppState, site: SiteId, new: CreateSigningK
         ApiError::new(&code::MISSING_FIELD).field(pointer, "missing_field", format!("{} needs {}.", new.algorithm.as_str(), &pointer[1..]))
     })?;
     member::check_material(new.algorithm, &material).map_err(|error| ApiError::invalid_value(pointer, format!("{error}.")))?;
+    if new.algorithm == KeyAlgorithm::JWKS {
+        let guard = Guard { development: state.config.development };
+        guard.check(&material).map_err(|refused| ApiError::invalid_value(pointer, format!("{refused}.")))?;
+    }
     if new.kid.as_ref().is_some_and(|kid| kid.is_empty() || kid.len() > 200) {
         return Err(ApiError::invalid_value("/kid", "A kid has 1 to 200 characters."));
     }

@@ -1,0 +1,6 @@
+//! What every request passes: CORS, limits, bodies, ids, documents.
+
+mod bodies;
+mod cors;
+mod documents;
+mod limits;
