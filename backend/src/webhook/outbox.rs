@@ -42,7 +42,7 @@ pub async fn enqueue(tx: &mut Tx<'_>, messages: &[Message], now: Timestamp) -> R
     // A delivery's id begins with its message's, so that deliveries sort by time. A message that was
     // dropped above finds no row here, so it is not sent again.
     const DELIVERIES_SQLITE: &str = "INSERT INTO webhook_delivery (id, site_id, message_id, endpoint_id, state, attempts, next_at, lease_until, created_at) \
-        SELECT substr(m.id, 1, 9) || randomblob(7), m.site_id, m.id, e.id, 'pending', 0, $2, 0, $2 FROM json_each($1) AS r \
+        SELECT CAST(substr(m.id, 1, 9) || randomblob(7) AS BLOB), m.site_id, m.id, e.id, 'pending', 0, $2, 0, $2 FROM json_each($1) AS r \
         CROSS JOIN webhook_message m ON m.id = unhex(r.value ->> 'message_id', '-') \
         JOIN webhook_endpoint e ON e.site_id = m.site_id AND e.enabled \
         AND (json_array_length(e.event_types) = 0 OR EXISTS (SELECT 1 FROM json_each(e.event_types) AS t WHERE t.value = m.type)) \
