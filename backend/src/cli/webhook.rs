@@ -51,7 +51,7 @@ struct Target {
 struct Add {
     #[command(flatten)]
     target: Target,
-    /// Where to send: `https://…` (with JALON_DEVELOPMENT=true also http on this machine)
+    /// Where to send: `https://…` (with `JALON_DEVELOPMENT=true` also http on this machine)
     #[arg(long, value_name = "URL")]
     url: String,
     /// A type of event it wants; may be given several times [default: all]

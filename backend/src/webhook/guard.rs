@@ -147,6 +147,7 @@ pub fn is_public(ip: IpAddr) -> bool {
     }
 }
 
+#[expect(clippy::unnested_or_patterns, reason = "a line a range reads better")]
 fn is_public_v4(ip: Ipv4Addr) -> bool {
     let [a, b, c, _] = ip.octets();
     !matches!(
@@ -158,20 +159,17 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
         // Link-local, where clouds keep their metadata.
         | (169, 254, _)
         | (172, 16..=31, _)
-        // Protocol assignments, documentation, the retired 6to4 relays.
-        | (192, 0, 0 | 2)
-        | (192, 88, 99)
-        | (192, 168, _)
-        // Benchmarking.
-        | (198, 18 | 19, _)
-        // Documentation.
-        | (198, 51, 100)
+        // Protocol assignments, documentation, the retired 6to4 relays, private.
+        | (192, 0, 0 | 2) | (192, 88, 99) | (192, 168, _)
+        // Benchmarking, documentation.
+        | (198, 18 | 19, _) | (198, 51, 100)
         | (203, 0, 113)
         // Multicast, reserved, broadcast.
         | (224.., _, _)
     )
 }
 
+#[expect(clippy::unnested_or_patterns, reason = "a line a range reads better")]
 fn is_public_v6(ip: Ipv6Addr) -> bool {
     let [first, second, ..] = ip.segments();
     // Only 2000::/3 is routed as unicast. All else is out: unspecified, loopback, IPv4-mapped and

@@ -77,7 +77,7 @@ pub async fn delivery(tx: &mut Tx<'_>, site: SiteId, id: Uuid) -> Result<Option<
 /// `false` when it is on its way at this moment, or there is none.
 pub async fn replay(tx: &mut Tx<'_>, site: SiteId, id: Uuid, now: Timestamp) -> Result<bool, DbError> {
     const SQL: &str = "UPDATE webhook_delivery SET state = 'pending', attempts = 0, next_at = $3, lease_until = 0, lease_owner = NULL, finished_at = NULL \
-        WHERE site_id = $1 AND id = $2 AND (state <> 'pending' OR lease_until < $3)";
+        WHERE site_id = $1 AND id = $2 AND (state <> 'pending' OR lease_until <= $3)";
     Ok(execute!(tx, sqlx::query(SQL).bind(site.0).bind(id).bind(now.0))? == 1)
 }
 

@@ -8,9 +8,10 @@ use jalon_shared::Timestamp;
 /// Seconds to wait after the first, second, … failed attempt: about a day in all.
 const DELAYS: [u64; 10] = [5, 30, 2 * 60, 10 * 60, 30 * 60, 3600, 2 * 3600, 4 * 3600, 7 * 3600, 9 * 3600];
 /// Attempts in all, before a delivery is parked.
-pub const MAX_ATTEMPTS: u32 = DELAYS.len() as u32 + 1;
+pub const MAX_ATTEMPTS: u32 = 11;
+const _: () = assert!(MAX_ATTEMPTS as usize == DELAYS.len() + 1, "one attempt more than there are waits");
 /// The least and the most that a receiver may ask us to wait.
-const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(6 * 3600));
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(6));
 /// Gone: nobody listens there any more.
 const GONE: u16 = 410;
 
@@ -117,7 +118,7 @@ mod tests {
         ] {
             assert_eq!(after(attempt, status, None, 7), next, "{attempt} {status:?}");
         }
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         assert_eq!(after(1, Some(503), Some(hour), 0), Next::Retry(hour));
         assert_eq!(after(10, Some(503), Some(Duration::from_secs(1)), 7), retry(10));
         assert_eq!(after(11, Some(503), Some(hour), 0), Next::Parked);
