@@ -121,6 +121,7 @@ impl Revoke {
 }
 
 /// A problem as one plain sentence.
+#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 pub(super) fn plain(error: ApiError) -> anyhow::Error {
     let problem = error.problem();
     let fields: Vec<&str> = problem.errors.iter().map(|error| error.detail.as_str()).collect();

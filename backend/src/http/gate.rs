@@ -66,14 +66,12 @@ impl Gate {
 
     /// Whether a page of this origin is Jalon's own.
     pub fn is_own(&self, origin: &str, headers: &HeaderMap) -> bool {
-        match &self.own_origin {
-            Some(own) => own == origin,
-            None => {
-                let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-                let named = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-                named.is_some() && named == host
-            }
+        if let Some(own) = &self.own_origin {
+            return own == origin;
         }
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let named = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        named.is_some() && named == host
     }
 
     /// Keeps sites fresh and forgets old counts, until the server stops.

@@ -1,5 +1,7 @@
 //! For whoever runs the server: is it alive, is it ready, what does it count.
 
+use std::fmt::Write as _;
+
 use axum::{
     extract::State,
     http::{HeaderMap, header},
@@ -70,7 +72,7 @@ fn render(state: &AppState) -> Response {
         ("jalon_db_writes_total", "counter", stats.writes),
         ("jalon_db_commits_total", "counter", stats.commits),
     ] {
-        text.push_str(&format!("# TYPE {name} {kind}\n{name} {value}\n"));
+        let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

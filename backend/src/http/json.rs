@@ -1,6 +1,6 @@
 //! Bodies as JSON: what can't be read is a problem with a stable code and a pointer to the field.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -150,8 +150,12 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     let mut pointer = String::new();
     for segment in path {
         match segment {
-            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => pointer.push_str(&format!("/{}", escape(key))),
+            Segment::Seq { index } => {
+                let _ = write!(pointer, "/{index}");
+            }
+            Segment::Map { key } => {
+                let _ = write!(pointer, "/{}", escape(key));
+            }
             // A variant's name does not stand in the text of an internally tagged enum.
             Segment::Enum { .. } | Segment::Unknown => {}
         }

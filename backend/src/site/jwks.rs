@@ -52,7 +52,7 @@ struct Entry {
 struct Key {
     kid: Option<String>,
     algorithm: Algorithm,
-    key: DecodingKey,
+    verifies: DecodingKey,
 }
 
 /// The set can't be had, and there is none from before.
@@ -94,7 +94,7 @@ impl KeySets {
             .keys
             .iter()
             .filter(|key| key.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid))
-            .map(|key| key.key.clone())
+            .map(|key| key.verifies.clone())
             .collect())
     }
 }
@@ -123,7 +123,7 @@ fn read_key(jwk: &Jwk) -> Option<Key> {
     if !fits || !signs {
         return None;
     }
-    Some(Key { kid: jwk.common.key_id.clone(), algorithm, key: DecodingKey::from_jwk(jwk).ok()? })
+    Some(Key { kid: jwk.common.key_id.clone(), algorithm, verifies: DecodingKey::from_jwk(jwk).ok()? })
 }
 
 #[cfg(test)]

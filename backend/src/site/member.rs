@@ -334,7 +334,7 @@ impl MemberTokens {
 
     fn accept(&self, site: &Site, claims: Claims, now: Timestamp) -> Result<Member, TokenError> {
         let audience = claims.aud.as_ref().map(Audience::names).unwrap_or_default();
-        if !audience.iter().any(|name| *name == site.slug) || claims.site.as_ref().is_some_and(|name| *name != site.slug) {
+        if !audience.contains(&site.slug) || claims.site.as_ref().is_some_and(|name| *name != site.slug) {
             return Err(TokenError::Invalid("its audience (aud) is not the site's slug"));
         }
         let expires_at = claims.exp.and_then(moment).ok_or(TokenError::Invalid("it has no end (exp)"))?;

@@ -265,7 +265,7 @@ pub enum KeyAlgorithm {
     ES256,
     /// Ed25519; a public key.
     EdDSA,
-    /// A key set at an address: RS256, ES256 and EdDSA keys, each pinned to what it says it is for.
+    /// A key set at an address: RS256, ES256 and `EdDSA` keys, each pinned to what it says it is for.
     JWKS,
 }
 
