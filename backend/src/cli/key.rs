@@ -103,7 +103,9 @@ impl Add {
         let new = CreateKey {
             name: self.name,
             scopes: if self.scopes.is_empty() { vec![usual] } else { self.scopes },
-            expires_at: self.ttl.map(|ttl| app.clock.now().plus_seconds(i64::try_from(ttl.0.as_secs()).unwrap_or(i64::MAX / 1000))),
+            expires_at: self
+                .ttl
+                .map(|ttl| app.clock.now().plus_seconds(i64::try_from(ttl.0.as_secs()).unwrap_or(i64::MAX / 1000))),
         };
         let created = routes::add_key(app, site, new).await.map_err(plain)?;
         context.print(&created, &created.key)
@@ -116,7 +118,10 @@ impl Revoke {
         if !app.db.write::<_, DbError, _>(move |tx| Box::pin(store::revoke_key(tx, site, id, now))).await? {
             bail!("there is no key {id} there; look with jalon key list");
         }
-        context.print(&serde_json::json!({ "id": id, "revoked": true }), format!("The key {id} no longer works; running servers see it within a second."))
+        context.print(
+            &serde_json::json!({ "id": id, "revoked": true }),
+            format!("The key {id} no longer works; running servers see it within a second."),
+        )
     }
 }
 

@@ -88,7 +88,8 @@ impl Add {
             look: Look::default(),
         };
         let wanted = valid::create(wanted).map_err(|errors| {
-            let errors: Vec<String> = errors.iter().map(|error| format!("{} ({})", error.detail, &error.pointer[1..])).collect();
+            let errors: Vec<String> =
+                errors.iter().map(|error| format!("{} ({})", error.detail, &error.pointer[1..])).collect();
             anyhow::anyhow!("{}", errors.join(" "))
         })?;
         if let Some(present) = app.gate.sites.by_slug(&wanted.slug) {
@@ -96,14 +97,28 @@ impl Add {
             let text = if differs.is_empty() {
                 format!("The site {} is there already.", present.slug)
             } else {
-                format!("The site {} is there already, and nothing was changed. It differs from what you asked for:\n- {}", present.slug, differs.join("\n- "))
+                format!(
+                    "The site {} is there already, and nothing was changed. It differs from what you asked for:\n- {}",
+                    present.slug,
+                    differs.join("\n- ")
+                )
             };
             return context.print(&Answer { created: false, differs, site: present.admin_view() }, text);
         }
         let site = routes::add(app, wanted).await.map_err(plain)?;
         if let Some(secret) = self.member_secret {
-            let key = CreateSigningKey { algorithm: KeyAlgorithm::HS256, kid: None, secret: Some(secret), public_key: None, jwks_url: None, expires_at: None };
-            routes::add_signing_key(app, site.id, key).await.map_err(plain).context("the site was added, but its member secret was not")?;
+            let key = CreateSigningKey {
+                algorithm: KeyAlgorithm::HS256,
+                kid: None,
+                secret: Some(secret),
+                public_key: None,
+                jwks_url: None,
+                expires_at: None,
+            };
+            routes::add_signing_key(app, site.id, key)
+                .await
+                .map_err(plain)
+                .context("the site was added, but its member secret was not")?;
         }
         let text = format!("The site {} was added.", site.slug);
         let site = app.gate.sites.by_id(site.id).map_or_else(|| site.admin_view(), |site| site.admin_view());
@@ -143,7 +158,11 @@ fn list(context: &Context, app: &AppState) -> anyhow::Result<()> {
         .iter()
         .map(|site| format!("{}\t{}\t{}\t{}", site.slug, site.name, site.default_lang, site.origins.join(" ")))
         .collect();
-    let text = if lines.is_empty() { "There is no site yet; add one with jalon site add.".to_owned() } else { lines.join("\n") };
+    let text = if lines.is_empty() {
+        "There is no site yet; add one with jalon site add.".to_owned()
+    } else {
+        lines.join("\n")
+    };
     context.print(&sites, text)
 }
 

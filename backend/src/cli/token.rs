@@ -100,7 +100,11 @@ impl Member {
             cohorts: &self.cohorts,
         };
         let header = Header { kid: key.kid.clone(), ..Header::new(Algorithm::HS256) };
-        let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(key.secret().unwrap_or_default().as_bytes()))?;
+        let token = jsonwebtoken::encode(
+            &header,
+            &claims,
+            &EncodingKey::from_secret(key.secret().unwrap_or_default().as_bytes()),
+        )?;
         // Whoever made it wants to know now, not at the first request, if the server would refuse it.
         app.gate.members.read(&site, &token, now).await.map_err(|error| anyhow::anyhow!("{error}"))?;
         let answer = serde_json::json!({ "token": token, "expires_at": Timestamp(exp.saturating_mul(1000)) });

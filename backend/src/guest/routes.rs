@@ -43,7 +43,11 @@ enum Made {
         (status = 404, description = "unknown_site", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "unknown_field, idempotency_key_reused", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "rate_limited", body = Problem, content_type = "application/problem+json")))]
-pub async fn create_guest(State(state): State<AppState>, ctx: SiteCtx, IdemJson { body: CreateGuest {}, key, fingerprint }: IdemJson<CreateGuest>) -> ApiResult<Response> {
+pub async fn create_guest(
+    State(state): State<AppState>,
+    ctx: SiteCtx,
+    IdemJson { body: CreateGuest {}, key, fingerprint }: IdemJson<CreateGuest>,
+) -> ApiResult<Response> {
     let site = ctx.site.id;
     let now = state.clock.now();
     let expires_at = now.plus_seconds(i64::try_from(state.config.guest_ttl.as_secs()).unwrap_or(i64::MAX / 1000));
@@ -62,14 +66,21 @@ pub async fn create_guest(State(state): State<AppState>, ctx: SiteCtx, IdemJson 
     // As the token says it, to the second.
     let expires_at = Timestamp(expires_at.0.div_euclid(1000) * 1000);
     let created = GuestCreated { guest_id, token, expires_at };
-    let mut response = (StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], axum::Json(created)).into_response();
+    let mut response =
+        (StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], axum::Json(created)).into_response();
     if again {
         idempotency::mark_replay(&mut response);
     }
     Ok(response)
 }
 
-async fn make(db: &Db, site: SiteId, query: Option<Query>, now: Timestamp, expires_at: Timestamp) -> Result<Made, DbError> {
+async fn make(
+    db: &Db,
+    site: SiteId,
+    query: Option<Query>,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<Made, DbError> {
     db.write(move |tx| {
         Box::pin(async move {
             if let Some(query) = &query {
@@ -103,7 +114,11 @@ async fn make(db: &Db, site: SiteId, query: Option<Query>, now: Timestamp, expir
     responses(
         (status = 204, description = "The token is no longer taken"),
         (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json")))]
-pub async fn revoke_guest(State(state): State<AppState>, admin: Admin<scope::LearnersWrite>, ApiPath((_, guest)): ApiPath<(String, GuestId)>) -> ApiResult<StatusCode> {
+pub async fn revoke_guest(
+    State(state): State<AppState>,
+    admin: Admin<scope::LearnersWrite>,
+    ApiPath((_, guest)): ApiPath<(String, GuestId)>,
+) -> ApiResult<StatusCode> {
     let (site, now) = (admin.site.id, state.clock.now());
     let found = state.db.write::<_, DbError, _>(move |tx| Box::pin(store::revoke(tx, site, guest, now))).await?;
     if !found {

@@ -8,9 +8,11 @@ use crate::db::{DbError, Tx, on};
 /// One guest's state, locked where the database locks rows: who asks next waits for this transaction.
 pub async fn state_for_update(tx: &mut Tx<'_>, site: SiteId, guest: GuestId) -> Result<Option<GuestState>, DbError> {
     const SQLITE: &str = "SELECT merged_into, revoked_at IS NOT NULL FROM guest WHERE site_id = $1 AND id = $2";
-    const POSTGRES: &str = "SELECT merged_into, revoked_at IS NOT NULL FROM guest WHERE site_id = $1 AND id = $2 FOR UPDATE";
+    const POSTGRES: &str =
+        "SELECT merged_into, revoked_at IS NOT NULL FROM guest WHERE site_id = $1 AND id = $2 FOR UPDATE";
     let sql = tx.pick(SQLITE, POSTGRES);
-    let row: Option<(Option<String>, bool)> = on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(guest.0).fetch_optional(conn).await)?;
+    let row: Option<(Option<String>, bool)> =
+        on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(guest.0).fetch_optional(conn).await)?;
     row.map(|(merged_into, revoked)| state(revoked, merged_into)).transpose()
 }
 
@@ -21,7 +23,14 @@ pub async fn receipt(tx: &mut Tx<'_>, site: SiteId, guest: GuestId) -> Result<Op
 }
 
 /// Marks a guest as merged, once.
-pub async fn mark_merged(tx: &mut Tx<'_>, site: SiteId, guest: GuestId, user: &UserId, receipt: &str, now: Timestamp) -> Result<(), DbError> {
+pub async fn mark_merged(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    guest: GuestId,
+    user: &UserId,
+    receipt: &str,
+    now: Timestamp,
+) -> Result<(), DbError> {
     const SQL: &str = "UPDATE guest SET merged_into = $3, merged_at = $4, receipt = $5 WHERE site_id = $1 AND id = $2 AND merged_into IS NULL";
     on!(tx, conn => sqlx::query(SQL).bind(site.0).bind(guest.0).bind(user.as_str()).bind(now.0).bind(receipt).execute(conn).await.map(drop))?;
     Ok(())

@@ -19,7 +19,13 @@ pub enum GuestState {
 }
 
 /// Adds a guest.
-pub async fn insert(tx: &mut Tx<'_>, site: SiteId, guest: GuestId, now: Timestamp, expires_at: Timestamp) -> Result<(), DbError> {
+pub async fn insert(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    guest: GuestId,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<(), DbError> {
     on!(tx, conn => sqlx::query("INSERT INTO guest (id, site_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
         .bind(guest.0).bind(site.0).bind(now.0).bind(expires_at.0).execute(conn).await.map(drop))?;
     Ok(())
@@ -34,7 +40,10 @@ pub async fn times(tx: &mut Tx<'_>, site: SiteId, guest: GuestId) -> Result<Opti
 
 /// The states of guests, in one statement: for the write path, inside the transaction that writes.
 /// A guest whose row is gone (erased, expired) is missing in the answer: treat it as revoked.
-pub async fn guest_states(tx: &mut Tx<'_>, guests: &[(SiteId, GuestId)]) -> Result<HashMap<GuestId, GuestState>, DbError> {
+pub async fn guest_states(
+    tx: &mut Tx<'_>,
+    guests: &[(SiteId, GuestId)],
+) -> Result<HashMap<GuestId, GuestState>, DbError> {
     const SQLITE: &str = "SELECT g.id, g.revoked_at IS NOT NULL, g.merged_into FROM json_each($1) q \
         CROSS JOIN guest g ON g.id = unhex(q.value ->> 1) AND g.site_id = unhex(q.value ->> 0)";
     const POSTGRES: &str = "SELECT g.id, g.revoked_at IS NOT NULL, g.merged_into FROM jsonb_array_elements(CAST($1 AS JSONB)) q \
@@ -42,10 +51,12 @@ pub async fn guest_states(tx: &mut Tx<'_>, guests: &[(SiteId, GuestId)]) -> Resu
     if guests.is_empty() {
         return Ok(HashMap::new());
     }
-    let batch: Vec<(String, String)> = guests.iter().map(|(site, guest)| (site.0.simple().to_string(), guest.0.simple().to_string())).collect();
+    let batch: Vec<(String, String)> =
+        guests.iter().map(|(site, guest)| (site.0.simple().to_string(), guest.0.simple().to_string())).collect();
     let batch = serde_json::to_string(&batch)?;
     let sql = tx.pick(SQLITE, POSTGRES);
-    let rows: Vec<(Uuid, bool, Option<String>)> = on!(tx, conn => sqlx::query_as(sql).bind(&batch).fetch_all(conn).await)?;
+    let rows: Vec<(Uuid, bool, Option<String>)> =
+        on!(tx, conn => sqlx::query_as(sql).bind(&batch).fetch_all(conn).await)?;
     rows.into_iter().map(|(id, revoked, merged_into)| Ok((GuestId(id), state(revoked, merged_into)?))).collect()
 }
 

@@ -70,7 +70,13 @@ impl GuestTokens {
 
     /// The token of a guest; always the same for the same row.
     pub fn mint(&self, site: SiteId, guest: GuestId, created_at: Timestamp, expires_at: Timestamp) -> String {
-        let claims = Claims { iss: ISSUER, site, sub: guest, iat: created_at.0.div_euclid(1000), exp: expires_at.0.div_euclid(1000) };
+        let claims = Claims {
+            iss: ISSUER,
+            site,
+            sub: guest,
+            iat: created_at.0.div_euclid(1000),
+            exp: expires_at.0.div_euclid(1000),
+        };
         let claims = serde_json::to_vec(&claims).unwrap_or_default();
         let mut token = self.start.clone();
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
@@ -114,7 +120,12 @@ mod tests {
     const BORN: Timestamp = Timestamp(1_763_640_000_123);
 
     fn token(secret: &[u8]) -> String {
-        GuestTokens::new(secret).mint(SiteId(Uuid::from_u128(1)), GuestId(Uuid::from_u128(2)), BORN, BORN.plus_seconds(100))
+        GuestTokens::new(secret).mint(
+            SiteId(Uuid::from_u128(1)),
+            GuestId(Uuid::from_u128(2)),
+            BORN,
+            BORN.plus_seconds(100),
+        )
     }
 
     #[test]

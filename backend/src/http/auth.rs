@@ -172,7 +172,9 @@ pub mod scope {
 fn role_allows(role: Role, scope: Scope) -> bool {
     match role {
         Role::SiteAdmin => scope != Scope::ServerAdmin,
-        Role::CourseManager => matches!(scope, Scope::SiteRead | Scope::TracksRead | Scope::TracksWrite | Scope::StatisticsRead),
+        Role::CourseManager => {
+            matches!(scope, Scope::SiteRead | Scope::TracksRead | Scope::TracksWrite | Scope::StatisticsRead)
+        }
         Role::Instructor => matches!(scope, Scope::SiteRead | Scope::TracksRead),
         // Coaches and directors see the progress of their cohorts, which is not the whole site's.
         Role::Member | Role::Grader | Role::Coach | Role::AcademyDirector => false,
@@ -234,7 +236,12 @@ impl From<TokenError> for ApiError {
 }
 
 /// A good guest token, on the site it is for.
-fn read_guest(state: &AppState, token: &str, named: Option<Arc<Site>>, now: Timestamp) -> Result<(Arc<Site>, GuestId), ApiError> {
+fn read_guest(
+    state: &AppState,
+    token: &str,
+    named: Option<Arc<Site>>,
+    now: Timestamp,
+) -> Result<(Arc<Site>, GuestId), ApiError> {
     let foreign = || ApiError::unauthenticated("The token is not valid for this site.");
     let claims = state.gate.guests.read(token, now).map_err(|error| match error {
         GuestTokenError::Expired => ApiError::token_expired(),
@@ -254,7 +261,12 @@ fn read_guest(state: &AppState, token: &str, named: Option<Arc<Site>>, now: Time
 }
 
 /// A good member's token, on the site it is for.
-async fn read_member(state: &AppState, token: &str, named: Option<Arc<Site>>, now: Timestamp) -> Result<(Arc<Site>, Member), ApiError> {
+async fn read_member(
+    state: &AppState,
+    token: &str,
+    named: Option<Arc<Site>>,
+    now: Timestamp,
+) -> Result<(Arc<Site>, Member), ApiError> {
     let site = match named {
         Some(site) => site,
         // The token only says where to look; that site's keys decide.
@@ -267,14 +279,27 @@ async fn read_member(state: &AppState, token: &str, named: Option<Arc<Site>>, no
     Ok((site, member))
 }
 
-async fn read_learner(state: &AppState, parts: &Parts, token: &str, named: Option<Arc<Site>>) -> Result<LearnerAuth, ApiError> {
+async fn read_learner(
+    state: &AppState,
+    parts: &Parts,
+    token: &str,
+    named: Option<Arc<Site>>,
+) -> Result<LearnerAuth, ApiError> {
     let now = state.clock.now();
     if token.starts_with(key::PREFIX) {
         return Err(ApiError::forbidden("An API key is no learner; send a guest's or a member's token."));
     }
     let auth = if state.gate.guests.is_one(token) {
         let (site, guest) = read_guest(state, token, named, now)?;
-        LearnerAuth { site, learner: Learner::Guest(guest), embedded: false, lang: None, name: None, roles: Vec::new(), cohorts: Vec::new() }
+        LearnerAuth {
+            site,
+            learner: Learner::Guest(guest),
+            embedded: false,
+            lang: None,
+            name: None,
+            roles: Vec::new(),
+            cohorts: Vec::new(),
+        }
     } else {
         let (site, member) = read_member(state, token, named, now).await?;
         let Member { user, name, lang, roles, cohorts, .. } = member;

@@ -83,7 +83,11 @@ mod tests {
     #[test]
     fn codes_are_unique_and_in_order_of_status() {
         for (place, code) in ALL.iter().enumerate() {
-            assert!(ALL[..place].iter().all(|other| other.code != code.code && other.status <= code.status), "{}", code.code);
+            assert!(
+                ALL[..place].iter().all(|other| other.code != code.code && other.status <= code.status),
+                "{}",
+                code.code
+            );
         }
     }
 }

@@ -35,16 +35,31 @@ pub async fn show_docs() -> Response {
 
 /// `GET /docs.css`
 pub async fn style() -> Response {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")], include_str!("docs.css")).into_response()
+    (
+        [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")],
+        include_str!("docs.css"),
+    )
+        .into_response()
 }
 
 /// `GET /problems`: all codes.
 pub async fn list_problems() -> Response {
     let mut rows = String::new();
     for code in code::ALL {
-        let _ = write!(rows, "<tr><td>{}</td><td><a href=\"/problems/{1}\"><code>{1}</code></a></td><td>{2}</td></tr>", code.status, code.code, escape(code.title));
+        let _ = write!(
+            rows,
+            "<tr><td>{}</td><td><a href=\"/problems/{1}\"><code>{1}</code></a></td><td>{2}</td></tr>",
+            code.status,
+            code.code,
+            escape(code.title)
+        );
     }
-    page(frame("Problems", &format!("<h1>Problems</h1><p>Every error is <code>application/problem+json</code> (RFC 9457) with one of these stable codes.</p><table><tr><th>Status</th><th>Code</th><th>Meaning</th></tr>{rows}</table>")))
+    page(frame(
+        "Problems",
+        &format!(
+            "<h1>Problems</h1><p>Every error is <code>application/problem+json</code> (RFC 9457) with one of these stable codes.</p><table><tr><th>Status</th><th>Code</th><th>Meaning</th></tr>{rows}</table>"
+        ),
+    ))
 }
 
 /// `GET /problems/{code}`: what a code means and what to do; the address that `type` names.
@@ -114,7 +129,12 @@ fn render(document: &Value) -> String {
     body.push_str("<h2>Shapes</h2>");
     for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
         let pretty = serde_json::to_string_pretty(schema).unwrap_or_default();
-        let _ = write!(body, "<details id=\"{0}\"><summary><b>{0}</b></summary><pre>{1}</pre></details>", escape(name), escape(&pretty));
+        let _ = write!(
+            body,
+            "<details id=\"{0}\"><summary><b>{0}</b></summary><pre>{1}</pre></details>",
+            escape(name),
+            escape(&pretty)
+        );
     }
     frame("API", &body)
 }

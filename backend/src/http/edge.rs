@@ -27,10 +27,12 @@ use super::{
 use crate::app::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const ALLOW_HEADERS: HeaderValue =
-    HeaderValue::from_static("authorization, content-type, idempotency-key, if-match, if-none-match, accept-language, x-request-id");
+const ALLOW_HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, idempotency-key, if-match, if-none-match, accept-language, x-request-id",
+);
 const ALLOW_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
-const EXPOSE_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, etag, retry-after, idempotent-replay, date");
+const EXPOSE_HEADERS: HeaderValue =
+    HeaderValue::from_static("x-request-id, etag, retry-after, idempotent-replay, date");
 /// How long a browser may remember a preflight, in seconds; two hours is the most that browsers do.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("7200");
 /// Requests answered at once, at most; more are told to come again.
@@ -76,7 +78,8 @@ pub async fn edge(State(state): State<AppState>, request: Request, next: Next) -
     let (mut response, site) = context::scope(context::Request::new(id_text), async {
         let response = AssertUnwindSafe(answer(&state, request, next, area, grant.is_some())).catch_unwind().await;
         let response = response.unwrap_or_else(|panic| {
-            let cause = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            let cause =
+                panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
             ApiError::internal(format!("a handler panicked: {}", cause.unwrap_or("?"))).into_response()
         });
         (response, context::site())
@@ -91,7 +94,10 @@ pub async fn edge(State(state): State<AppState>, request: Request, next: Next) -
     if area == Area::Api {
         headers.append(header::VARY, HeaderValue::from_static("origin"));
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        );
         if let Some(origin) = grant {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSE_HEADERS);
@@ -159,11 +165,13 @@ impl Drop for Place<'_> {
 /// The caller's id, if it can stand in a log; else a new one.
 fn request_id(state: &AppState, headers: &HeaderMap) -> HeaderValue {
     let sane = |value: &&HeaderValue| {
-        (1..=128).contains(&value.len()) && value.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+        (1..=128).contains(&value.len())
+            && value.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
     };
     headers.get(REQUEST_ID).filter(sane).cloned().unwrap_or_else(|| {
         let id = crate::id::new_v7(state.clock.now());
-        HeaderValue::from_str(id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer())).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+        HeaderValue::from_str(id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()))
+            .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
     })
 }
 

@@ -82,18 +82,14 @@ impl ApiError {
 
     /// 401: the token was good once.
     pub fn token_expired() -> Self {
-        Self::new(&code::TOKEN_EXPIRED).header(
-            header::WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer error=\"invalid_token\""),
-        )
+        Self::new(&code::TOKEN_EXPIRED)
+            .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""))
     }
 
     /// 401: the guest token was revoked (E3).
     pub fn token_revoked() -> Self {
-        Self::new(&code::TOKEN_REVOKED).header(
-            header::WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer error=\"invalid_token\""),
-        )
+        Self::new(&code::TOKEN_REVOKED)
+            .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""))
     }
 
     /// 403.

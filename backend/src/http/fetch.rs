@@ -25,7 +25,8 @@ pub fn key_set_fetcher(development: bool) -> Result<Fetch, reqwest::Error> {
 
 async fn fetch(guard: Guard, client: &reqwest::Client, url: &str) -> anyhow::Result<Vec<u8>> {
     let url = guard.check(url)?;
-    let mut response = client.get(url).header(header::ACCEPT, "application/jwk-set+json, application/json").send().await?;
+    let mut response =
+        client.get(url).header(header::ACCEPT, "application/jwk-set+json, application/json").send().await?;
     anyhow::ensure!(response.status().is_success(), "it answers {}", response.status());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {

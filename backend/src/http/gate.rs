@@ -104,7 +104,9 @@ async fn guest_secret(db: &Db, now: Timestamp) -> Result<Vec<u8>, DbError> {
     getrandom::fill(&mut bytes).map_err(|error| DbError::other(error.to_string()))?;
     let fresh = STANDARD.encode(bytes);
     let secret = db
-        .write::<_, DbError, _>(move |tx| Box::pin(async move { store::server_secret(tx, "guest_token", &fresh, now).await }))
+        .write::<_, DbError, _>(move |tx| {
+            Box::pin(async move { store::server_secret(tx, "guest_token", &fresh, now).await })
+        })
         .await?;
     STANDARD.decode(secret).map_err(|_| DbError::other("the server's secret can't be read"))
 }

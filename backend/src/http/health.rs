@@ -51,7 +51,9 @@ pub async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> ApiRe
     let key = token.and_then(|token| state.gate.sites.key(&key::hash(token.trim())));
     match key {
         Some(key) if key.is_live(state.clock.now()) && key.allows_server(Scope::StatisticsRead) => Ok(render(&state)),
-        Some(_) => Err(ApiError::forbidden("This needs an API key of the whole server with the scope statistics_read.")),
+        Some(_) => {
+            Err(ApiError::forbidden("This needs an API key of the whole server with the scope statistics_read."))
+        }
         None => Err(ApiError::unauthenticated("Send an API key of the whole server.")),
     }
 }

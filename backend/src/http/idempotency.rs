@@ -186,7 +186,8 @@ pub async fn lookup_all(tx: &mut Tx<'_>, queries: &[Query]) -> Result<Vec<Lookup
         .collect();
     let batch = serde_json::to_string(&batch).unwrap_or_default();
     let sql = tx.pick(SQLITE, POSTGRES);
-    let rows: Vec<(i64, Vec<u8>, i64, String)> = on!(tx, conn => sqlx::query_as(sql).bind(&batch).fetch_all(&mut *conn).await)?;
+    let rows: Vec<(i64, Vec<u8>, i64, String)> =
+        on!(tx, conn => sqlx::query_as(sql).bind(&batch).fetch_all(&mut *conn).await)?;
     for (place, fingerprint, status, response) in rows {
         let place = usize::try_from(place).unwrap_or(usize::MAX);
         if let (Some(answer), Some(query)) = (answers.get_mut(place), queries.get(place)) {
@@ -210,7 +211,14 @@ pub async fn remember_all(tx: &mut Tx<'_>, answers: &[Answer], now: Timestamp) -
         .iter()
         .map(|answer| {
             let query = &answer.query;
-            (query.site.0.simple().to_string(), &query.caller, query.key.simple().to_string(), query.fingerprint.hex(), answer.status, &answer.response)
+            (
+                query.site.0.simple().to_string(),
+                &query.caller,
+                query.key.simple().to_string(),
+                query.fingerprint.hex(),
+                answer.status,
+                &answer.response,
+            )
         })
         .collect();
     let batch = serde_json::to_string(&batch).unwrap_or_default();
@@ -240,7 +248,9 @@ mod tests {
         };
         assert_eq!(read(&[]), Ok(false));
         assert_eq!(read(&["01890a5d-ac96-774b-bcce-b302099a8057"]), Ok(true));
-        for bad in [&["1"][..], &[""], &["01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a8057"]] {
+        for bad in
+            [&["1"][..], &[""], &["01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a8057"]]
+        {
             assert_eq!(read(bad), Err("invalid_idempotency_key".to_owned()));
         }
     }

@@ -103,7 +103,9 @@ fn is_json(headers: &HeaderMap) -> bool {
     };
     let essence = value.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")
-        || essence.len() > 17 && essence.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("application/")) && essence.ends_with("+json")
+        || essence.len() > 17
+            && essence.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("application/"))
+            && essence.ends_with("+json")
 }
 
 /// Reads JSON (of a request or a file) and says what is wrong and where.

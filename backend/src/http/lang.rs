@@ -23,9 +23,7 @@ impl Langs {
         if let Some(asked) = asked {
             let asked = asked.replace("%2C", ",").replace("%2c", ",");
             let wanted: Result<Vec<Lang>, _> = asked.split(',').take(10).map(Lang::parse).collect();
-            return wanted
-                .map(Self)
-                .map_err(|error| ApiError::invalid_value("/lang", format!("{error}.")));
+            return wanted.map(Self).map_err(|error| ApiError::invalid_value("/lang", format!("{error}.")));
         }
         let header = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         Ok(Self(header.map(Lang::parse_accept).unwrap_or_default()))

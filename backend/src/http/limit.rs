@@ -96,7 +96,11 @@ pub fn client_address(headers: &HeaderMap, peer: Option<SocketAddr>, trusted: us
     if trusted == 0 {
         return peer;
     }
-    let entries = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let entries = headers
+        .get_all(FORWARDED_FOR)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
     let entries: Vec<&str> = entries.map(str::trim).collect();
     let seen = entries.len().checked_sub(trusted).and_then(|place| entries.get(place));
     seen.and_then(|text| parse_address(text)).or(peer)

@@ -13,7 +13,8 @@ use std::{
 use axum::http::{Method, StatusCode};
 
 /// Upper bounds of the latency buckets, in microseconds.
-const BUCKETS: [u64; 12] = [250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000];
+const BUCKETS: [u64; 12] =
+    [250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000];
 
 /// The methods that are counted apart; any other would be the caller's to invent, and counts as the last.
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other"];
@@ -80,7 +81,9 @@ impl Metrics {
         let routes: Vec<(&str, &str, &Route)> = names
             .into_iter()
             .filter_map(|name| Some((name, routes.get(name)?)))
-            .flat_map(|(name, route)| METHODS.iter().zip(route.iter()).map(move |(method, route)| (name, *method, route)))
+            .flat_map(|(name, route)| {
+                METHODS.iter().zip(route.iter()).map(move |(method, route)| (name, *method, route))
+            })
             .filter(|(.., route)| used(route))
             .collect();
         text.push_str("# HELP jalon_http_requests_total Answers by route, method and class of status.\n# TYPE jalon_http_requests_total counter\n");
@@ -88,7 +91,11 @@ impl Metrics {
             for (class, count) in route.answers.iter().enumerate() {
                 let count = count.load(Ordering::Relaxed);
                 if count > 0 {
-                    let _ = writeln!(text, "jalon_http_requests_total{{route=\"{name}\",method=\"{method}\",status=\"{}xx\"}} {count}", class + 1);
+                    let _ = writeln!(
+                        text,
+                        "jalon_http_requests_total{{route=\"{name}\",method=\"{method}\",status=\"{}xx\"}} {count}",
+                        class + 1
+                    );
                 }
             }
         }
@@ -99,10 +106,22 @@ impl Metrics {
             let mut below = 0;
             for (bound, count) in BUCKETS.iter().zip(&route.buckets) {
                 below += count.load(Ordering::Relaxed);
-                let _ = writeln!(text, "jalon_http_request_duration_seconds_bucket{{{labels},le=\"{}\"}} {below}", seconds(*bound));
+                let _ = writeln!(
+                    text,
+                    "jalon_http_request_duration_seconds_bucket{{{labels},le=\"{}\"}} {below}",
+                    seconds(*bound)
+                );
             }
-            let _ = writeln!(text, "jalon_http_request_duration_seconds_bucket{{{labels},le=\"+Inf\"}} {}", total.max(below));
-            let _ = writeln!(text, "jalon_http_request_duration_seconds_sum{{{labels}}} {}", seconds(route.micros.load(Ordering::Relaxed)));
+            let _ = writeln!(
+                text,
+                "jalon_http_request_duration_seconds_bucket{{{labels},le=\"+Inf\"}} {}",
+                total.max(below)
+            );
+            let _ = writeln!(
+                text,
+                "jalon_http_request_duration_seconds_sum{{{labels}}} {}",
+                seconds(route.micros.load(Ordering::Relaxed))
+            );
             let _ = writeln!(text, "jalon_http_request_duration_seconds_count{{{labels}}} {}", total.max(below));
         }
         for source in self.sources.read().unwrap_or_else(PoisonError::into_inner).iter() {

@@ -34,7 +34,9 @@ struct Authentication;
 impl Modify for Authentication {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let bearer = |format: &str, what: &str| {
-            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(format).description(Some(what)).build())
+            SecurityScheme::Http(
+                HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(format).description(Some(what)).build(),
+            )
         };
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("guest", bearer("JWT", "A guest's token, from POST …/guests."));

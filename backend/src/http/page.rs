@@ -38,12 +38,15 @@ impl Page {
     /// The place the page begins after, or none for the first one.
     pub fn after<T: DeserializeOwned>(&self) -> Result<Option<T>, ApiError> {
         let Some(cursor) = self.cursor.as_deref() else { return Ok(None) };
-        URL_SAFE_NO_PAD
-            .decode(cursor)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .map(Some)
-            .ok_or_else(|| ApiError::new(&code::INVALID_CURSOR).field("/cursor", "invalid_cursor", "Take it from next_cursor, unchanged."))
+        URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).map(Some).ok_or_else(
+            || {
+                ApiError::new(&code::INVALID_CURSOR).field(
+                    "/cursor",
+                    "invalid_cursor",
+                    "Take it from next_cursor, unchanged.",
+                )
+            },
+        )
     }
 
     /// Cuts what was fetched with a limit of one more than asked for, and makes the cursor of the next page.
@@ -51,9 +54,10 @@ impl Page {
         let limit = usize::try_from(self.limit).unwrap_or(100);
         let more = items.len() > limit;
         items.truncate(limit);
-        let next = items.last().filter(|_| more).map(|last| {
-            URL_SAFE_NO_PAD.encode(serde_json::to_vec(&place(last)).unwrap_or_default())
-        });
+        let next = items
+            .last()
+            .filter(|_| more)
+            .map(|last| URL_SAFE_NO_PAD.encode(serde_json::to_vec(&place(last)).unwrap_or_default()));
         (items, next)
     }
 }

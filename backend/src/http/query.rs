@@ -19,9 +19,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ApiQuery<T> {
         Query::<T>::try_from_uri(&parts.uri).map(|Query(query)| Self(query)).map_err(|rejection| {
             let message = rejection.body_text();
             let message = message.strip_prefix("Failed to deserialize query string: ").unwrap_or(&message);
-            let field = message.split_once(": ").map(|(field, _)| field).filter(|field| {
-                !field.is_empty() && field.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-            });
+            let field = message
+                .split_once(": ")
+                .map(|(field, _)| field)
+                .filter(|field| !field.is_empty() && field.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
             let pointer = field.map(|field| format!("/{field}")).unwrap_or_default();
             ApiError::invalid_value(pointer, format!("{message}."))
         })

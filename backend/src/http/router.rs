@@ -46,7 +46,11 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(guest::routes::revoke_guest))
         // Webhooks
         .routes(routes!(webhook::routes::list_webhooks, webhook::routes::create_webhook))
-        .routes(routes!(webhook::routes::show_webhook, webhook::routes::change_webhook, webhook::routes::delete_webhook))
+        .routes(routes!(
+            webhook::routes::show_webhook,
+            webhook::routes::change_webhook,
+            webhook::routes::delete_webhook
+        ))
         .routes(routes!(webhook::routes::rotate_secret))
         .routes(routes!(webhook::routes::test_webhook))
         .routes(routes!(webhook::routes::list_deliveries))

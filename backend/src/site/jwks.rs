@@ -66,7 +66,13 @@ impl KeySets {
     }
 
     /// The keys for this algorithm: the one of this `kid`, or all where the token names none.
-    pub async fn keys(&self, url: &str, kid: Option<&str>, algorithm: Algorithm, now: Timestamp) -> Result<Vec<DecodingKey>, Unavailable> {
+    pub async fn keys(
+        &self,
+        url: &str,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        now: Timestamp,
+    ) -> Result<Vec<DecodingKey>, Unavailable> {
         let entry = {
             let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(sets.entry(url.to_owned()).or_default())
@@ -142,10 +148,21 @@ mod tests {
         let sets = KeySets::new(Arc::new(move |_| {
             let count = counter.fetch_add(1, Ordering::SeqCst);
             Box::pin(async move {
-                if count == 0 { Ok(format!("{{\"keys\":[{ED},{{\"kty\":\"oct\",\"kid\":\"b\",\"k\":\"c2VjcmV0\"}},{{\"kty\":\"new\"}}]}}").into_bytes()) } else { Err("down".into()) }
+                if count == 0 {
+                    Ok(format!(
+                        "{{\"keys\":[{ED},{{\"kty\":\"oct\",\"kid\":\"b\",\"k\":\"c2VjcmV0\"}},{{\"kty\":\"new\"}}]}}"
+                    )
+                    .into_bytes())
+                } else {
+                    Err("down".into())
+                }
             })
         }));
-        let ask = async |kid: Option<&str>, at: i64| sets.keys("https://id.example/jwks", kid, Algorithm::EdDSA, Timestamp(at * 1000)).await.map(|keys| keys.len());
+        let ask = async |kid: Option<&str>, at: i64| {
+            sets.keys("https://id.example/jwks", kid, Algorithm::EdDSA, Timestamp(at * 1000))
+                .await
+                .map(|keys| keys.len())
+        };
         assert_eq!(ask(Some("a"), 0).await, Ok(1));
         assert_eq!(ask(None, 1).await, Ok(1), "without a kid, all of that algorithm");
         assert_eq!(ask(Some("b"), 2).await, Ok(0), "a symmetric key is none; and no fetch so soon");
@@ -156,6 +173,10 @@ mod tests {
         assert_eq!(ask(Some("a"), 700).await, Ok(1), "stale, but the other server is down");
         assert_eq!(fetched.load(Ordering::SeqCst), 3);
         assert_eq!(ask(Some("a"), 100_000).await, Err(Unavailable), "too old");
-        assert_eq!(sets.keys("https://id.example/jwks", Some("a"), Algorithm::ES256, Timestamp(701_000)).await.unwrap().len(), 0, "the algorithm is the key's");
+        assert_eq!(
+            sets.keys("https://id.example/jwks", Some("a"), Algorithm::ES256, Timestamp(701_000)).await.unwrap().len(),
+            0,
+            "the algorithm is the key's"
+        );
     }
 }

@@ -48,7 +48,9 @@ impl ApiKey {
     /// Whether it may do on this site what needs `scope`. A key of one site never reaches another.
     pub fn allows(&self, site: SiteId, scope: Scope) -> bool {
         match self.site {
-            Some(own) => own == site && self.scopes.iter().any(|held| *held != Scope::ServerAdmin && held.covers(scope)),
+            Some(own) => {
+                own == site && self.scopes.iter().any(|held| *held != Scope::ServerAdmin && held.covers(scope))
+            }
             None => self.scopes.iter().any(|held| held.covers(scope)),
         }
     }
@@ -74,14 +76,22 @@ mod tests {
     #[test]
     fn a_key_of_one_site_never_reaches_another() {
         let (own, other) = (SiteId(Uuid::from_u128(1)), SiteId(Uuid::from_u128(2)));
-        let key = |site, scope| ApiKey { id: Uuid::nil(), site, scopes: vec![scope], expires_at: None, revoked_at: None };
+        let key =
+            |site, scope| ApiKey { id: Uuid::nil(), site, scopes: vec![scope], expires_at: None, revoked_at: None };
         let site_admin = key(Some(own), Scope::SiteAdmin);
         assert!(site_admin.allows(own, Scope::KeysWrite) && !site_admin.allows(other, Scope::SiteRead));
         assert!(!site_admin.allows_server(Scope::ServerAdmin) && !site_admin.allows(own, Scope::ServerAdmin));
         let forged = key(Some(own), Scope::ServerAdmin);
-        assert!(!forged.allows(own, Scope::SiteRead) && !forged.allows_server(Scope::ServerAdmin), "server_admin means nothing on a site's key");
+        assert!(
+            !forged.allows(own, Scope::SiteRead) && !forged.allows_server(Scope::ServerAdmin),
+            "server_admin means nothing on a site's key"
+        );
         let server = key(None, Scope::ServerAdmin);
-        assert!(server.allows(own, Scope::Webhooks) && server.allows(other, Scope::Webhooks) && server.allows_server(Scope::ServerAdmin));
+        assert!(
+            server.allows(own, Scope::Webhooks)
+                && server.allows(other, Scope::Webhooks)
+                && server.allows_server(Scope::ServerAdmin)
+        );
         assert!(!key(Some(own), Scope::TracksRead).allows(own, Scope::TracksWrite));
     }
 }

@@ -10,7 +10,8 @@ use crate::{app::AppState, http::ApiResult, track};
 /// track has yet comes last, with 0.
 pub async fn of_site(state: &AppState, site: &Site) -> ApiResult<LanguageList> {
     let found = track::routes::catalogue_languages(state, site).await?;
-    let mut items: Vec<LanguageEntry> = found.iter().map(|(lang, have, of)| entry(lang, Score::ratio(u64::from(*have), u64::from(*of)))).collect();
+    let mut items: Vec<LanguageEntry> =
+        found.iter().map(|(lang, have, of)| entry(lang, Score::ratio(u64::from(*have), u64::from(*of)))).collect();
     let missing = site.languages.iter().filter(|lang| found.iter().all(|(known, ..)| known != *lang));
     items.extend(missing.map(|lang| entry(lang, Score::ZERO)));
     items.sort_by(|a, b| b.completeness.cmp(&a.completeness).then_with(|| a.lang.cmp(&b.lang)));

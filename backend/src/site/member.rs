@@ -37,9 +37,18 @@ pub struct SigningKey {
 
 #[derive(Clone)]
 enum Material {
-    Secret { key: DecodingKey, text: String },
-    Public { algorithm: Algorithm, key: DecodingKey, pem: String },
-    KeySet { url: String },
+    Secret {
+        key: DecodingKey,
+        text: String,
+    },
+    Public {
+        algorithm: Algorithm,
+        key: DecodingKey,
+        pem: String,
+    },
+    KeySet {
+        url: String,
+    },
     /// A row that can't be used; it verifies nothing.
     Broken,
 }
@@ -61,7 +70,9 @@ pub enum BadKey {
     #[error("this is not the PEM of a public key for {0}")]
     NotAPublicKey(&'static str),
     /// Somebody pasted the wrong half.
-    #[error("this is a private key; only the public key belongs here (and this one is now known to others: make a new pair)")]
+    #[error(
+        "this is a private key; only the public key belongs here (and this one is now known to others: make a new pair)"
+    )]
     PrivateKey,
     /// Not an address of a key set.
     #[error("the address of the key set must be https (http for localhost only)")]
@@ -70,7 +81,14 @@ pub enum BadKey {
 
 impl SigningKey {
     /// A key of what the database holds. What can't be used verifies nothing.
-    pub fn from_row(id: Uuid, algorithm: KeyAlgorithm, kid: Option<String>, material: &str, created_at: Timestamp, expires_at: Option<Timestamp>) -> Self {
+    pub fn from_row(
+        id: Uuid,
+        algorithm: KeyAlgorithm,
+        kid: Option<String>,
+        material: &str,
+        created_at: Timestamp,
+        expires_at: Option<Timestamp>,
+    ) -> Self {
         let material = Material::read(algorithm, material).unwrap_or_else(|error| {
             tracing::error!(key = %id, %error, "a signing key can't be used");
             Material::Broken
@@ -108,7 +126,9 @@ impl Material {
                 return Err(BadKey::PrivateKey);
             }
             match key {
-                Ok(key) if text.contains("PUBLIC KEY") => Ok(Self::Public { algorithm, key, pem: text.trim().to_owned() }),
+                Ok(key) if text.contains("PUBLIC KEY") => {
+                    Ok(Self::Public { algorithm, key, pem: text.trim().to_owned() })
+                }
                 _ => Err(BadKey::NotAPublicKey(match algorithm {
                     Algorithm::RS256 => "RS256",
                     Algorithm::ES256 => "ES256",
@@ -118,7 +138,9 @@ impl Material {
         };
         match algorithm {
             KeyAlgorithm::HS256 if text.len() < 32 => Err(BadKey::ShortSecret),
-            KeyAlgorithm::HS256 => Ok(Self::Secret { key: DecodingKey::from_secret(text.as_bytes()), text: text.to_owned() }),
+            KeyAlgorithm::HS256 => {
+                Ok(Self::Secret { key: DecodingKey::from_secret(text.as_bytes()), text: text.to_owned() })
+            }
             KeyAlgorithm::RS256 => public(Algorithm::RS256, DecodingKey::from_rsa_pem(text.as_bytes())),
             KeyAlgorithm::ES256 => public(Algorithm::ES256, DecodingKey::from_ec_pem(text.as_bytes())),
             KeyAlgorithm::EdDSA => public(Algorithm::EdDSA, DecodingKey::from_ed_pem(text.as_bytes())),
@@ -268,7 +290,8 @@ impl MemberTokens {
 
     /// The member that a token vouches for, on this site.
     pub async fn read(&self, site: &Site, token: &str, now: Timestamp) -> Result<Member, TokenError> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid("it is not a JWT with a known algorithm"))?;
+        let header = jsonwebtoken::decode_header(token)
+            .map_err(|_| TokenError::Invalid("it is not a JWT with a known algorithm"))?;
         if header.alg == Algorithm::HS256 {
             return self.verify(site, token, &header, now).await.map(|(member, _)| member);
         }
@@ -296,7 +319,13 @@ impl MemberTokens {
     }
 
     /// The member, and when the key that signed ceases to be valid.
-    async fn verify(&self, site: &Site, token: &str, header: &jsonwebtoken::Header, now: Timestamp) -> Result<(Member, Option<Timestamp>), TokenError> {
+    async fn verify(
+        &self,
+        site: &Site,
+        token: &str,
+        header: &jsonwebtoken::Header,
+        now: Timestamp,
+    ) -> Result<(Member, Option<Timestamp>), TokenError> {
         let mut unavailable = false;
         for key in site.signing_keys.iter().filter(|key| key.is_live(now)) {
             if key.kid.is_some() && header.kid.is_some() && key.kid != header.kid {
@@ -329,7 +358,11 @@ impl MemberTokens {
                 _ => {}
             }
         }
-        Err(if unavailable { TokenError::KeySetUnavailable } else { TokenError::Invalid("none of the site's live keys has signed it with its own algorithm") })
+        Err(if unavailable {
+            TokenError::KeySetUnavailable
+        } else {
+            TokenError::Invalid("none of the site's live keys has signed it with its own algorithm")
+        })
     }
 
     fn accept(&self, site: &Site, claims: Claims, now: Timestamp) -> Result<Member, TokenError> {
@@ -344,18 +377,26 @@ impl MemberTokens {
         if expires_at > now.plus_seconds(self.max_lifetime_seconds + LEEWAY_SECONDS) {
             return Err(TokenError::Invalid("it is valid for too long (exp)"));
         }
-        for (begin, why) in [(claims.nbf, "it is not valid yet (nbf)"), (claims.iat, "it was issued in the future (iat)")] {
+        for (begin, why) in
+            [(claims.nbf, "it is not valid yet (nbf)"), (claims.iat, "it was issued in the future (iat)")]
+        {
             if begin.is_some_and(|begin| moment(begin).is_none_or(|begin| begin > now.plus_seconds(LEEWAY_SECONDS))) {
                 return Err(TokenError::Invalid(why));
             }
         }
-        let user = claims.sub.and_then(|sub| UserId::parse(&sub).ok()).ok_or(TokenError::Invalid("it names nobody (sub)"))?;
+        let user =
+            claims.sub.and_then(|sub| UserId::parse(&sub).ok()).ok_or(TokenError::Invalid("it names nobody (sub)"))?;
         Ok(Member {
             user,
             name: claims.name.map(|name| name.chars().filter(|c| !c.is_control()).take(200).collect()),
             email: claims.email.filter(|email| email.len() <= 320),
             lang: claims.lang.and_then(|lang| Lang::parse(&lang).ok()),
-            roles: claims.roles.unwrap_or_default().into_iter().filter_map(|role| serde_json::from_value(role).ok()).collect(),
+            roles: claims
+                .roles
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|role| serde_json::from_value(role).ok())
+                .collect(),
             cohorts: claims.cohorts.unwrap_or_default(),
             expires_at,
         })

@@ -12,8 +12,8 @@ use jalon_shared::{
     Problem, SiteId, Timestamp,
     wire::{
         admin_site::{
-            AdminSiteList, AdminSiteView, ChangeSite, CreateKey, CreateSigningKey, CreateSite, ExpireSigningKey, KeyAlgorithm, KeyCreated, KeyList, KeyView,
-            Scope, SigningKeyList, SigningKeyView,
+            AdminSiteList, AdminSiteView, ChangeSite, CreateKey, CreateSigningKey, CreateSite, ExpireSigningKey,
+            KeyAlgorithm, KeyCreated, KeyList, KeyView, Scope, SigningKeyList, SigningKeyView,
         },
         site::{LanguageList, SiteView},
     },
@@ -24,7 +24,10 @@ use super::{Site, key, member, store, valid};
 use crate::{
     app::AppState,
     db::DbError,
-    http::{Admin, ApiError, ApiJson, ApiPath, ApiResult, ETag, IfMatch, IfNoneMatch, Page, ServerAdmin, SiteCtx, code, scope},
+    http::{
+        Admin, ApiError, ApiJson, ApiPath, ApiResult, ETag, IfMatch, IfNoneMatch, Page, ServerAdmin, SiteCtx, code,
+        scope,
+    },
     id,
     webhook::guard::Guard,
 };
@@ -65,10 +68,19 @@ pub async fn list_languages(State(state): State<AppState>, ctx: SiteCtx) -> ApiR
         (status = 403, description = "forbidden", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "already_exists", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "validation_failed", body = Problem, content_type = "application/problem+json")))]
-pub async fn create_site(State(state): State<AppState>, _admin: ServerAdmin, ApiJson(new): ApiJson<CreateSite>) -> ApiResult<Response> {
+pub async fn create_site(
+    State(state): State<AppState>,
+    _admin: ServerAdmin,
+    ApiJson(new): ApiJson<CreateSite>,
+) -> ApiResult<Response> {
     let site = add(&state, new).await?;
     let place = HeaderValue::from_str(&format!("/api/v1/admin/sites/{}", site.slug)).map_err(ApiError::internal)?;
-    Ok((StatusCode::CREATED, [(header::LOCATION, place), (header::ETAG, ETag::revision(site.revision).value())], Json(site.admin_view())).into_response())
+    Ok((
+        StatusCode::CREATED,
+        [(header::LOCATION, place), (header::ETAG, ETag::revision(site.revision).value())],
+        Json(site.admin_view()),
+    )
+        .into_response())
 }
 
 /// Adds a site; 409 `already_exists` when the slug is taken. The CLI uses it too.
@@ -77,10 +89,17 @@ pub async fn add(state: &AppState, new: CreateSite) -> ApiResult<Arc<Site>> {
     let now = state.clock.now();
     let site = SiteId(id::new_v7(now));
     let slug = new.slug.clone();
-    let written = state.db.write::<_, DbError, _>(move |tx| Box::pin(async move { store::insert(tx, site, &new, now).await })).await;
+    let written = state
+        .db
+        .write::<_, DbError, _>(move |tx| Box::pin(async move { store::insert(tx, site, &new, now).await }))
+        .await;
     match written {
         Err(error) if error.is_unique() => {
-            return Err(ApiError::new(&code::ALREADY_EXISTS).field("/slug", "already_exists", format!("There is a site {slug} already.")));
+            return Err(ApiError::new(&code::ALREADY_EXISTS).field(
+                "/slug",
+                "already_exists",
+                format!("There is a site {slug} already."),
+            ));
         }
         written => written?,
     }
@@ -92,12 +111,17 @@ pub async fn add(state: &AppState, new: CreateSite) -> ApiResult<Arc<Site>> {
 #[utoipa::path(get, path = "/api/v1/admin/sites", tag = "site", security(("api_key" = [])),
     params(("limit" = Option<u32>, Query, description = "1–100, default 20"), ("cursor" = Option<String>, Query, description = "From next_cursor")),
     responses((status = 200, description = "A page of sites", body = AdminSiteList)))]
-pub async fn list_sites(State(state): State<AppState>, _admin: ServerAdmin, page: Page) -> ApiResult<Json<AdminSiteList>> {
+pub async fn list_sites(
+    State(state): State<AppState>,
+    _admin: ServerAdmin,
+    page: Page,
+) -> ApiResult<Json<AdminSiteList>> {
     let after: Option<String> = page.after()?;
     let limit = usize::try_from(page.limit).unwrap_or(100);
     let sites = state.gate.sites.all();
     let rest = sites.iter().filter(|site| after.as_ref().is_none_or(|after| site.slug > *after)).take(limit + 1);
-    let (items, next_cursor) = page.cut(rest.map(|site| site.admin_view()).collect(), |site: &AdminSiteView| site.slug.clone());
+    let (items, next_cursor) =
+        page.cut(rest.map(|site| site.admin_view()).collect(), |site: &AdminSiteView| site.slug.clone());
     Ok(Json(AdminSiteList { items, next_cursor }))
 }
 
@@ -119,7 +143,12 @@ pub async fn show_admin_site(admin: Admin<scope::SiteRead>, known: IfNoneMatch) 
         (status = 200, description = "The site as it is now", body = AdminSiteView),
         (status = 412, description = "version_conflict", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "validation_failed", body = Problem, content_type = "application/problem+json")))]
-pub async fn change_site(State(state): State<AppState>, admin: Admin<scope::SiteAdmin>, only: IfMatch, ApiJson(change): ApiJson<ChangeSite>) -> ApiResult<Response> {
+pub async fn change_site(
+    State(state): State<AppState>,
+    admin: Admin<scope::SiteAdmin>,
+    only: IfMatch,
+    ApiJson(change): ApiJson<ChangeSite>,
+) -> ApiResult<Response> {
     let change = valid::change(change).map_err(ApiError::validation_failed)?;
     let (site, now) = (Arc::clone(&admin.site), state.clock.now());
     state
@@ -130,7 +159,9 @@ pub async fn change_site(State(state): State<AppState>, admin: Admin<scope::Site
                 only.check(&ETag::revision(present))?;
                 if present != site.revision {
                     // What stands in memory is not what is there now; a merge with it would undo a change.
-                    return Err(ApiError::version_conflict().detail("The site was changed a moment ago; read it again."));
+                    return Err(
+                        ApiError::version_conflict().detail("The site was changed a moment ago; read it again.")
+                    );
                 }
                 Ok(store::change(tx, &site, &change, now).await?)
             })
@@ -147,7 +178,11 @@ pub async fn change_site(State(state): State<AppState>, admin: Admin<scope::Site
     responses(
         (status = 201, description = "The key and its secret", body = KeyCreated),
         (status = 422, description = "validation_failed", body = Problem, content_type = "application/problem+json")))]
-pub async fn create_key(State(state): State<AppState>, admin: Admin<scope::KeysWrite>, ApiJson(new): ApiJson<CreateKey>) -> ApiResult<Response> {
+pub async fn create_key(
+    State(state): State<AppState>,
+    admin: Admin<scope::KeysWrite>,
+    ApiJson(new): ApiJson<CreateKey>,
+) -> ApiResult<Response> {
     let created = add_key(&state, Some(admin.site.id), new).await?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(created)).into_response())
 }
@@ -162,18 +197,32 @@ pub async fn add_key(state: &AppState, site: Option<SiteId>, new: CreateKey) -> 
         return Err(ApiError::invalid_value("/scopes", "A key without a scope allows nothing; name at least one."));
     }
     if let (Some(_), Some(place)) = (site, new.scopes.iter().position(|scope| *scope == Scope::ServerAdmin)) {
-        return Err(ApiError::invalid_value(format!("/scopes/{place}"), "server_admin is for keys of the whole server only."));
+        return Err(ApiError::invalid_value(
+            format!("/scopes/{place}"),
+            "server_admin is for keys of the whole server only.",
+        ));
     }
     if new.expires_at.is_some_and(|at| at <= now) {
         return Err(ApiError::invalid_value("/expires_at", "A key must end in the future."));
     }
     let secret = key::generate().map_err(ApiError::internal)?;
     let (id, hash) = (id::new_v7(now), key::hash(&secret));
-    let view = KeyView { id, name: new.name, scopes: new.scopes, created_at: now, expires_at: new.expires_at, revoked_at: None };
+    let view = KeyView {
+        id,
+        name: new.name,
+        scopes: new.scopes,
+        created_at: now,
+        expires_at: new.expires_at,
+        revoked_at: None,
+    };
     let row = view.clone();
     state
         .db
-        .write::<_, DbError, _>(move |tx| Box::pin(async move { store::insert_key(tx, site, id, &row.name, &hash, &row.scopes, row.expires_at, now).await }))
+        .write::<_, DbError, _>(move |tx| {
+            Box::pin(async move {
+                store::insert_key(tx, site, id, &row.name, &hash, &row.scopes, row.expires_at, now).await
+            })
+        })
         .await?;
     state.gate.sites.reload().await?;
     Ok(KeyCreated { view, key: secret })
@@ -194,9 +243,14 @@ pub async fn list_keys(State(state): State<AppState>, admin: Admin<scope::KeysWr
     responses(
         (status = 204, description = "It no longer works"),
         (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json")))]
-pub async fn revoke_key(State(state): State<AppState>, admin: Admin<scope::KeysWrite>, ApiPath((_, key)): ApiPath<(String, Uuid)>) -> ApiResult<StatusCode> {
+pub async fn revoke_key(
+    State(state): State<AppState>,
+    admin: Admin<scope::KeysWrite>,
+    ApiPath((_, key)): ApiPath<(String, Uuid)>,
+) -> ApiResult<StatusCode> {
     let (site, now) = (admin.site.id, state.clock.now());
-    let found = state.db.write::<_, DbError, _>(move |tx| Box::pin(store::revoke_key(tx, Some(site), key, now))).await?;
+    let found =
+        state.db.write::<_, DbError, _>(move |tx| Box::pin(store::revoke_key(tx, Some(site), key, now))).await?;
     if !found {
         return Err(ApiError::not_found());
     }
@@ -210,7 +264,11 @@ pub async fn revoke_key(State(state): State<AppState>, admin: Admin<scope::KeysW
     responses(
         (status = 201, description = "The key, without its secret", body = SigningKeyView),
         (status = 422, description = "validation_failed", body = Problem, content_type = "application/problem+json")))]
-pub async fn create_signing_key(State(state): State<AppState>, admin: Admin<scope::KeysWrite>, ApiJson(new): ApiJson<CreateSigningKey>) -> ApiResult<Response> {
+pub async fn create_signing_key(
+    State(state): State<AppState>,
+    admin: Admin<scope::KeysWrite>,
+    ApiJson(new): ApiJson<CreateSigningKey>,
+) -> ApiResult<Response> {
     let view = add_signing_key(&state, admin.site.id, new).await?;
     Ok((StatusCode::CREATED, Json(view)).into_response())
 }
@@ -224,9 +282,14 @@ pub async fn add_signing_key(state: &AppState, site: SiteId, new: CreateSigningK
         KeyAlgorithm::RS256 | KeyAlgorithm::ES256 | KeyAlgorithm::EdDSA => ("/public_key", new.public_key),
     };
     let material = material.ok_or_else(|| {
-        ApiError::new(&code::MISSING_FIELD).field(pointer, "missing_field", format!("{} needs {}.", new.algorithm.as_str(), &pointer[1..]))
+        ApiError::new(&code::MISSING_FIELD).field(
+            pointer,
+            "missing_field",
+            format!("{} needs {}.", new.algorithm.as_str(), &pointer[1..]),
+        )
     })?;
-    member::check_material(new.algorithm, &material).map_err(|error| ApiError::invalid_value(pointer, format!("{error}.")))?;
+    member::check_material(new.algorithm, &material)
+        .map_err(|error| ApiError::invalid_value(pointer, format!("{error}.")))?;
     if new.algorithm == KeyAlgorithm::JWKS {
         let guard = Guard { development: state.config.development };
         guard.check(&material).map_err(|refused| ApiError::invalid_value(pointer, format!("{refused}.")))?;
@@ -244,15 +307,21 @@ pub async fn add_signing_key(state: &AppState, site: SiteId, new: CreateSigningK
         .write::<_, ApiError, _>(move |tx| {
             Box::pin(async move {
                 if store::count_signing_keys(tx, site, now).await? >= MAX_SIGNING_KEYS {
-                    return Err(ApiError::new(&code::CONFLICT).detail("A site has at most 20 live signing keys; let one end first."));
+                    return Err(ApiError::new(&code::CONFLICT)
+                        .detail("A site has at most 20 live signing keys; let one end first."));
                 }
-                Ok(store::insert_signing_key(tx, site, key, algorithm, kid.as_deref(), &material, expires_at, now).await?)
+                Ok(store::insert_signing_key(tx, site, key, algorithm, kid.as_deref(), &material, expires_at, now)
+                    .await?)
             })
         })
         .await?;
     state.gate.sites.reload().await?;
     let site = state.gate.sites.by_id(site).ok_or_else(ApiError::unknown_site)?;
-    site.signing_keys.iter().find(|known| known.id == key).map(view_signing_key).ok_or_else(|| ApiError::internal("a new signing key is not there"))
+    site.signing_keys
+        .iter()
+        .find(|known| known.id == key)
+        .map(view_signing_key)
+        .ok_or_else(|| ApiError::internal("a new signing key is not there"))
 }
 
 fn view_signing_key(key: &member::SigningKey) -> SigningKeyView {
@@ -287,7 +356,8 @@ pub async fn expire_signing_key(
 ) -> ApiResult<Json<SigningKeyView>> {
     let (site, now) = (admin.site.id, state.clock.now());
     let at: Timestamp = end.expires_at.unwrap_or(now).max(now);
-    let found = state.db.write::<_, DbError, _>(move |tx| Box::pin(store::expire_signing_key(tx, site, key, at, now))).await?;
+    let found =
+        state.db.write::<_, DbError, _>(move |tx| Box::pin(store::expire_signing_key(tx, site, key, at, now))).await?;
     if !found {
         return Err(ApiError::not_found());
     }

@@ -75,16 +75,25 @@ pub async fn load(tx: &mut Tx<'_>, now: Timestamp) -> Result<Loaded, DbError> {
         .bind(now.0).fetch_all(conn).await)?;
 
     let mut sites = rows.into_iter().map(site).collect::<Result<Vec<_>, _>>()?;
-    let mut place: std::collections::HashMap<Uuid, &mut Site> = sites.iter_mut().map(|site| (site.id.0, site)).collect();
+    let mut place: std::collections::HashMap<Uuid, &mut Site> =
+        sites.iter_mut().map(|site| (site.id.0, site)).collect();
     for (id, origin) in origins {
         if let Some(site) = place.get_mut(&id) {
             site.origins.push(origin);
         }
     }
     for (id, site_id, kid, algorithm, material, created_at, expires_at) in signing {
-        let algorithm = KeyAlgorithm::parse(&algorithm).ok_or_else(|| DbError::other("a signing key has an unknown algorithm"))?;
+        let algorithm =
+            KeyAlgorithm::parse(&algorithm).ok_or_else(|| DbError::other("a signing key has an unknown algorithm"))?;
         if let Some(site) = place.get_mut(&site_id) {
-            site.signing_keys.push(SigningKey::from_row(id, algorithm, kid, &material, Timestamp(created_at), expires_at.map(Timestamp)));
+            site.signing_keys.push(SigningKey::from_row(
+                id,
+                algorithm,
+                kid,
+                &material,
+                Timestamp(created_at),
+                expires_at.map(Timestamp),
+            ));
         }
     }
     let keys = keys.into_iter().map(api_key).collect::<Result<Vec<_>, _>>()?;
@@ -229,10 +238,15 @@ pub async fn list_keys(tx: &mut Tx<'_>, site: Option<SiteId>) -> Result<Vec<KeyV
 /// Revokes an API key; one that is revoked already stays so. False when the site has no such key.
 pub async fn revoke_key(tx: &mut Tx<'_>, site: Option<SiteId>, id: Uuid, now: Timestamp) -> Result<bool, DbError> {
     const OF_SITE: &str = "UPDATE api_key SET revoked_at = coalesce(revoked_at, $3) WHERE site_id = $1 AND id = $2";
-    const OF_SERVER: &str = "UPDATE api_key SET revoked_at = coalesce(revoked_at, $2) WHERE site_id IS NULL AND id = $1";
+    const OF_SERVER: &str =
+        "UPDATE api_key SET revoked_at = coalesce(revoked_at, $2) WHERE site_id IS NULL AND id = $1";
     let rows = match site {
-        Some(site) => on!(tx, conn => sqlx::query(OF_SITE).bind(site.0).bind(id).bind(now.0).execute(conn).await.map(|done| done.rows_affected()))?,
-        None => on!(tx, conn => sqlx::query(OF_SERVER).bind(id).bind(now.0).execute(conn).await.map(|done| done.rows_affected()))?,
+        Some(site) => {
+            on!(tx, conn => sqlx::query(OF_SITE).bind(site.0).bind(id).bind(now.0).execute(conn).await.map(|done| done.rows_affected()))?
+        }
+        None => {
+            on!(tx, conn => sqlx::query(OF_SERVER).bind(id).bind(now.0).execute(conn).await.map(|done| done.rows_affected()))?
+        }
     };
     if let (Some(site), true) = (site, rows > 0) {
         touch(tx, site, now).await?;
@@ -260,12 +274,20 @@ pub async fn insert_signing_key(
 
 /// How many signing keys the site has that are valid now.
 pub async fn count_signing_keys(tx: &mut Tx<'_>, site: SiteId, now: Timestamp) -> Result<i64, DbError> {
-    Ok(on!(tx, conn => sqlx::query_scalar("SELECT count(*) FROM signing_key WHERE site_id = $1 AND (expires_at IS NULL OR expires_at > $2)")
-        .bind(site.0).bind(now.0).fetch_one(conn).await)?)
+    Ok(
+        on!(tx, conn => sqlx::query_scalar("SELECT count(*) FROM signing_key WHERE site_id = $1 AND (expires_at IS NULL OR expires_at > $2)")
+        .bind(site.0).bind(now.0).fetch_one(conn).await)?,
+    )
 }
 
 /// Lets a signing key end at a time. False when the site has no such key.
-pub async fn expire_signing_key(tx: &mut Tx<'_>, site: SiteId, id: Uuid, at: Timestamp, now: Timestamp) -> Result<bool, DbError> {
+pub async fn expire_signing_key(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    id: Uuid,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<bool, DbError> {
     let rows = on!(tx, conn => sqlx::query("UPDATE signing_key SET expires_at = $3 WHERE site_id = $1 AND id = $2")
         .bind(site.0).bind(id).bind(at.0).execute(conn).await.map(|done| done.rows_affected()))?;
     if rows > 0 {
@@ -278,5 +300,7 @@ pub async fn expire_signing_key(tx: &mut Tx<'_>, site: SiteId, id: Uuid, at: Tim
 pub async fn server_secret(tx: &mut Tx<'_>, name: &str, fresh: &str, now: Timestamp) -> Result<String, DbError> {
     on!(tx, conn => sqlx::query("INSERT INTO server_secret (name, value, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING")
         .bind(name).bind(fresh).bind(now.0).execute(conn).await.map(drop))?;
-    Ok(on!(tx, conn => sqlx::query_scalar("SELECT value FROM server_secret WHERE name = $1").bind(name).fetch_one(conn).await)?)
+    Ok(
+        on!(tx, conn => sqlx::query_scalar("SELECT value FROM server_secret WHERE name = $1").bind(name).fetch_one(conn).await)?,
+    )
 }

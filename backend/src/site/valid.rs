@@ -20,7 +20,11 @@ pub fn origin(text: &str) -> Result<String, String> {
     let wrong = || format!("{text:?} is no origin; write it like https://www.example.org, without a path");
     let url = Url::parse(text).map_err(|_| wrong())?;
     let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
-    if !bare || !url.username().is_empty() || url.password().is_some() || text.ends_with('/') && text.matches('/').count() > 3 {
+    if !bare
+        || !url.username().is_empty()
+        || url.password().is_some()
+        || text.ends_with('/') && text.matches('/').count() > 3
+    {
         return Err(wrong());
     }
     match (url.scheme(), url.host()) {
@@ -55,7 +59,11 @@ pub fn is_slug(text: &str) -> bool {
 pub fn create(mut site: CreateSite) -> Result<CreateSite, Vec<FieldError>> {
     let mut errors = Vec::new();
     if !is_slug(&site.slug) {
-        errors.push(FieldError::new("/slug", "invalid_value", "A slug has 1 to 64 lower-case letters, digits and -, and no - at its ends."));
+        errors.push(FieldError::new(
+            "/slug",
+            "invalid_value",
+            "A slug has 1 to 64 lower-case letters, digits and -, and no - at its ends.",
+        ));
     }
     name(&site.name, &mut errors);
     site.languages = languages(&site.default_lang, std::mem::take(&mut site.languages), &mut errors);
@@ -90,7 +98,11 @@ pub fn change(mut change: ChangeSite) -> Result<ChangeSite, Vec<FieldError>> {
 
 fn name(text: &str, errors: &mut Vec<FieldError>) {
     if text.trim().is_empty() || text.chars().count() > 200 || text.chars().any(char::is_control) {
-        errors.push(FieldError::new("/name", "invalid_value", "A name has 1 to 200 characters and no control characters."));
+        errors.push(FieldError::new(
+            "/name",
+            "invalid_value",
+            "A name has 1 to 200 characters and no control characters.",
+        ));
     }
 }
 
@@ -126,7 +138,11 @@ fn origins(given: &[String], errors: &mut Vec<FieldError>) -> Vec<String> {
 
 fn login_url(url: Option<&str>, errors: &mut Vec<FieldError>) {
     if url.is_some_and(|url| !is_web_address(url)) {
-        errors.push(FieldError::new("/login_url", "invalid_value", "A web address over https is needed (http for localhost only)."));
+        errors.push(FieldError::new(
+            "/login_url",
+            "invalid_value",
+            "A web address over https is needed (http for localhost only).",
+        ));
     }
 }
 
@@ -144,7 +160,8 @@ pub fn is_web_address(text: &str) -> bool {
 
 fn look(look: &Look, errors: &mut Vec<FieldError>) {
     let is_colour = |text: &String| {
-        text.strip_prefix('#').is_some_and(|hex| matches!(hex.len(), 3 | 6) && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+        text.strip_prefix('#')
+            .is_some_and(|hex| matches!(hex.len(), 3 | 6) && hex.bytes().all(|b| b.is_ascii_hexdigit()))
     };
     for (pointer, colour) in [("/look/accent", &look.accent), ("/look/accent_dark", &look.accent_dark)] {
         if colour.as_ref().is_some_and(|colour| !is_colour(colour)) {
@@ -155,7 +172,8 @@ fn look(look: &Look, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::new("/look/radius", "invalid_value", "A radius is 0 to 200 hundredths of an em."));
     }
     // It goes into a style sheet: nothing that could end the declaration or fetch something.
-    let is_font = |text: &String| text.len() <= 200 && text.chars().all(|c| c.is_alphanumeric() || " ,'\"-_".contains(c));
+    let is_font =
+        |text: &String| text.len() <= 200 && text.chars().all(|c| c.is_alphanumeric() || " ,'\"-_".contains(c));
     if look.font.as_ref().is_some_and(|font| !is_font(font)) {
         errors.push(FieldError::new("/look/font", "invalid_value", "A list of font names is needed."));
     }
@@ -183,9 +201,22 @@ mod tests {
             assert_eq!(origin(given).as_deref(), Ok(canonical), "{given}");
         }
         for bad in [
-            "", "*", "null", "https://", "example.org", "http://example.org", "ftp://example.org", "https://example.org/page",
-            "https://u:p@example.org", "https://example.org?x", "https://example.org#x", "https://*.example.org", "javascript:alert(1)",
-            "http://localhost.example.org", "file:///etc/passwd", "data:text/html,x",
+            "",
+            "*",
+            "null",
+            "https://",
+            "example.org",
+            "http://example.org",
+            "ftp://example.org",
+            "https://example.org/page",
+            "https://u:p@example.org",
+            "https://example.org?x",
+            "https://example.org#x",
+            "https://*.example.org",
+            "javascript:alert(1)",
+            "http://localhost.example.org",
+            "file:///etc/passwd",
+            "data:text/html,x",
         ] {
             assert!(origin(bad).is_err(), "{bad}");
         }
@@ -198,7 +229,14 @@ mod tests {
             super::look(&look, &mut errors);
             errors.len()
         };
-        assert_eq!(refused(Look { accent: Some("#0a7".into()), font: Some("'Open Sans', sans-serif".into()), ..Look::default() }), 0);
+        assert_eq!(
+            refused(Look {
+                accent: Some("#0a7".into()),
+                font: Some("'Open Sans', sans-serif".into()),
+                ..Look::default()
+            }),
+            0
+        );
         assert_eq!(
             refused(Look {
                 accent: Some("red;}".into()),

@@ -62,7 +62,11 @@ pub struct ChangeSite {
 mod some_or_null {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    #[expect(clippy::option_option, clippy::ref_option, reason = "left out, null and a value are three things; serde's signature")]
+    #[expect(
+        clippy::option_option,
+        clippy::ref_option,
+        reason = "left out, null and a value are three things; serde's signature"
+    )]
     pub fn serialize<S: Serializer>(value: &Option<Option<String>>, serializer: S) -> Result<S::Ok, S::Error> {
         value.as_ref().and_then(Option::as_ref).serialize(serializer)
     }
@@ -317,7 +321,10 @@ pub struct CreateSigningKey {
 impl std::fmt::Debug for CreateSigningKey {
     /// Without the secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CreateSigningKey").field("algorithm", &self.algorithm).field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("CreateSigningKey")
+            .field("algorithm", &self.algorithm)
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
     }
 }
 

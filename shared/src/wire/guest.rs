@@ -25,6 +25,9 @@ pub struct GuestCreated {
 impl std::fmt::Debug for GuestCreated {
     /// Without the token.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GuestCreated").field("guest_id", &self.guest_id).field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("GuestCreated")
+            .field("guest_id", &self.guest_id)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,14 @@ use serde_json::{Value, json};
 
 async fn make(stage: &Stage, site: &str, scopes: Value) -> (String, String) {
     let new = json!({ "name": "a program", "scopes": scopes });
-    let key = stage.server.post(&format!("/api/v1/admin/sites/{site}/keys")).bearer(&stage.key).json(&new).send().await.expect(201);
+    let key = stage
+        .server
+        .post(&format!("/api/v1/admin/sites/{site}/keys"))
+        .bearer(&stage.key)
+        .json(&new)
+        .send()
+        .await
+        .expect(201);
     (key["id"].as_str().unwrap().to_owned(), key["key"].as_str().unwrap().to_owned())
 }
 
@@ -55,7 +62,7 @@ for_both! {
         let made = stage.server.post("/api/v1/admin/sites/fpsf/keys").bearer(&stage.key).json(&new).send().await.expect(201);
         let key = made["key"].as_str().unwrap().to_owned();
         stage.server.get("/api/v1/admin/sites/fpsf").bearer(&key).send().await.expect(200);
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         stage.server.get("/api/v1/admin/sites/fpsf").bearer(&key).send().await.problem(401, "token_expired");
     }
 

@@ -45,7 +45,12 @@ fn the_document_is_the_one_that_was_agreed() {
     let agreed: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let present = serde_json::to_value(jalon_backend::http::router::openapi()).unwrap();
     let paths = |document: &Value| -> Vec<String> {
-        document["paths"].as_object().unwrap().iter().flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))).collect()
+        document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |method| format!("{method} {path}")))
+            .collect()
     };
     assert_eq!(paths(&agreed), paths(&present), "run: jalon openapi > docs/openapi.json");
     assert!(agreed == present, "shapes have changed; if that is meant, run: jalon openapi > docs/openapi.json");
@@ -55,14 +60,16 @@ fn the_document_is_the_one_that_was_agreed() {
 #[test]
 fn the_document_is_complete() {
     let document = serde_json::to_value(jalon_backend::http::router::openapi()).unwrap();
-    let tags: Vec<&str> = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    let tags: Vec<&str> =
+        document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let tag = operation["tags"][0].as_str().unwrap_or_default();
             assert!(tags.contains(&tag), "{method} {path}: the tag {tag:?} is not described");
             assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{method} {path} says nothing");
             for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
-                let described = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|known| known["name"] == name));
+                let described =
+                    operation["parameters"].as_array().is_some_and(|all| all.iter().any(|known| known["name"] == name));
                 assert!(described, "{method} {path}: {{{name}}} is not described");
             }
         }

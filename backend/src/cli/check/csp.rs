@@ -30,13 +30,18 @@ impl Policy {
 
     /// The first of these directives that is there, with its name; none: nothing is forbidden.
     fn effective(&self, names: &[&str]) -> Option<(&str, &[String])> {
-        names.iter().find_map(|name| self.directives.iter().find(|(known, _)| known == name)).map(|(name, sources)| (name.as_str(), sources.as_slice()))
+        names
+            .iter()
+            .find_map(|name| self.directives.iter().find(|(known, _)| known == name))
+            .map(|(name, sources)| (name.as_str(), sources.as_slice()))
     }
 
     /// The directive that forbids this script, if one does.
     pub fn forbids_script(&self, script: &Url, nonce: Option<&str>, page: Option<&Url>) -> Option<&str> {
         let (name, sources) = self.effective(&["script-src-elem", "script-src", "default-src"])?;
-        let by_nonce = nonce.is_some_and(|nonce| !nonce.is_empty() && sources.iter().any(|source| *source == format!("'nonce-{nonce}'")));
+        let by_nonce = nonce.is_some_and(|nonce| {
+            !nonce.is_empty() && sources.iter().any(|source| *source == format!("'nonce-{nonce}'"))
+        });
         // With strict-dynamic, addresses in the list mean nothing.
         let strict = sources.iter().any(|source| source.eq_ignore_ascii_case("'strict-dynamic'"));
         let by_address = !strict && allows(sources, script, page);
@@ -46,7 +51,9 @@ impl Policy {
     /// The directive that forbids WebAssembly, if one does.
     pub fn forbids_wasm(&self) -> Option<&str> {
         let (name, sources) = self.effective(&["script-src", "default-src"])?;
-        let allowed = sources.iter().any(|source| source.eq_ignore_ascii_case("'wasm-unsafe-eval'") || source.eq_ignore_ascii_case("'unsafe-eval'"));
+        let allowed = sources.iter().any(|source| {
+            source.eq_ignore_ascii_case("'wasm-unsafe-eval'") || source.eq_ignore_ascii_case("'unsafe-eval'")
+        });
         (!allowed).then_some(name)
     }
 
@@ -58,7 +65,8 @@ impl Policy {
 
     /// Whether the page is in a sandbox that runs no script.
     pub fn is_sandbox(&self) -> bool {
-        self.effective(&["sandbox"]).is_some_and(|(_, words)| !words.iter().any(|word| word.eq_ignore_ascii_case("allow-scripts")))
+        self.effective(&["sandbox"])
+            .is_some_and(|(_, words)| !words.iter().any(|word| word.eq_ignore_ascii_case("allow-scripts")))
     }
 }
 
@@ -71,7 +79,8 @@ fn matches(source: &str, address: &Url, page: Option<&Url>) -> bool {
         return page.is_some_and(|page| page.origin() == address.origin());
     }
     if source == "*" {
-        return matches!(address.scheme(), "http" | "https") || page.is_some_and(|page| page.scheme() == address.scheme());
+        return matches!(address.scheme(), "http" | "https")
+            || page.is_some_and(|page| page.scheme() == address.scheme());
     }
     if let Some(scheme) = source.strip_suffix(':') {
         return is_scheme(scheme, address.scheme());
@@ -82,7 +91,9 @@ fn matches(source: &str, address: &Url, page: Option<&Url>) -> bool {
     let (scheme, rest) = source.split_once("://").map_or((None, source), |(scheme, rest)| (Some(scheme), rest));
     let (host, path) = rest.find('/').map_or((rest, ""), |place| rest.split_at(place));
     let (host, port) = match host.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && (port == "*" || port.bytes().all(|b| b.is_ascii_digit())) => (host, Some(port)),
+        Some((host, port)) if !host.is_empty() && (port == "*" || port.bytes().all(|b| b.is_ascii_digit())) => {
+            (host, Some(port))
+        }
         _ => (host, None),
     };
     let scheme_fits = match scheme {
@@ -91,7 +102,9 @@ fn matches(source: &str, address: &Url, page: Option<&Url>) -> bool {
     };
     let name = address.host_str().unwrap_or_default();
     let host_fits = match host.strip_prefix("*.") {
-        Some(base) => name.len() > base.len() && name.to_ascii_lowercase().ends_with(&format!(".{}", base.to_ascii_lowercase())),
+        Some(base) => {
+            name.len() > base.len() && name.to_ascii_lowercase().ends_with(&format!(".{}", base.to_ascii_lowercase()))
+        }
         None => host == "*" || host.eq_ignore_ascii_case(name),
     };
     let port_fits = match port {
@@ -99,7 +112,8 @@ fn matches(source: &str, address: &Url, page: Option<&Url>) -> bool {
         Some(port) => address.port_or_known_default().is_some_and(|known| port == known.to_string()),
         None => address.port().is_none(),
     };
-    let path_fits = path.is_empty() || if path.ends_with('/') { address.path().starts_with(path) } else { address.path() == path };
+    let path_fits =
+        path.is_empty() || if path.ends_with('/') { address.path().starts_with(path) } else { address.path() == path };
     scheme_fits && host_fits && port_fits && path_fits
 }
 
@@ -119,10 +133,17 @@ mod tests {
         let script = Url::parse("https://learn.example/embed/v1/jalon.js").unwrap();
         let judge = |text: &str, nonce: Option<&str>| {
             let policy = Policy::parse_all(text).remove(0);
-            (policy.forbids_script(&script, nonce, Some(&page)).is_some(), policy.forbids_wasm().is_some(), policy.forbids_connection(&script, Some(&page)).is_some())
+            (
+                policy.forbids_script(&script, nonce, Some(&page)).is_some(),
+                policy.forbids_wasm().is_some(),
+                policy.forbids_connection(&script, Some(&page)).is_some(),
+            )
         };
         for (text, forbidden) in [
-            ("script-src https://learn.example 'wasm-unsafe-eval'; connect-src https://learn.example", (false, false, false)),
+            (
+                "script-src https://learn.example 'wasm-unsafe-eval'; connect-src https://learn.example",
+                (false, false, false),
+            ),
             ("img-src 'self'", (false, false, false)),
             ("default-src 'self'", (true, true, true)),
             ("default-src 'none'; script-src https:; connect-src *", (false, true, false)),
@@ -136,8 +157,14 @@ mod tests {
         ] {
             assert_eq!(judge(text, None), forbidden, "{text}");
         }
-        assert_eq!(judge("script-src 'nonce-abc' 'strict-dynamic' 'wasm-unsafe-eval'", Some("abc")), (false, false, false));
-        assert!(Policy::parse_all("sandbox allow-forms")[0].is_sandbox() && !Policy::parse_all("sandbox allow-scripts")[0].is_sandbox());
+        assert_eq!(
+            judge("script-src 'nonce-abc' 'strict-dynamic' 'wasm-unsafe-eval'", Some("abc")),
+            (false, false, false)
+        );
+        assert!(
+            Policy::parse_all("sandbox allow-forms")[0].is_sandbox()
+                && !Policy::parse_all("sandbox allow-scripts")[0].is_sandbox()
+        );
         assert_eq!(Policy::parse_all("default-src *, script-src 'none'").len(), 2);
     }
 }

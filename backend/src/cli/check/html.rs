@@ -42,7 +42,9 @@ pub(super) fn start_tags(html: &str) -> Vec<Tag> {
 
 /// Past the text of an element that holds no tags.
 fn skip_text<'a>(text: &'a str, name: &str) -> &'a str {
-    let end = text.match_indices("</").find(|(place, _)| text.get(place + 2..place + 2 + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name)));
+    let end = text.match_indices("</").find(|(place, _)| {
+        text.get(place + 2..place + 2 + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name))
+    });
     end.map_or("", |(place, _)| &text[place..])
 }
 
@@ -87,7 +89,13 @@ fn decode(text: &str) -> String {
     if !text.contains('&') {
         return text.to_owned();
     }
-    text.replace("&quot;", "\"").replace("&#39;", "'").replace("&#039;", "'").replace("&apos;", "'").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    text.replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&#039;", "'")
+        .replace("&apos;", "'")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
 }
 
 #[cfg(test)]
@@ -105,13 +113,18 @@ mod tests {
         assert_eq!(names, ["p", "script", "script", "jalon-track", "br", "x"]);
         let script = &tags[1];
         assert_eq!(script.get("src"), Some("https://l.example/embed/v1/jalon.js?a=1&b=2"));
-        assert_eq!((script.get("async"), script.get("data-site"), script.get("data-track"), script.get("x")), (Some(""), Some("fpsf"), Some("t"), None));
+        assert_eq!(
+            (script.get("async"), script.get("data-site"), script.get("data-track"), script.get("x")),
+            (Some(""), Some("fpsf"), Some("t"), None)
+        );
         assert_eq!(tags[3].get("site"), Some("a>b"));
     }
 
     #[test]
     fn never_loses_its_way() {
-        for text in ["<", "<a", "<a =", "<a b='", "<script", "<!--", "<a é=ü", "<script></scrip", "<a ==>", "<p\u{a0}x>"] {
+        for text in
+            ["<", "<a", "<a =", "<a b='", "<script", "<!--", "<a é=ü", "<script></scrip", "<a ==>", "<p\u{a0}x>"]
+        {
             start_tags(text);
             start_tags(&text.repeat(50));
         }

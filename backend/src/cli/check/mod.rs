@@ -118,7 +118,8 @@ impl Args {
 }
 
 async fn fetch(client: &reqwest::Client, address: Url) -> anyhow::Result<Page> {
-    let response = client.get(address.clone()).send().await.with_context(|| format!("the page {address} can't be fetched"))?;
+    let response =
+        client.get(address.clone()).send().await.with_context(|| format!("the page {address} can't be fetched"))?;
     if !response.status().is_success() {
         bail!("the page {address} answers {}", response.status());
     }
@@ -146,23 +147,37 @@ async fn ask_backend(client: &reqwest::Client, page: &Page, widget: &Widget, fin
     let Widget { api: Some(api), site: Some(site), track, .. } = widget else { return };
     let origin = page.address.as_ref().map(|address| address.origin().ascii_serialization());
     if origin.is_none() {
-        findings.push(Finding::warning("origin_unknown", "The page is a file: give --origin to check whether the site lists its origin."));
+        findings.push(Finding::warning(
+            "origin_unknown",
+            "The page is a file: give --origin to check whether the site lists its origin.",
+        ));
     }
     let base = api.trim_end_matches('/');
     let Ok(site_address) = Url::parse(&format!("{base}/api/v1/sites/{site}")) else { return };
     match code_of(client, site_address.clone(), origin.as_deref()).await {
-        Answer::Good => findings.push(Finding::good("site", format!("The site {site} is known, and this page may ask."))),
+        Answer::Good => {
+            findings.push(Finding::good("site", format!("The site {site} is known, and this page may ask.")))
+        }
         Answer::Problem(404, _) => {
-            findings.push(Finding::error("unknown_site", format!("{base} knows no site \"{site}\". Check how it is written in the snippet (site or data-site).")));
+            findings.push(Finding::error(
+                "unknown_site",
+                format!("{base} knows no site \"{site}\". Check how it is written in the snippet (site or data-site)."),
+            ));
             return;
         }
         Answer::Problem(_, code) if code == "origin_not_allowed" => {
             let origin = origin.unwrap_or_default();
-            findings.push(Finding::error("origin_not_listed", format!("The site {site} does not list this page's origin, {origin}. Add it to the site's origins.")));
+            findings.push(Finding::error(
+                "origin_not_listed",
+                format!("The site {site} does not list this page's origin, {origin}. Add it to the site's origins."),
+            ));
             return;
         }
         Answer::Problem(status, code) => {
-            findings.push(Finding::error("backend_error", format!("{site_address} answers {status} {code}. Is this address a Jalon server?")));
+            findings.push(Finding::error(
+                "backend_error",
+                format!("{site_address} answers {status} {code}. Is this address a Jalon server?"),
+            ));
             return;
         }
         Answer::Nothing(why) => {

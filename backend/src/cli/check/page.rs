@@ -34,13 +34,25 @@ pub(super) struct Widget {
 }
 
 /// Attributes into which optimisers move a script's address.
-const MOVED: [&str; 8] = ["data-src", "data-rocket-src", "data-lazy-src", "data-cfsrc", "data-litespeed-src", "data-wpmeteor-src", "data-pmdelayedscript", "data-cookieconsent-src"];
+const MOVED: [&str; 8] = [
+    "data-src",
+    "data-rocket-src",
+    "data-lazy-src",
+    "data-cfsrc",
+    "data-litespeed-src",
+    "data-wpmeteor-src",
+    "data-pmdelayedscript",
+    "data-cookieconsent-src",
+];
 
 impl Page {
     /// A page with its server's policies; those in `meta` elements are added.
     pub fn new(name: String, address: Option<Url>, mut policies: Vec<Policy>, html: &str) -> Self {
         let tags = html::start_tags(html);
-        let in_page = tags.iter().filter(|tag| tag.name == "meta" && tag.get("http-equiv").is_some_and(|kind| kind.eq_ignore_ascii_case("content-security-policy")));
+        let in_page = tags.iter().filter(|tag| {
+            tag.name == "meta"
+                && tag.get("http-equiv").is_some_and(|kind| kind.eq_ignore_ascii_case("content-security-policy"))
+        });
         policies.extend(in_page.filter_map(|tag| tag.get("content")).flat_map(Policy::parse_all));
         Self { name, address, policies, tags }
     }
@@ -56,11 +68,17 @@ impl Page {
     /// Our script tags, with their address, wherever an optimiser has put it.
     fn scripts(&self) -> impl Iterator<Item = (&Tag, Url, bool)> {
         self.tags.iter().filter(|tag| tag.name == "script").filter_map(|tag| {
-            let ours = |address: &str| self.resolve(address).filter(|url| url.path().ends_with("/jalon.js") && url.path().contains("/embed/"));
+            let ours = |address: &str| {
+                self.resolve(address).filter(|url| url.path().ends_with("/jalon.js") && url.path().contains("/embed/"))
+            };
             if let Some(url) = tag.get("src").and_then(ours) {
                 return Some((tag, url, false));
             }
-            tag.attributes().find_map(|(name, value)| (name.starts_with("data-") || MOVED.contains(&name)).then(|| ours(value)).flatten()).map(|url| (tag, url, true))
+            tag.attributes()
+                .find_map(|(name, value)| {
+                    (name.starts_with("data-") || MOVED.contains(&name)).then(|| ours(value)).flatten()
+                })
+                .map(|url| (tag, url, true))
         })
     }
 
@@ -80,9 +98,16 @@ impl Page {
             let api = owned(tag.get("api").or_else(|| tag.get("data-api"))).or_else(|| from_script.clone());
             widgets.push(Widget { api, site: owned(site), track: owned(track), form });
         }
-        for (tag, url, _) in self.scripts().filter(|(tag, ..)| tag.get("data-site").is_some() || tag.get("data-track").is_some()) {
+        for (tag, url, _) in
+            self.scripts().filter(|(tag, ..)| tag.get("data-site").is_some() || tag.get("data-track").is_some())
+        {
             let api = owned(tag.get("data-api")).unwrap_or_else(|| url.origin().ascii_serialization());
-            widgets.push(Widget { api: Some(api), site: owned(tag.get("data-site")), track: owned(tag.get("data-track")), form: "script" });
+            widgets.push(Widget {
+                api: Some(api),
+                site: owned(tag.get("data-site")),
+                track: owned(tag.get("data-track")),
+                form: "script",
+            });
         }
         widgets
     }
@@ -110,7 +135,10 @@ impl Page {
         for widget in &widgets {
             for (what, name) in [(&widget.site, "site"), (&widget.track, "track")] {
                 if what.is_none() {
-                    findings.push(Finding::error("incomplete", format!("One of the widgets does not say which {name} it is for.")));
+                    findings.push(Finding::error(
+                        "incomplete",
+                        format!("One of the widgets does not say which {name} it is for."),
+                    ));
                 }
             }
         }
@@ -140,11 +168,21 @@ impl Page {
                 "script_rewritten",
                 format!("The script tag was rewritten by {who}, so it runs late or never. Exclude jalon.js there, and keep data-cfasync=\"false\" on the tag."),
             ));
-        } else if tag.get("data-cfasync") != Some("false") && self.tags.iter().any(|tag| tag.get("src").is_some_and(|src| src.contains("rocket-loader"))) {
-            findings.push(Finding::warning("rocket_loader", "The page uses Cloudflare's Rocket Loader: put data-cfasync=\"false\" on Jalon's script tag."));
+        } else if tag.get("data-cfasync") != Some("false")
+            && self.tags.iter().any(|tag| tag.get("src").is_some_and(|src| src.contains("rocket-loader")))
+        {
+            findings.push(Finding::warning(
+                "rocket_loader",
+                "The page uses Cloudflare's Rocket Loader: put data-cfasync=\"false\" on Jalon's script tag.",
+            ));
         }
         if url.scheme() == "http" && self.address.as_ref().is_some_and(|page| page.scheme() == "https") {
-            findings.push(Finding::error("mixed_content", format!("The page is https, but the script's address is http ({url}): browsers refuse that. Write https.")));
+            findings.push(Finding::error(
+                "mixed_content",
+                format!(
+                    "The page is https, but the script's address is http ({url}): browsers refuse that. Write https."
+                ),
+            ));
         }
     }
 
@@ -188,7 +226,11 @@ mod tests {
 
     fn codes(html: &str, csp: &str) -> Vec<&'static str> {
         let page = Page::new("page".into(), Url::parse("https://www.example.org/p").ok(), Policy::parse_all(csp), html);
-        page.findings().iter().filter(|finding| finding.severity != super::super::Severity::Good).map(|finding| finding.code).collect()
+        page.findings()
+            .iter()
+            .filter(|finding| finding.severity != super::super::Severity::Good)
+            .map(|finding| finding.code)
+            .collect()
     }
 
     #[test]
@@ -208,16 +250,28 @@ mod tests {
             ("<p>nothing</p>", "", vec!["no_script"]),
             ("<jalon-track site=a track=b></jalon-track>", "", vec!["no_script"]),
             (r#"<script src="https://learn.example/embed/v1/jalon.js"></script>"#, "", vec!["no_track"]),
-            (r#"<script src="https://learn.example/embed/v1/jalon.js" data-site="fpsf"></script>"#, "", vec!["incomplete"]),
+            (
+                r#"<script src="https://learn.example/embed/v1/jalon.js" data-site="fpsf"></script>"#,
+                "",
+                vec!["incomplete"],
+            ),
             (&SCRIPT.replace("<script", "<script type=\"text/rocketscript\""), "", vec!["script_rewritten"]),
             (&SCRIPT.replace("<script", "<script type=\"0a1b2c-text/javascript\""), "", vec!["script_rewritten"]),
             (&SCRIPT.replace(" src=", " type=\"rocketlazyloadscript\" data-rocket-src="), "", vec!["script_rewritten"]),
             (&SCRIPT.replace(" src=", " data-src="), "", vec!["script_rewritten"]),
-            (&format!("<script src=\"/cdn-cgi/scripts/rocket-loader.min.js\"></script>{SCRIPT}"), "", vec!["rocket_loader"]),
+            (
+                &format!("<script src=\"/cdn-cgi/scripts/rocket-loader.min.js\"></script>{SCRIPT}"),
+                "",
+                vec!["rocket_loader"],
+            ),
             (&SCRIPT.replace("https://learn", "http://learn"), "", vec!["mixed_content"]),
             (SCRIPT, "default-src 'self'", vec!["csp_script", "csp_wasm", "csp_connect"]),
             (SCRIPT, "sandbox", vec!["csp_sandbox"]),
-            (&format!("<meta http-equiv=\"Content-Security-Policy\" content=\"connect-src 'self'\">{SCRIPT}"), "", vec!["csp_connect"]),
+            (
+                &format!("<meta http-equiv=\"Content-Security-Policy\" content=\"connect-src 'self'\">{SCRIPT}"),
+                "",
+                vec!["csp_connect"],
+            ),
         ] {
             assert_eq!(codes(html, csp), expected, "{html} {csp}");
         }
