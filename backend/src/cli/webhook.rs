@@ -221,7 +221,11 @@ impl Deliveries {
 
 impl Replay {
     async fn run(self, context: &Context, app: &AppState) -> anyhow::Result<()> {
-        let replayed = endpoint::replay(app, self.target.find(app)?.id, self.id).await.map_err(plain)?;
+        let site = self.target.find(app)?;
+        let replayed = endpoint::replay(app, site.id, self.id).await.map_err(|error| match error.problem().status {
+            404 => anyhow::anyhow!("the site {} has no delivery {}; look with jalon webhook deliveries", site.slug, self.id),
+            _ => plain(error),
+        })?;
         context.print(&replayed, format!("The delivery {} is sent again within a second, if the server runs.", replayed.id))
     }
 }
