@@ -154,10 +154,6 @@ async fn listen_to_webhooks(api: &str, api_key: &str, url: &str) -> anyhow::Resu
         .send()
         .await?;
     let status = answer.status();
-    if status == 404 {
-        tracing::warn!("TEMPORARY: no webhook routes yet");
-        return Ok("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned());
-    }
     let answer: Value = answer.json().await?;
     ensure!(status.is_success(), "the webhook endpoint was refused: {answer}");
     let secret = answer["secret"].as_str().context("the webhook endpoint has no secret")?;
