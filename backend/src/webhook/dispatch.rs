@@ -99,6 +99,7 @@ pub async fn run(app: AppState, stop: Stop) {
 
 /// Delivers what is due. Any number of them may work on one database.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four things that may be under way, in any combination")]
 pub struct Dispatcher {
     db: Db,
     clock: Clock,

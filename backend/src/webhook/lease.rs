@@ -189,11 +189,11 @@ async fn write_outcomes(tx: &mut Tx<'_>, me: &str, rows: &str) -> Result<(), DbE
 /// waits for it (W4).
 async fn disable_gone(tx: &mut Tx<'_>, rows: &str, now: Timestamp) -> Result<(), DbError> {
     const SQLITE: &str = "UPDATE webhook_endpoint SET enabled = FALSE, disabled_reason = 'gone', updated_at = $2 \
-        WHERE enabled AND EXISTS (SELECT 1 FROM json_each($1) AS r WHERE r.value ->> 'gone' AND unhex(r.value ->> 'endpoint_id', '-') = id \
+        WHERE enabled AND EXISTS (SELECT 1 FROM json_each($1) AS r WHERE r.value ->> 'gone' AND unhex(r.value ->> 'endpoint_id', '-') = webhook_endpoint.id \
         AND r.value ->> 'at' >= updated_at) RETURNING id";
     const POSTGRES: &str = "UPDATE webhook_endpoint SET enabled = FALSE, disabled_reason = 'gone', updated_at = $2 \
         WHERE enabled AND EXISTS (SELECT 1 FROM jsonb_to_recordset($1::jsonb) AS r(endpoint_id uuid, gone boolean, at bigint) \
-        WHERE r.gone AND r.endpoint_id = id AND r.at >= updated_at) RETURNING id";
+        WHERE r.gone AND r.endpoint_id = webhook_endpoint.id AND r.at >= updated_at) RETURNING id";
     const PARK: &str = "UPDATE webhook_delivery SET state = 'parked', lease_until = 0, lease_owner = NULL, finished_at = $2, \
         last_error = 'the endpoint was disabled: it answered 410 Gone' WHERE endpoint_id = $1 AND state = 'pending'";
     let sql = tx.pick(SQLITE, POSTGRES);
