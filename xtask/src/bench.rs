@@ -17,8 +17,5 @@ pub fn bench(arguments: &[&str]) -> Result<()> {
         ]))
     })?;
     let programs = target().join("release");
-    run(command(programs.join("jalon-load"))
-        .arg("--server")
-        .arg(programs.join("jalon"))
-        .args(arguments))
+    run(command(programs.join("jalon-load")).arg("--server").arg(programs.join("jalon")).args(arguments))
 }

@@ -16,10 +16,7 @@ pub fn demo(arguments: &[&str]) -> Result<()> {
             let port: u16 = port.parse().context("--port takes a number below 65536")?;
             Some(format!("127.0.0.1:{port}"))
         }
-        other => bail!(
-            "`cargo xtask demo` takes only --port N, not {}",
-            other.join(" ")
-        ),
+        other => bail!("`cargo xtask demo` takes only --port N, not {}", other.join(" ")),
     };
     println!("Jalon's demo. The first time, tools and all take some minutes; later, seconds.");
     let binary = build()?;
@@ -36,10 +33,9 @@ pub fn demo(arguments: &[&str]) -> Result<()> {
 /// The widget, then the backend that holds it; the binary.
 pub fn build() -> Result<PathBuf> {
     widget::build(false)?;
-    step(
-        "building the backend (about four minutes the first time)",
-        || run(cargo().args(["build", "--quiet", "--package", "jalon-backend"])),
-    )?;
+    step("building the backend (about four minutes the first time)", || {
+        run(cargo().args(["build", "--quiet", "--package", "jalon-backend"]))
+    })?;
     let binary = target().join("debug/jalon");
     if !binary.is_file() {
         bail!("no {} in {}", binary.display(), root().display());

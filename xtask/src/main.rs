@@ -58,11 +58,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["bench", "widget", rest @ ..] => test::bench_widget(rest),
         ["bench", rest @ ..] => bench::bench(rest),
         ["video"] => shell::step("drawing the example film", || {
-            shell::run(
-                shell::command("node")
-                    .arg("make.mjs")
-                    .current_dir(shell::root().join("examples/content/media")),
-            )
+            shell::run(shell::command("node").arg("make.mjs").current_dir(shell::root().join("examples/content/media")))
         }),
         ["deny"] => {
             let deny = tools::cargo_deny()?;

@@ -32,22 +32,14 @@ pub fn package(tools: &Tools, built: &Path, dist: &Path, inputs: &str) -> Result
         fs::remove_dir_all(&building)?;
     }
     fs::create_dir_all(&building)?;
-    let mut dist_files = Dist {
-        folder: building.clone(),
-        files: Vec::new(),
-    };
+    let mut dist_files = Dist { folder: building.clone(), files: Vec::new() };
 
     let wasm = fs::read(built.join(WASM_NAME))?;
     let wasm = dist_files.add_hashed("jalon", "wasm", &wasm)?;
 
     // Bundled, because a snippet in a file of its own would be one round trip more.
     let glue = built.join("jalon_widget.js");
-    let glue =
-        output(
-            esbuild(tools)?
-                .arg(&glue)
-                .args(["--bundle", "--format=esm", "--target=es2022"]),
-        )?;
+    let glue = output(esbuild(tools)?.arg(&glue).args(["--bundle", "--format=esm", "--target=es2022"]))?;
     let glue = glue.replace(WASM_NAME, &wasm.name);
     let glue = dist_files.add_hashed("jalon", "js", glue.as_bytes())?;
 
@@ -80,10 +72,7 @@ pub fn package(tools: &Tools, built: &Path, dist: &Path, inputs: &str) -> Result
         "entry": { "loader": "jalon.js", "glue": glue.name, "wasm": wasm.name, "i18n": names["i18n"] },
         "files": dist_files.files.iter().map(File::json).collect::<Vec<_>>(),
     });
-    fs::write(
-        building.join("manifest.json"),
-        serde_json::to_string_pretty(&manifest)?,
-    )?;
+    fs::write(building.join("manifest.json"), serde_json::to_string_pretty(&manifest)?)?;
     if dist.exists() {
         fs::remove_dir_all(dist)?;
     }
@@ -94,12 +83,10 @@ pub fn package(tools: &Tools, built: &Path, dist: &Path, inputs: &str) -> Result
 /// SHA-256 in hexadecimal.
 pub fn hash(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 struct Dist {
@@ -172,13 +159,8 @@ fn locales() -> Result<Vec<(String, String)>> {
         if path.extension().is_none_or(|extension| extension != "json") {
             continue;
         }
-        let lang = path
-            .file_stem()
-            .context("no name")?
-            .to_string_lossy()
-            .into_owned();
-        let strings: Value = serde_json::from_slice(&fs::read(&path)?)
-            .with_context(|| path.display().to_string())?;
+        let lang = path.file_stem().context("no name")?.to_string_lossy().into_owned();
+        let strings: Value = serde_json::from_slice(&fs::read(&path)?).with_context(|| path.display().to_string())?;
         all.push((lang, strings.to_string()));
     }
     all.sort();
@@ -187,12 +169,8 @@ fn locales() -> Result<Vec<(String, String)>> {
 
 fn brotli(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut packed = Vec::new();
-    let parameters = brotli::enc::BrotliEncoderParams {
-        quality: 11,
-        lgwin: 22,
-        size_hint: bytes.len(),
-        ..Default::default()
-    };
+    let parameters =
+        brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, size_hint: bytes.len(), ..Default::default() };
     brotli::BrotliCompress(&mut &bytes[..], &mut packed, &parameters)?;
     Ok(packed)
 }
@@ -222,11 +200,7 @@ mod tests {
         assert_eq!(unpacked, text);
         let mut unpacked = Vec::new();
         let packed = gzip(&text).unwrap();
-        std::io::copy(
-            &mut flate2::read::GzDecoder::new(packed.as_slice()),
-            &mut unpacked,
-        )
-        .unwrap();
+        std::io::copy(&mut flate2::read::GzDecoder::new(packed.as_slice()), &mut unpacked).unwrap();
         assert_eq!(unpacked, text);
         assert!(packed.len() < text.len() / 10);
     }

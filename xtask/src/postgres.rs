@@ -71,10 +71,7 @@ impl Cluster {
 
     /// The address for `TEST_DATABASE_URL`.
     pub fn address(&self) -> String {
-        format!(
-            "postgres://postgres@localhost/postgres?host={}",
-            self.folder.display()
-        )
+        format!("postgres://postgres@localhost/postgres?host={}", self.folder.display())
     }
 }
 
@@ -89,11 +86,8 @@ impl Drop for Cluster {
 /// The folder of `initdb` and `pg_ctl`.
 pub fn programs() -> Result<PathBuf> {
     let told = output(command("pg_config").arg("--bindir")).unwrap_or_default();
-    let debian = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path().join("bin"));
+    let debian =
+        fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
     std::iter::once(PathBuf::from(told.trim()))
         .chain(debian)
         .find(|folder| folder.join("initdb").is_file())

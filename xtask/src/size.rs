@@ -40,10 +40,7 @@ pub fn measure() -> Result<Vec<Piece>> {
     let dist = widget::build(false)?;
     let manifest: Value = serde_json::from_slice(&fs::read(dist.join("manifest.json"))?)?;
     let entry = &manifest["entry"];
-    let files = manifest["files"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let files = manifest["files"].as_array().map(Vec::as_slice).unwrap_or_default();
     let of = |name: &Value| {
         let file = files.iter().find(|file| &file["name"] == name);
         let number = |key: &str| file.and_then(|file| file[key].as_u64()).unwrap_or(0);
@@ -59,18 +56,9 @@ pub fn measure() -> Result<Vec<Piece>> {
     };
     let (loader, glue, wasm) = (of(&entry["loader"]), of(&entry["glue"]), of(&entry["wasm"]));
     // The language with the most to say.
-    let strings = entry["i18n"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(_, name)| of(name))
-        .max()
-        .unwrap_or((0, 0));
+    let strings = entry["i18n"].as_object().into_iter().flatten().map(|(_, name)| of(name)).max().unwrap_or((0, 0));
     let all = [loader, glue, wasm, strings];
-    let first_view = (
-        all.iter().map(|size| size.0).sum(),
-        all.iter().map(|size| size.1).sum(),
-    );
+    let first_view = (all.iter().map(|size| size.0).sum(), all.iter().map(|size| size.1).sum());
     Ok(vec![
         piece("jalon.js", loader, 25, 40),
         piece("glue", glue, 50, 70),
@@ -82,10 +70,7 @@ pub fn measure() -> Result<Vec<Piece>> {
 
 /// Prints the table.
 pub fn print(pieces: &[Piece]) {
-    println!(
-        "\n  {:<24}{:>10}{:>10}{:>10}{:>10}",
-        "KB (1,000 bytes)", "brotli", "gzip", "target", "limit"
-    );
+    println!("\n  {:<24}{:>10}{:>10}{:>10}{:>10}", "KB (1,000 bytes)", "brotli", "gzip", "target", "limit");
     for piece in pieces {
         let verdict = if !piece.fits() {
             "  OVER THE LIMIT"
@@ -125,13 +110,7 @@ mod tests {
 
     #[test]
     fn nothing_does_not_fit_and_the_limit_does() {
-        let piece = |brotli| Piece {
-            name: "glue",
-            brotli,
-            gzip: 0,
-            target: 1,
-            limit: 10,
-        };
+        let piece = |brotli| Piece { name: "glue", brotli, gzip: 0, target: 1, limit: 10 };
         assert!(!piece(0).fits());
         assert!(piece(10).fits());
         assert!(!piece(11).fits());

@@ -20,10 +20,7 @@ pub fn test(arguments: &[&str]) -> Result<()> {
     let only = match arguments {
         [] => None,
         ["--only", kind] if KINDS.contains(kind) => Some(*kind),
-        _ => bail!(
-            "`cargo xtask test` takes only --only, with one of {}",
-            KINDS.join(", ")
-        ),
+        _ => bail!("`cargo xtask test` takes only --only, with one of {}", KINDS.join(", ")),
     };
     let wanted = |kind: &str| only.is_none_or(|only| only == kind);
     let mut suites = Vec::new();
@@ -37,15 +34,10 @@ pub fn test(arguments: &[&str]) -> Result<()> {
         (true, true) => suites.push(suite("unit and integration, both databases", || {
             native(&["--workspace", "--exclude", "jalon-widget"], true)
         })),
-        (true, false) => suites.push(suite("unit", || {
-            native(
-                &["-p", "jalon-shared", "-p", "jalon-backend", "-p", "xtask"],
-                false,
-            )
-        })),
-        (false, true) => suites.push(suite("integration, both databases", || {
-            native(&["-p", "jalon-tests"], true)
-        })),
+        (true, false) => {
+            suites.push(suite("unit", || native(&["-p", "jalon-shared", "-p", "jalon-backend", "-p", "xtask"], false)))
+        }
+        (false, true) => suites.push(suite("integration, both databases", || native(&["-p", "jalon-tests"], true))),
         (false, false) => {}
     }
     if wanted("receiver") {
@@ -86,11 +78,7 @@ struct Tally {
 
 impl Tally {
     fn one(good: bool) -> Self {
-        Self {
-            passed: good.into(),
-            failed: (!good).into(),
-            skipped: 0,
-        }
+        Self { passed: good.into(), failed: (!good).into(), skipped: 0 }
     }
 
     fn plus(self, other: Self) -> Self {
@@ -135,32 +123,17 @@ fn suite(name: &'static str, run: impl FnOnce() -> Result<Tally>) -> Suite {
         println!("  {error:#}");
         Tally::one(false)
     });
-    Suite {
-        name,
-        tally,
-        took: start.elapsed(),
-    }
+    Suite { name, tally, took: start.elapsed() }
 }
 
 /// Prints how all went, and ends the program when something failed.
 fn summarize(suites: &[Suite]) {
     println!("\n━━ summary");
     for suite in suites {
-        let mark = if suite.tally.failed == 0 {
-            "✓"
-        } else {
-            "✗"
-        };
-        println!(
-            "  {mark} {:<40}{:>7.1} s   {}",
-            suite.name,
-            suite.took.as_secs_f32(),
-            suite.tally
-        );
+        let mark = if suite.tally.failed == 0 { "✓" } else { "✗" };
+        println!("  {mark} {:<40}{:>7.1} s   {}", suite.name, suite.took.as_secs_f32(), suite.tally);
     }
-    let all = suites
-        .iter()
-        .fold(Tally::default(), |sum, suite| sum.plus(suite.tally));
+    let all = suites.iter().fold(Tally::default(), |sum, suite| sum.plus(suite.tally));
     // The last line of the output, for people and for scripts.
     println!("\n{all}");
     if all.failed > 0 {
@@ -172,9 +145,7 @@ fn summarize(suites: &[Suite]) {
 /// hide a clock or a random number that crept in.
 fn shared_alone() -> Result<Tally> {
     let good = tee(
-        cargo()
-            .args(["check", "--quiet", "--package", "jalon-shared"])
-            .args(["--target", "wasm32-unknown-unknown"]),
+        cargo().args(["check", "--quiet", "--package", "jalon-shared"]).args(["--target", "wasm32-unknown-unknown"]),
         |_| {},
     )?;
     Ok(Tally::one(good))
@@ -182,19 +153,16 @@ fn shared_alone() -> Result<Tally> {
 
 fn doctests() -> Result<Tally> {
     let mut tally = Tally::default();
-    let good = tee(
-        cargo().args(["test", "--quiet", "--doc", "--package", "jalon-shared"]),
-        |line| tally = tally.plus(libtest(line)),
-    )?;
+    let good = tee(cargo().args(["test", "--quiet", "--doc", "--package", "jalon-shared"]), |line| {
+        tally = tally.plus(libtest(line))
+    })?;
     // A crate whose documentation has no examples is fine.
     Ok(if good { tally } else { tally.with_end(false) })
 }
 
 /// Rust's own tests: by nextest where that is installed, else by `cargo test`.
 fn native(packages: &[&str], databases: bool) -> Result<Tally> {
-    let given = std::env::var("TEST_DATABASE_URL")
-        .ok()
-        .filter(|url| !url.is_empty());
+    let given = std::env::var("TEST_DATABASE_URL").ok().filter(|url| !url.is_empty());
     let cluster = match given {
         None if databases => Some(Cluster::start()?),
         _ => None,
@@ -208,9 +176,7 @@ fn native(packages: &[&str], databases: bool) -> Result<Tally> {
         println!("  (cargo-nextest is not installed: with cargo test)");
         let mut tally = Tally::default();
         let mut command = cargo();
-        command
-            .args(["test", "--lib", "--bins", "--tests", "--no-fail-fast"])
-            .args(packages);
+        command.args(["test", "--lib", "--bins", "--tests", "--no-fail-fast"]).args(packages);
         setting(&mut command);
         let good = tee(&mut command, |line| tally = tally.plus(libtest(line)))?;
         return Ok(tally.with_end(good));
@@ -218,15 +184,10 @@ fn native(packages: &[&str], databases: bool) -> Result<Tally> {
     let report = target().join("nextest/jalon/junit.xml");
     let _ = fs::remove_file(&report);
     let mut command = cargo();
-    command
-        .args(["nextest", "run", "--profile", "jalon"])
-        .args(packages);
+    command.args(["nextest", "run", "--profile", "jalon"]).args(packages);
     setting(&mut command);
     let good = tee(&mut command, |_| {})?;
-    let tally = fs::read_to_string(&report)
-        .ok()
-        .and_then(|xml| junit(&xml))
-        .unwrap_or_default();
+    let tally = fs::read_to_string(&report).ok().and_then(|xml| junit(&xml)).unwrap_or_default();
     Ok(tally.with_end(good))
 }
 
@@ -241,9 +202,7 @@ fn receiver() -> Result<Tally> {
 fn sizes() -> Result<Tally> {
     let pieces = size::measure()?;
     size::print(&pieces);
-    Ok(pieces.iter().fold(Tally::default(), |sum, piece| {
-        sum.plus(Tally::one(piece.fits()))
-    }))
+    Ok(pieces.iter().fold(Tally::default(), |sum, piece| sum.plus(Tally::one(piece.fits()))))
 }
 
 /// The widget's own tests and the shared vectors, in a real browser's WebAssembly.
@@ -302,11 +261,7 @@ fn stories(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
 fn node_test(report: &Path) -> Command {
     let mut command = command("node");
     command
-        .args([
-            "--test",
-            "--test-reporter=spec",
-            "--test-reporter-destination=stdout",
-        ])
+        .args(["--test", "--test-reporter=spec", "--test-reporter-destination=stdout"])
         .arg("--test-reporter=tap")
         .arg(format!("--test-reporter-destination={}", report.display()));
     command
@@ -318,13 +273,7 @@ fn tap(report: &Path) -> Tally {
     let count = |what: &str| {
         text.lines()
             .rev()
-            .find_map(|line| {
-                line.strip_prefix("# ")?
-                    .strip_prefix(what)?
-                    .trim()
-                    .parse()
-                    .ok()
-            })
+            .find_map(|line| line.strip_prefix("# ")?.strip_prefix(what)?.trim().parse().ok())
             .unwrap_or(0)
     };
     Tally {
@@ -340,35 +289,18 @@ fn libtest(line: &str) -> Tally {
         return Tally::default();
     };
     let count = |what: &str| {
-        counts
-            .split([';', '.'])
-            .find_map(|part| part.trim().strip_suffix(what)?.trim().parse().ok())
-            .unwrap_or(0)
+        counts.split([';', '.']).find_map(|part| part.trim().strip_suffix(what)?.trim().parse().ok()).unwrap_or(0)
     };
-    Tally {
-        passed: count(" passed"),
-        failed: count(" failed"),
-        skipped: count(" ignored"),
-    }
+    Tally { passed: count(" passed"), failed: count(" failed"), skipped: count(" ignored") }
 }
 
 /// The counts in the root element of nextest's report.
 fn junit(xml: &str) -> Option<Tally> {
     let root = xml.split("<testsuites").nth(1)?.split('>').next()?;
-    let number = |name: &str| -> Option<u64> {
-        root.split(&format!(" {name}=\""))
-            .nth(1)?
-            .split('"')
-            .next()?
-            .parse()
-            .ok()
-    };
+    let number =
+        |name: &str| -> Option<u64> { root.split(&format!(" {name}=\"")).nth(1)?.split('"').next()?.parse().ok() };
     let failed = number("failures")? + number("errors")?;
-    Some(Tally {
-        passed: number("tests")?.checked_sub(failed)?,
-        failed,
-        skipped: 0,
-    })
+    Some(Tally { passed: number("tests")?.checked_sub(failed)?, failed, skipped: 0 })
 }
 
 #[cfg(test)]
@@ -376,11 +308,7 @@ mod tests {
     use super::*;
 
     fn tally(passed: u64, failed: u64, skipped: u64) -> Tally {
-        Tally {
-            passed,
-            failed,
-            skipped,
-        }
+        Tally { passed, failed, skipped }
     }
 
     #[test]

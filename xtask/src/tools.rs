@@ -34,9 +34,7 @@ impl Tools {
 
     fn path(&self) -> Result<OsString> {
         let before = std::env::var_os("PATH").unwrap_or_default();
-        let all = [self.node.clone(), self.cargo.clone()]
-            .into_iter()
-            .chain(std::env::split_paths(&before));
+        let all = [self.node.clone(), self.cargo.clone()].into_iter().chain(std::env::split_paths(&before));
         Ok(std::env::join_paths(all)?)
     }
 }
@@ -57,27 +55,12 @@ pub fn for_widget() -> Result<Tools> {
     wasm_target()?;
     node()?;
     let cargo = cache()?.join("cargo");
-    cargo_tool(
-        &cargo,
-        "wasm-pack",
-        "wasm-pack",
-        WASM_PACK,
-        "about a minute",
-    )?;
+    cargo_tool(&cargo, "wasm-pack", "wasm-pack", WASM_PACK, "about a minute")?;
     // Its version must be that of the library, so it follows Cargo.lock.
     let version = locked_version("wasm-bindgen")?;
-    cargo_tool(
-        &cargo,
-        "wasm-bindgen-cli",
-        "wasm-bindgen",
-        &version,
-        "about two minutes",
-    )?;
+    cargo_tool(&cargo, "wasm-bindgen-cli", "wasm-bindgen", &version, "about two minutes")?;
     let node = npm_tools()?;
-    Ok(Tools {
-        node,
-        cargo: cargo.join("bin"),
-    })
+    Ok(Tools { node, cargo: cargo.join("bin") })
 }
 
 /// What the tests need beside: a browser with its driver, and PostgreSQL.
@@ -99,20 +82,12 @@ pub fn for_tests() -> Result<()> {
 /// `cargo-deny`, which only `.ci/run` needs.
 pub fn cargo_deny() -> Result<PathBuf> {
     let folder = cache()?.join("cargo");
-    cargo_tool(
-        &folder,
-        "cargo-deny",
-        "cargo-deny",
-        CARGO_DENY,
-        "some minutes",
-    )
+    cargo_tool(&folder, "cargo-deny", "cargo-deny", CARGO_DENY, "some minutes")
 }
 
 /// The browser, under one of its names.
 pub fn chromium() -> Option<PathBuf> {
-    ["chromium", "chromium-browser", "google-chrome"]
-        .into_iter()
-        .find_map(which)
+    ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(which)
 }
 
 /// Installs what an npm `package-lock.json` names, beside it, when that changed.
@@ -124,11 +99,7 @@ pub fn npm_ci(folder: &Path, what: &str) -> Result<()> {
         return Ok(());
     }
     step(what, || {
-        run_quietly(
-            command("npm")
-                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-                .current_dir(folder),
-        )?;
+        run_quietly(command("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder))?;
         fs::write(&mark, &lock)?;
         Ok(())
     })
@@ -166,21 +137,12 @@ fn npm_tools() -> Result<PathBuf> {
     for name in ["package.json", "package-lock.json"] {
         fs::copy(source.join(name), folder.join(name))?;
     }
-    npm_ci(
-        &folder,
-        "installing wasm-opt and esbuild (once, some seconds)",
-    )?;
+    npm_ci(&folder, "installing wasm-opt and esbuild (once, some seconds)")?;
     Ok(folder.join("node_modules/.bin"))
 }
 
 /// A Cargo program of exactly this version, from the `PATH` or our own folder.
-fn cargo_tool(
-    folder: &Path,
-    package: &str,
-    program: &str,
-    version: &str,
-    how_long: &str,
-) -> Result<PathBuf> {
+fn cargo_tool(folder: &Path, package: &str, program: &str, version: &str, how_long: &str) -> Result<PathBuf> {
     let ours = folder.join("bin").join(program);
     for path in [Some(ours.clone()), which(program)].into_iter().flatten() {
         let has = path.is_file()
@@ -221,11 +183,8 @@ fn cargo_tool(
 }
 
 fn wasm_target() -> Result<()> {
-    let library = output(
-        command("rustc")
-            .args(["--print", "target-libdir"])
-            .args(["--target", "wasm32-unknown-unknown"]),
-    )?;
+    let library =
+        output(command("rustc").args(["--print", "target-libdir"]).args(["--target", "wasm32-unknown-unknown"]))?;
     if Path::new(library.trim()).is_dir() {
         return Ok(());
     }
@@ -236,8 +195,8 @@ fn wasm_target() -> Result<()> {
 
 /// Node 20 or newer.
 fn node() -> Result<()> {
-    let version = output(command("node").arg("--version"))
-        .context("Node.js 20 or newer is needed: https://nodejs.org")?;
+    let version =
+        output(command("node").arg("--version")).context("Node.js 20 or newer is needed: https://nodejs.org")?;
     let major = version.trim_start_matches('v').split('.').next();
     match major.and_then(|text| text.parse::<u32>().ok()) {
         Some(20..) => Ok(()),

@@ -26,6 +26,9 @@ const INPUTS: [&str; 9] = [
 /// Builds what the page downloads, unless it is there already; the folder with it.
 pub fn build(force: bool) -> Result<PathBuf> {
     let dist = root().join("widget/dist");
+    // Two builds at once would work in the same folder; the second one finds the first one's result.
+    let lock = fs::File::create(tools::scratch("")?.join("widget.lock"))?;
+    lock.lock()?;
     let inputs = fingerprint()?;
     if !force && packaged_from(&dist).is_some_and(|from| from == inputs) {
         println!("→ the widget is up to date");
@@ -33,28 +36,22 @@ pub fn build(force: bool) -> Result<PathBuf> {
     }
     let tools = tools::for_widget()?;
     let built = tools::scratch("widget")?;
-    step(
-        "building the widget (about a minute the first time)",
-        || {
-            fs::remove_dir_all(&built)?;
-            run(tools
-                .command("wasm-pack")?
-                .args(["--quiet", "build", "--target", "web", "--profile", "widget"])
-                .args(["--no-typescript", "--no-pack", "--out-dir"])
-                .arg(&built)
-                .arg(root().join("widget")))
-        },
-    )?;
-    step("packaging the widget", || {
-        package::package(&tools, &built, &dist, &inputs)
+    step("building the widget (about a minute the first time)", || {
+        fs::remove_dir_all(&built)?;
+        run(tools
+            .command("wasm-pack")?
+            .args(["--quiet", "build", "--target", "web", "--profile", "widget"])
+            .args(["--no-typescript", "--no-pack", "--out-dir"])
+            .arg(&built)
+            .arg(root().join("widget")))
     })?;
+    step("packaging the widget", || package::package(&tools, &built, &dist, &inputs))?;
     Ok(dist)
 }
 
 /// The fingerprint that a packaged widget was made from.
 fn packaged_from(dist: &Path) -> Option<String> {
-    let manifest: Value =
-        serde_json::from_slice(&fs::read(dist.join("manifest.json")).ok()?).ok()?;
+    let manifest: Value = serde_json::from_slice(&fs::read(dist.join("manifest.json")).ok()?).ok()?;
     Some(manifest["inputs"].as_str()?.to_owned())
 }
 
@@ -71,9 +68,7 @@ fn fingerprint() -> Result<String> {
 fn add(hasher: &mut Sha256, path: &Path) -> Result<()> {
     if path.is_dir() {
         let skip = |name: &std::ffi::OsStr| {
-            ["dist", "dist.new", "pkg", "node_modules", "target", "tests"]
-                .iter()
-                .any(|skipped| name == *skipped)
+            ["dist", "dist.new", "pkg", "node_modules", "target", "tests"].iter().any(|skipped| name == *skipped)
         };
         let mut entries: Vec<_> = fs::read_dir(path)?
             .collect::<Result<Vec<_>, _>>()?

@@ -30,14 +30,14 @@ story('a guest becomes a member, and the federation hears of it', async ({ demo,
   assert.equal((await widget.states())[4], 'locked');
   const reason = widget.host.locator('li').filter({ has: page.locator('[data-order="5"]') }).locator('[data-jalon="locked-reason"]');
   assert.match(await reason.innerText(), /Les bases/);
-  await picture(page, 'journey-2-locked');
+  await picture(widget.host, 'journey-2-locked');
 
   // Fails, sees why, passes.
   const answers = sheet(TRACK, 'check', 'fr');
   const failed = await widget.answer(answers, { right: false });
   assert.equal(await failed.getAttribute('data-passed'), 'false');
   assert.ok(await widget.hook('verdict').count() >= answers.length, 'every question says how it went');
-  await picture(page, 'journey-3-failed');
+  await picture(widget.host, 'journey-3-failed');
   await widget.hook('retry').click();
   const passed = await widget.answer(answers, { right: true });
   assert.equal(await passed.getAttribute('data-passed'), 'true');
@@ -53,10 +53,10 @@ story('a guest becomes a member, and the federation hears of it', async ({ demo,
   await page.locator('#login-button').click();
   await widget.hook('merge-dialog').waitFor();
   assert.match(await widget.hook('merge-dialog').innerText(), /3/, 'it says how much would be added');
-  await picture(page, 'journey-5-merge');
+  await picture(widget.host, 'journey-5-merge');
   await widget.hook('merge-accept').click();
   await widget.hook('receipt').waitFor();
-  await picture(page, 'journey-6-receipt');
+  await picture(widget.host, 'journey-6-receipt');
   await widget.hear('merged');
 
   // Finishes.

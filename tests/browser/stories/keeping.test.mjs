@@ -7,6 +7,7 @@ import { sheet } from '../support/sheet.mjs';
 import { stories } from '../support/story.mjs';
 
 const story = stories();
+const path = (request) => new URL(request.url()).pathname;
 
 story('a film resumes where it was left', async ({ demo, device }) => {
   const phone = await device();
@@ -84,11 +85,11 @@ story('two tabs are one learner, and send once', async ({ demo, device }) => {
   const phone = await device();
   const advances = [];
   phone.context.on('request', (request) => {
-    if (request.url().endsWith('/advance')) advances.push(request.headers()['idempotency-key']);
+    if (path(request).endsWith('/advance')) advances.push(request.headers()['idempotency-key']);
   });
   const guests = [];
   phone.context.on('request', (request) => {
-    if (request.method() === 'POST' && request.url().endsWith('/guests')) guests.push(request.headers()['idempotency-key']);
+    if (request.method() === 'POST' && path(request).endsWith('/guests')) guests.push(request.headers()['idempotency-key']);
   });
   const first = await phone.open(demo.page());
   const second = await phone.open(demo.page());
@@ -115,8 +116,8 @@ story('an answer lost on its way makes no second guest and no second attempt', a
   phone.expect(/net::ERR_FAILED/);
   const lost = new Set();
   // The server hears the first call of each kind, the device never its answer.
-  await phone.context.route(/\/(guests|enrollments|advance)$/, async (route) => {
-    const kind = route.request().url().split('/').pop();
+  await phone.context.route(/\/(guests|enrollments|advance)(\?|$)/, async (route) => {
+    const kind = path(route.request()).split('/').pop();
     if (route.request().method() !== 'POST' || lost.has(kind)) return route.continue();
     lost.add(kind);
     await route.fetch();

@@ -60,6 +60,10 @@ story('a whole quiz without a mouse', async ({ demo, device }) => {
   assert.equal(await widget.hook('result').getAttribute('data-passed'), 'true');
 });
 
+/** The radio button or box that is labelled exactly so. */
+const option = (question, text) => question.locator('label')
+  .filter({ has: question.page().getByText(text, { exact: true }) }).locator('input');
+
 async function give(page, question, known) {
   switch (known.kind) {
     case 'single_choice':
@@ -67,14 +71,14 @@ async function give(page, question, known) {
       // One stop for the group, then arrows.
       await tabTo(page, question.locator('input').first());
       await page.keyboard.press('Space');
-      const wanted = question.locator('label').filter({ hasText: known.right[0] }).locator('input');
+      const wanted = option(question, known.right[0]);
       for (let presses = 0; presses < 8 && !await wanted.isChecked(); presses += 1) await page.keyboard.press('ArrowDown');
       assert.ok(await wanted.isChecked());
       return;
     }
     case 'multiple_choice':
       for (const text of known.right) {
-        const box = question.locator('label').filter({ hasText: text }).locator('input');
+        const box = option(question, text);
         await tabTo(page, box, { back: false });
         await page.keyboard.press('Space');
       }

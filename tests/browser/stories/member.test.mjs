@@ -72,7 +72,7 @@ story('after the logout the next guest is a new one', async ({ demo, device }) =
   await widget.step(1).waitFor();
   await widget.unfold();
   assert.equal((await widget.states()).includes('completed'), false, 'nothing of the member is shown');
-  const guest = page.waitForResponse((response) => response.url().endsWith('/guests') && response.status() === 201);
+  const guest = page.waitForResponse((response) => new URL(response.url()).pathname.endsWith('/guests') && response.status() === 201);
   await widget.next(2);
   await guest;
   await widget.saved();

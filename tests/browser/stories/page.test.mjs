@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 
 import { accessible } from '../support/axe.mjs';
 import { PHONE, picture } from '../support/browser.mjs';
-import { words } from '../support/sheet.mjs';
+import { sheet, words } from '../support/sheet.mjs';
 import { stories } from '../support/story.mjs';
 import { Widget } from '../support/widget.mjs';
 
@@ -61,7 +61,8 @@ story('the hostile page changes nothing inside', async ({ demo, device }) => {
   const { page, widget } = await phone.open(demo.page());
   await widget.step(1).waitFor();
   await fits(page);
-  const look = () => widget.host.evaluate((host) => [...host.shadowRoot.querySelectorAll('*')].map((element) => {
+  // What is around `.jalon` in the shadow root shows no text of its own.
+  const look = () => widget.host.evaluate((host) => [...host.shadowRoot.querySelectorAll('.jalon, .jalon *')].map((element) => {
     const style = getComputedStyle(element);
     return `${element.tagName}.${element.className} ` + ['color', 'display', 'float', 'font-family', 'font-size', 'font-style', 'letter-spacing',
       'line-height', 'text-align', 'text-indent', 'text-transform', 'text-shadow', 'word-spacing', 'cursor', 'user-select', 'background-color',
@@ -166,8 +167,8 @@ story('axe finds nothing on any state, light or dark', async ({ demo, device }) 
     await accessible(page);
     await widget.hook('submit').click();
     await widget.hook('missing').waitFor();
-    await widget.hook('submit').click();
-    await widget.hook('result').waitFor();
+    await accessible(page);
+    await widget.answer(sheet('umpire-l1-prep', 'check', 'fr'), { right: false });
     await accessible(page);
     await page.locator('#login-button').click();
     await widget.hook('merge-dialog').waitFor();

@@ -43,7 +43,8 @@ export async function device(browser, options = {}) {
       document.addEventListener(`jalon:${name}`, ({ type, detail }) => globalThis.__seen.push({ type, detail }));
     }
   });
-  let expected = [];
+  // Every browser asks for it, on every address it visits.
+  let expected = [/favicon\.ico/];
   context.on('console', (message) => {
     if (message.type() !== 'error') return;
     const text = `${message.text()} ${message.location().url ?? ''}`;

@@ -86,7 +86,7 @@ export class Widget {
   }
 
   async #give(question, known, right) {
-    const choose = (text) => question.locator('label').filter({ hasText: text }).first().click();
+    const choose = (text) => question.getByText(text, { exact: true }).click();
     switch (known.kind) {
       case 'single_choice':
       case 'true_false':
