@@ -54,6 +54,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Processor time of the server (and its database) for one answer, in microseconds.
+    #[expect(clippy::cast_precision_loss, reason = "a count of answers")]
+    pub fn cost(&self) -> f64 {
+        self.shares.server_seconds * 1e6 / self.took.len().max(1) as f64
+    }
+
     /// A quantile (0 to 1) in milliseconds.
     #[expect(
         clippy::cast_precision_loss,

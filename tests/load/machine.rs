@@ -11,6 +11,8 @@ use anyhow::{Context as _, Result};
 
 /// Idle enough to measure.
 const QUIET: f64 = 0.90;
+/// The kernel's ticks in a second, as `/proc` counts on every Linux.
+const TICKS: u64 = 100;
 /// How long one look at the machine takes.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -90,6 +92,8 @@ pub struct Shares {
     pub load: f64,
     /// Everybody else.
     pub others: f64,
+    /// Processor time of the server (and its database), in seconds: what stays true on a busy machine.
+    pub server_seconds: f64,
 }
 
 impl Meter {
@@ -114,6 +118,7 @@ impl Meter {
             server: ratio(server, all),
             load: ratio(load, all),
             others: ratio(busy.saturating_sub(load + server), all),
+            server_seconds: ratio(server, TICKS),
         })
     }
 }

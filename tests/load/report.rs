@@ -5,6 +5,11 @@ use crate::drive::Outcome;
 /// Others' share of the processors above which a number is marked as doubtful.
 const DOUBTFUL: f64 = 0.10;
 
+/// Whether a measurement says little, because others used the machine meanwhile.
+pub fn is_doubtful(outcome: &Outcome) -> bool {
+    outcome.shares.others > DOUBTFUL
+}
+
 /// What the run found.
 #[derive(Default, Debug)]
 pub struct Report {
@@ -27,22 +32,23 @@ impl Report {
     pub fn head(title: &str) {
         println!("\n{title}");
         println!(
-            "  {:<34} {:>5} {:>10} {:>9} {:>9} {:>7} {:>6} {:>7}",
-            "", "conns", "per s", "p50 ms", "p99 ms", "server", "load", "others"
+            "  {:<34} {:>5} {:>10} {:>9} {:>9} {:>7} {:>7} {:>6} {:>7}",
+            "", "conns", "per s", "p50 ms", "p99 ms", "cpu µs", "server", "load", "others"
         );
     }
 
     /// Prints a measurement and remembers what went wrong in it.
     pub fn line(&mut self, what: &str, outcome: &Outcome) {
         let shares = outcome.shares;
-        let doubtful = shares.others > DOUBTFUL;
+        let doubtful = is_doubtful(outcome);
         self.doubtful += usize::from(doubtful);
         println!(
-            "  {what:<34} {:>5} {:>10.0} {:>9.2} {:>9.2} {:>6.0}% {:>5.0}% {:>6.0}%{}",
+            "  {what:<34} {:>5} {:>10.0} {:>9.2} {:>9.2} {:>7.1} {:>6.0}% {:>5.0}% {:>6.0}%{}",
             outcome.connections,
             outcome.rate,
             outcome.quantile(0.50),
             outcome.quantile(0.99),
+            outcome.cost(),
             shares.server * 100.0,
             shares.load * 100.0,
             shares.others * 100.0,

@@ -1,0 +1,472 @@
+//! The measurements on one database: advances, track reads, few and many enrollments.
+
+use std::path::Path;
+use std::process::Command;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use jalon_backend::db::{Db, DbConfig};
+use jalon_shared::{SiteId, Timestamp};
+use jalon_tests::Cluster;
+use serde_json::json;
+
+use crate::client::{Connection, request};
+use crate::drive::{Outcome, Same, Span, drive};
+use crate::machine::wait_until_quiet;
+use crate::report::{Report, is_doubtful};
+use crate::server::Server;
+use crate::sink::Sink;
+use crate::stage::{Once, Prepared, Session, Sessions, Stage, prepare, read_track};
+use crate::{Options, alone, machine, seed};
+
+/// Tracks of the site: one guest is in all of them.
+const TRACKS: usize = 25;
+/// Connections of the measurements.
+const LEVELS: [usize; 4] = [1, 8, 32, 256];
+
+/// Which database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A file.
+    Sqlite,
+    /// A throw-away cluster that syncs its commits.
+    Postgres,
+}
+
+impl Kind {
+    /// As `--only` names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+}
+
+/// The measurements on one database.
+pub struct Run<'a> {
+    options: &'a Options,
+    kind: Kind,
+    scratch: &'a Path,
+    cluster: Option<Cluster>,
+}
+
+/// A server with a stage on it.
+struct Scene {
+    server: Server,
+    stage: Stage,
+    sink: Sink,
+    prepared: Prepared,
+    site: SiteId,
+    database: String,
+    family: Vec<u32>,
+}
+
+impl<'a> Run<'a> {
+    /// Starts what the measurements need; `scratch` is a folder for their files.
+    pub fn start(options: &'a Options, kind: Kind, scratch: &'a Path) -> Result<Self> {
+        let cluster = (kind == Kind::Postgres).then(Cluster::durable);
+        if !options.server.is_file() {
+            bail!("there is no {}", options.server.display());
+        }
+        Ok(Self {
+            options,
+            kind,
+            scratch,
+            cluster,
+        })
+    }
+
+    /// Measures what the options ask for.
+    pub async fn measure(&self, report: &mut Report) -> Result<()> {
+        if self.options.wants(self.kind.name()) {
+            self.advances(report).await?;
+        }
+        if self.kind == Kind::Sqlite && self.options.wants("reads") {
+            self.reads(report).await?;
+        }
+        if self.options.wants("scale") {
+            self.scale(report).await?;
+        }
+        Ok(())
+    }
+
+    /// A new database: its address.
+    fn database(&self, name: &str) -> Result<String> {
+        let Some(cluster) = &self.cluster else {
+            return Ok(format!(
+                "sqlite://{}",
+                self.scratch.join(format!("{name}.db")).display()
+            ));
+        };
+        let made = Command::new(cluster.programs.join("createdb"))
+            .env("PGHOST", &cluster.folder)
+            .args(["-U", "postgres", name])
+            .status()?;
+        if !made.success() {
+            bail!("createdb ended with {made}");
+        }
+        Ok(cluster.address(name))
+    }
+
+    async fn serve(&self, database: &str) -> Result<(Server, Vec<u32>)> {
+        let log = self.scratch.join("server.log");
+        let server = Server::start(&self.options.server, database, log).await?;
+        let mut family = vec![server.process()];
+        family.extend(self.cluster.as_ref().map(Cluster::process));
+        Ok((server, family))
+    }
+
+    async fn scene(&self, name: &str, tracks: usize) -> Result<Scene> {
+        let database = self.database(name)?;
+        let prepared = prepare(&database).await?;
+        let (server, family) = self.serve(&database).await?;
+        let sink = Sink::start().await?;
+        let (stage, site) =
+            Stage::build(server.address(), &prepared.key, tracks, self.options.steps).await?;
+        Ok(Scene {
+            server,
+            stage,
+            sink,
+            prepared,
+            site,
+            database,
+            family,
+        })
+    }
+
+    /// Advances at every level, beside an empty handler and beside the database alone.
+    async fn advances(&self, report: &mut Report) -> Result<()> {
+        let title = self.kind.title();
+        let mut scene = self.scene("advances", TRACKS).await?;
+        if !scene.stage.announce_to(&scene.sink.url()).await? {
+            report.note("this server has no webhooks yet: completions are written, not delivered".into());
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let idle = machine::memory(scene.server.process());
+
+        Report::head(&format!(
+            "{title}: durable advances, tracks of {} steps, everything on",
+            self.options.steps
+        ));
+        wait_until_quiet(self.options.patience()).await?;
+        let mut most = (0.0, 0.0, 0.0);
+        let mut rate = 2000.0;
+        for level in LEVELS {
+            let empty = self.empty(&scene, level).await?;
+            report.line("empty handler", &empty);
+            let advances = self.advance(&scene, level, rate).await?;
+            report.line("advance", &advances);
+            if advances.dry > 0 {
+                report.note(format!("{} of {level} connections ran out of enrollments", advances.dry));
+            }
+            rate = advances.rate * 3.0;
+            match level {
+                32 => most.1 = advances.quantile(0.99),
+                256 => most = (advances.rate, most.1, advances.rate / empty.rate),
+                _ => {}
+            }
+        }
+        let after = machine::memory(scene.server.process());
+        println!(
+            "  webhooks delivered: {}; memory {idle:.1} MiB idle, {after:.1} MiB after the load",
+            scene.sink.received()
+        );
+        let words = scene.server.last_words();
+        if words.contains("ERROR") {
+            report.fault(format!("the server logged errors: {words}"));
+        }
+        let row = self.row(&scene).await?;
+        scene.server.stop().await?;
+        let alone = self.alone(&row, &scene).await?;
+        println!("  {:<34} {:>5} {alone:>10.0}", self.alone_name(), if self.kind == Kind::Sqlite { 1 } else { 32 });
+
+        let (advance, tail, ratio) = most;
+        if self.kind == Kind::Sqlite {
+            report.aim(
+                "SQLite: advance / empty handler, 256 connections",
+                format!("{ratio:.2}"),
+                "≥ 0.15",
+                ratio >= 0.15,
+            );
+            report.aim(
+                "SQLite: p99 of an advance, 32 connections",
+                format!("{tail:.1} ms"),
+                "≤ 15 ms",
+                tail <= 15.0,
+            );
+            report.aim("idle server (SQLite)", format!("{idle:.1} MiB"), "≤ 40 MB", idle <= 38.1);
+        }
+        let to_alone = advance / alone;
+        report.aim(
+            &format!("{title}: advance (256) / {}", self.alone_name()),
+            format!("{to_alone:.2}"),
+            if self.kind == Kind::Postgres { "≥ 0.5" } else { "—" },
+            self.kind == Kind::Sqlite || to_alone >= 0.5,
+        );
+        Ok(())
+    }
+
+    fn alone_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Sqlite => "database alone (64 a commit)",
+            Kind::Postgres => "database alone (pgbench)",
+        }
+    }
+
+    async fn empty(&self, scene: &Scene, level: usize) -> Result<Outcome> {
+        let request: Rc<[u8]> = request("GET", "/healthz", "", "").into_bytes().into();
+        let address = scene.server.address();
+        drive(address, &scene.family, level, self.options.span(), || {
+            Same(Rc::clone(&request))
+        })
+        .await
+    }
+
+    /// `rate`: what may be reached, for making enough enrollments.
+    async fn advance(&self, scene: &Scene, level: usize, rate: f64) -> Result<Outcome> {
+        let span = self.options.span();
+        let seconds = (span.warm + span.counted).as_secs_f64();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an estimate"
+        )]
+        let needed = (rate.min(60_000.0) * seconds) as usize;
+        let per_connection = level * usize::from(self.options.steps) * 2;
+        scene.stage.ensure(needed.max(per_connection)).await?;
+        scene.sink.wait_until_silent(Duration::from_secs(10)).await;
+        let mut seed = level as u64;
+        let address = scene.server.address();
+        drive(address, &scene.family, level, span, || {
+            seed += 1;
+            scene.stage.walker(seed << 32)
+        })
+        .await
+    }
+
+    /// What an advance writes, as the API and the tables show it.
+    async fn row(&self, scene: &Scene) -> Result<alone::Row> {
+        scene.stage.ensure(100).await?;
+        let sessions = scene.stage.sessions.borrow();
+        let half = self.options.steps / 2;
+        let session = sessions
+            .iter()
+            .find(|session| session.next >= half)
+            .or_else(|| sessions.front())
+            .context("no enrollment is left")?;
+        let path = format!("/api/v1/enrollments/{}", session.enrollment);
+        let (_, enrollment) = Connection::open(scene.server.address())
+            .await?
+            .call("GET", &path, &session.token, None)
+            .await?;
+        let done = json!({"attempt_count": 1, "time_spent_seconds": 7, "completed_at": 1_800_000_000_000_i64});
+        let progress = enrollment["steps"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .take(half.into())
+            .filter_map(|step| Some((step["step_id"].as_str()?.to_owned(), done.clone())))
+            .collect::<serde_json::Map<_, _>>();
+        Ok(alone::Row {
+            site: scene.site.0,
+            progress: json!(progress).to_string(),
+            payload: json!({"type": "step.completed", "step": session.enrollment, "time_spent_seconds": 7}).to_string(),
+            response: json!({ "enrollment": enrollment }).to_string(),
+        })
+    }
+
+    /// The database alone, on copies of an enrollment in the database that was just measured.
+    async fn alone(&self, row: &alone::Row, scene: &Scene) -> Result<f64> {
+        const LEARNERS: i64 = 10_000;
+        let db = open(&scene.database).await?;
+        let template = template(scene)?;
+        seed::seed(&db, template.enrollment, 1, LEARNERS, expiry(&scene.prepared)).await?;
+        wait_until_quiet(self.options.patience()).await?;
+        let span = self.options.span().counted;
+        let rate = match &self.cluster {
+            None => alone::sqlite(&db, row, LEARNERS, span).await?,
+            Some(cluster) => alone::postgres(
+                &cluster.programs,
+                &cluster.folder,
+                "advances",
+                self.scratch,
+                row,
+                LEARNERS,
+                span.max(Duration::from_secs(1)),
+            )?,
+        };
+        db.close().await;
+        Ok(rate)
+    }
+
+    /// Track reads, whole and not modified, beside an empty handler.
+    async fn reads(&self, report: &mut Report) -> Result<()> {
+        let mut scene = self.scene("reads", 1).await?;
+        scene.stage.ensure(1).await?;
+        let token = template(&scene)?.token;
+        let plain = read_track(&token, None);
+        let mut connection = Connection::open(scene.server.address()).await?;
+        let first = connection.send(plain.as_bytes()).await?;
+        let tag = first.header("etag").context("a track has no ETag")?.to_owned();
+        let size = first.body.len();
+        drop(connection);
+        let known = read_track(&token, Some(&tag));
+
+        Report::head(&format!("track reads ({size} bytes), as a guest"));
+        wait_until_quiet(self.options.patience()).await?;
+        for level in [32, 256] {
+            let empty = self.empty(&scene, level).await?;
+            report.line("empty handler", &empty);
+            for (what, text) in [("track, whole", &plain), ("track, not modified", &known)] {
+                let request: Rc<[u8]> = text.clone().into_bytes().into();
+                let address = scene.server.address();
+                let outcome = drive(address, &scene.family, level, self.options.span(), || {
+                    Same(Rc::clone(&request))
+                })
+                .await?;
+                report.line(what, &outcome);
+                if level == 256 {
+                    let ratio = outcome.rate / empty.rate;
+                    report.aim(
+                        &format!("{what} / empty handler, 256 connections"),
+                        format!("{ratio:.2}"),
+                        "≥ 0.5",
+                        ratio >= 0.5,
+                    );
+                }
+            }
+        }
+        scene.server.stop().await
+    }
+
+    /// The first advance of enrollments picked all over the table, few and many.
+    async fn scale(&self, report: &mut Report) -> Result<()> {
+        let (few, many) = if self.options.quick {
+            (2_000, 20_000)
+        } else {
+            (10_000, 1_000_000)
+        };
+        let title = self.kind.title();
+        let scene = self.scene("scale", 1).await?;
+        scene.stage.ensure(1).await?;
+        let template = template(&scene)?;
+        let expires_at = expiry(&scene.prepared);
+        let Scene {
+            mut server,
+            prepared,
+            site,
+            database,
+            ..
+        } = scene;
+        server.stop().await?;
+
+        Report::head(&format!(
+            "{title}: {few} first advances, each of another enrollment picked from all over the table"
+        ));
+        let mut outcomes = Vec::new();
+        let mut from = 1;
+        for total in [few, many] {
+            let start = Instant::now();
+            let db = open(&database).await?;
+            seed::seed(&db, template.enrollment, from, total, expires_at).await?;
+            db.close().await;
+            println!("  made {total} enrollments in {:.0} s", start.elapsed().as_secs_f64());
+            self.analyze(&database).await?;
+            let sessions = Sessions::default();
+            // Those added last have never advanced; a stride without common divisor visits each once.
+            let fresh = total - from + 1;
+            let stride = 7919;
+            for place in 0..few.min(fresh) {
+                let number = from + (place * stride) % fresh;
+                sessions.borrow_mut().push_back(Session {
+                    token: prepared
+                        .app
+                        .gate
+                        .guests
+                        .mint(site, seed::guest(number), Timestamp(0), expires_at)
+                        .into(),
+                    enrollment: seed::enrollment(number),
+                    next: 1,
+                });
+            }
+            from = total + 1;
+            let (mut server, family) = self.serve(&database).await?;
+            wait_until_quiet(self.options.patience()).await?;
+            let span = Span {
+                warm: Duration::ZERO,
+                counted: Duration::from_secs(60),
+            };
+            let mut seed = 0;
+            let outcome = drive(server.address(), &family, 32, span, || {
+                seed += 1;
+                Once::new(&sessions, seed << 32)
+            })
+            .await?;
+            report.line(&format!("advance, {total} enrollments"), &outcome);
+            outcomes.push(outcome);
+            server.stop().await?;
+        }
+        let [small, large] = outcomes.as_slice() else {
+            bail!("two tables make a comparison");
+        };
+        let (by_time, by_cpu) = (small.rate / large.rate, large.cost() / small.cost());
+        // Where others used the machine, processor time is what can be compared.
+        let doubtful = is_doubtful(small) || is_doubtful(large);
+        let flat = if doubtful { by_cpu } else { by_time } <= 1.25;
+        report.aim(
+            &format!("{title}: an advance at {many} / at {few} enrollments"),
+            format!("{by_time:.2}, cpu {by_cpu:.2}"),
+            "flat (≤ 1.25)",
+            flat,
+        );
+        Ok(())
+    }
+
+    /// Tells PostgreSQL's planner what was written, as its autovacuum would within a minute.
+    async fn analyze(&self, database: &str) -> Result<()> {
+        if self.kind == Kind::Postgres {
+            let db = open(database).await?;
+            db.write(|tx| {
+                Box::pin(async move {
+                    jalon_backend::db::execute!(tx, sqlx::query("ANALYZE"))?;
+                    Ok::<_, jalon_backend::db::DbError>(())
+                })
+            })
+            .await?;
+            db.close().await;
+        }
+        Ok(())
+    }
+}
+
+/// Opens a database beside the server, for seeding.
+async fn open(database: &str) -> Result<Db> {
+    let mut config = DbConfig::new(database.parse()?);
+    config.connections = 2;
+    // A statement here writes tens of thousands of rows.
+    config.patience = Duration::from_secs(300);
+    Ok(Db::connect(&config).await?)
+}
+
+/// An enrollment that nobody has advanced.
+fn template(scene: &Scene) -> Result<Session> {
+    let sessions = scene.stage.sessions.borrow();
+    let fresh = sessions.iter().rev().find(|session| session.next == 1);
+    fresh
+        .cloned()
+        .context("no fresh enrollment is left")
+}
+
+/// When the guests that are seeded expire.
+fn expiry(prepared: &Prepared) -> Timestamp {
+    prepared.app.clock.now().plus_seconds(86_400)
+}
