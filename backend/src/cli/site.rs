@@ -39,9 +39,9 @@ struct Add {
     /// Its name for people [default: the slug]
     #[arg(long)]
     name: Option<String>,
-    /// The language used where a page names none, e.g. fr
-    #[arg(long, value_name = "TAG", default_value = "fr")]
-    lang: Lang,
+    /// The language used where a page names none, e.g. sv [default: fr]
+    #[arg(long, value_name = "TAG")]
+    lang: Option<Lang>,
     /// A further language that it offers; may be given several times
     #[arg(long = "language", value_name = "TAG")]
     languages: Vec<Lang>,
@@ -81,7 +81,10 @@ impl Add {
         let wanted = CreateSite {
             name: self.name.unwrap_or_else(|| self.slug.clone()),
             slug: self.slug,
-            default_lang: self.lang,
+            default_lang: match &self.lang {
+                Some(lang) => lang.clone(),
+                None => Lang::parse("fr")?,
+            },
             languages: self.languages,
             origins: self.origins,
             login_url: self.login_url,
@@ -93,7 +96,7 @@ impl Add {
             anyhow::anyhow!("{}", errors.join(" "))
         })?;
         if let Some(present) = app.gate.sites.by_slug(&wanted.slug) {
-            let differs = differences(&present, &wanted, self.member_secret.as_deref());
+            let differs = differences(&present, &wanted, self.lang.is_some(), self.member_secret.as_deref());
             let text = if differs.is_empty() {
                 format!("The site {} is there already.", present.slug)
             } else {
@@ -127,15 +130,16 @@ impl Add {
 }
 
 /// What was asked for and is otherwise; a secret is never shown.
-fn differences(present: &Site, wanted: &CreateSite, secret: Option<&str>) -> Vec<String> {
+fn differences(present: &Site, wanted: &CreateSite, lang_given: bool, secret: Option<&str>) -> Vec<String> {
     let mut differs = Vec::new();
     if present.name != wanted.name && wanted.name != wanted.slug {
         differs.push(format!("its name is {:?}, not {:?}", present.name, wanted.name));
     }
-    if present.default_lang != wanted.default_lang {
+    if lang_given && present.default_lang != wanted.default_lang {
         differs.push(format!("its language is {}, not {}", present.default_lang, wanted.default_lang));
     }
-    for lang in wanted.languages.iter().filter(|lang| !present.languages.contains(lang)) {
+    let offered = wanted.languages.iter().filter(|lang| lang_given || **lang != wanted.default_lang);
+    for lang in offered.filter(|lang| !present.languages.contains(lang)) {
         differs.push(format!("it does not offer {lang}"));
     }
     for origin in wanted.origins.iter().filter(|origin| !present.has_origin(origin)) {

@@ -114,7 +114,7 @@ pub async fn edge(State(state): State<AppState>, request: Request, next: Next) -
         method = method.as_str(),
         route,
         status = status.as_u16(),
-        ms = took.as_secs_f64() * 1000.0,
+        ms = f64::from(u32::try_from(took.as_micros()).unwrap_or(u32::MAX)) / 1000.0,
         request_id = id.to_str().unwrap_or_default(),
         site = site.as_ref().map(|site| site.slug.as_str()),
         code = code.map(|code| code.0.as_ref()),

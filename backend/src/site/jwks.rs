@@ -33,7 +33,7 @@ pub type Fetch = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Vec<u8>, String
 #[derive(Clone)]
 pub struct KeySets {
     fetch: Fetch,
-    sets: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<Entry>>>>>,
+    sets: Arc<Mutex<HashMap<String, Arc<Entry>>>>,
 }
 
 impl std::fmt::Debug for KeySets {
@@ -44,6 +44,13 @@ impl std::fmt::Debug for KeySets {
 
 #[derive(Default)]
 struct Entry {
+    held: Mutex<Held>,
+    /// Held by whoever fetches: one at a time.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone, Default)]
+struct Held {
     keys: Arc<Vec<Key>>,
     fetched_at: Option<Timestamp>,
     tried_at: Option<Timestamp>,
@@ -59,6 +66,49 @@ struct Key {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unavailable;
 
+/// Whether moments lie at least so many seconds apart.
+fn passed(since: Option<Timestamp>, now: Timestamp, seconds: i64) -> bool {
+    since.is_none_or(|since| now.0.saturating_sub(since.0) >= seconds * 1000)
+}
+
+impl Held {
+    fn usable(&self, now: Timestamp) -> bool {
+        !passed(self.fetched_at, now, STALE_SECONDS)
+    }
+
+    fn lacks(&self, kid: Option<&str>) -> bool {
+        kid.is_some_and(|kid| !self.keys.iter().any(|key| key.kid.as_deref() == Some(kid)))
+    }
+
+    /// Whether it should be fetched now: it is old, or lacks this key, and was not tried a moment ago.
+    fn wants_fetch(&self, kid: Option<&str>, now: Timestamp) -> bool {
+        passed(self.tried_at, now, AGAIN_SECONDS) && (passed(self.fetched_at, now, FRESH_SECONDS) || self.lacks(kid))
+    }
+}
+
+impl Entry {
+    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fetches, unless somebody else did while this one waited.
+    async fn refresh(&self, fetch: &Fetch, url: &str, kid: Option<&str>, now: Timestamp) {
+        let _one_at_a_time = self.fetching.lock().await;
+        if !self.held().wants_fetch(kid, now) {
+            return;
+        }
+        self.held().tried_at = Some(now);
+        match fetch(url.to_owned()).await.and_then(|bytes| read(&bytes)) {
+            Ok(keys) => {
+                let mut held = self.held();
+                held.keys = Arc::new(keys);
+                held.fetched_at = Some(now);
+            }
+            Err(error) => tracing::warn!(url, error, "a key set can't be fetched"),
+        }
+    }
+}
+
 impl KeySets {
     /// Key sets that are fetched like this.
     pub fn new(fetch: Fetch) -> Self {
@@ -66,6 +116,9 @@ impl KeySets {
     }
 
     /// The keys for this algorithm: the one of this `kid`, or all where the token names none.
+    ///
+    /// A set that is merely old answers at once and is fetched beside: members must not wait for
+    /// another server that is slow or away.
     pub async fn keys(
         &self,
         url: &str,
@@ -77,31 +130,24 @@ impl KeySets {
             let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(sets.entry(url.to_owned()).or_default())
         };
-        // Whoever comes while the set is being fetched waits for that fetch.
-        let mut entry = entry.lock().await;
-        let age = entry.fetched_at.map(|at| now.0.saturating_sub(at.0) / 1000);
-        let lacks = kid.is_some_and(|kid| !entry.keys.iter().any(|key| key.kid.as_deref() == Some(kid)));
-        let may_try = entry.tried_at.is_none_or(|at| now.0.saturating_sub(at.0) >= AGAIN_SECONDS * 1000);
-        if may_try && (age.is_none_or(|age| age >= FRESH_SECONDS) || lacks) {
-            entry.tried_at = Some(now);
-            match (self.fetch)(url.to_owned()).await.and_then(|bytes| read(&bytes)) {
-                Ok(keys) => {
-                    entry.keys = Arc::new(keys);
-                    entry.fetched_at = Some(now);
-                }
-                Err(error) => tracing::warn!(url, error, "a key set can't be fetched"),
+        let held = entry.held().clone();
+        if held.wants_fetch(kid, now) {
+            if held.usable(now) && !held.lacks(kid) {
+                let (entry, fetch, url) = (Arc::clone(&entry), Arc::clone(&self.fetch), url.to_owned());
+                tokio::spawn(async move { entry.refresh(&fetch, &url, None, now).await });
+            } else {
+                entry.refresh(&self.fetch, url, kid, now).await;
             }
+        } else if !held.usable(now) || held.lacks(kid) {
+            // Somebody may be fetching it at this moment: their answer is ours, too.
+            drop(entry.fetching.lock().await);
         }
-        let usable = entry.fetched_at.is_some_and(|at| now.0.saturating_sub(at.0) / 1000 < STALE_SECONDS);
-        if !usable {
+        let held = entry.held().clone();
+        if !held.usable(now) {
             return Err(Unavailable);
         }
-        Ok(entry
-            .keys
-            .iter()
-            .filter(|key| key.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid))
-            .map(|key| key.verifies.clone())
-            .collect())
+        let fits = |key: &&Key| key.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid);
+        Ok(held.keys.iter().filter(fits).map(|key| key.verifies.clone()).collect())
     }
 }
 
@@ -170,8 +216,10 @@ mod tests {
         assert_eq!(ask(Some("z"), 40).await, Ok(0), "an unknown kid lets it be fetched again");
         assert_eq!(ask(Some("z"), 50).await, Ok(0));
         assert_eq!(fetched.load(Ordering::SeqCst), 2);
-        assert_eq!(ask(Some("a"), 700).await, Ok(1), "stale, but the other server is down");
-        assert_eq!(fetched.load(Ordering::SeqCst), 3);
+        assert_eq!(ask(Some("a"), 700).await, Ok(1), "old, but the other server is down");
+        while fetched.load(Ordering::SeqCst) < 3 {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(ask(Some("a"), 100_000).await, Err(Unavailable), "too old");
         assert_eq!(
             sets.keys("https://id.example/jwks", Some("a"), Algorithm::ES256, Timestamp(701_000)).await.unwrap().len(),

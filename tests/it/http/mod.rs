@@ -3,4 +3,5 @@
 mod bodies;
 mod cors;
 mod documents;
+mod idempotency;
 mod limits;

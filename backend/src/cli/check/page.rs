@@ -212,7 +212,7 @@ impl Page {
                 }
             }
         }
-        if !self.policies.is_empty() && findings.len() == before {
+        if !self.policies.is_empty() && !scripts.is_empty() && findings.len() == before {
             findings.push(Finding::good("csp", "The page's Content-Security-Policy lets the widget through."));
         }
     }
