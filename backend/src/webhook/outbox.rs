@@ -39,19 +39,19 @@ pub async fn enqueue(tx: &mut Tx<'_>, messages: &[Message], now: Timestamp) -> R
     const MESSAGES_POSTGRES: &str = "INSERT INTO webhook_message (id, site_id, type, dedupe_key, payload, created_at) \
         SELECT id, site_id, type, dedupe_key, payload, $2 FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, site_id uuid, type text, dedupe_key text, payload text) \
         ON CONFLICT (dedupe_key) DO NOTHING";
-    // A delivery's id begins with its message's, so that deliveries sort by time. A message that was
-    // dropped above finds no row here, so it is not sent again.
+    // A delivery's id begins with its message's, time and counter, so that deliveries sort as their
+    // messages do. A message that was dropped above finds no row here, so it is not sent again.
     const DELIVERIES_SQLITE: &str = "INSERT INTO webhook_delivery (id, site_id, message_id, endpoint_id, state, attempts, next_at, lease_until, created_at) \
-        SELECT CAST(substr(m.id, 1, 9) || randomblob(7) AS BLOB), m.site_id, m.id, e.id, 'pending', 0, $2, 0, $2 FROM json_each($1) AS r \
+        SELECT CAST(substr(m.id, 1, 12) || randomblob(4) AS BLOB), m.site_id, m.id, e.id, 'pending', 0, $2, 0, $2 FROM json_each($1) AS r \
         CROSS JOIN webhook_message m ON m.id = unhex(r.value ->> 'message_id', '-') \
         JOIN webhook_endpoint e ON e.site_id = m.site_id AND e.enabled \
         AND (json_array_length(e.event_types) = 0 OR EXISTS (SELECT 1 FROM json_each(e.event_types) AS t WHERE t.value = m.type)) \
-        WHERE true ON CONFLICT DO NOTHING";
+        WHERE true ON CONFLICT (message_id, endpoint_id) DO NOTHING";
     const DELIVERIES_POSTGRES: &str = "INSERT INTO webhook_delivery (id, site_id, message_id, endpoint_id, state, attempts, next_at, lease_until, created_at) \
-        SELECT (substr(m.id::text, 1, 21) || substr(gen_random_uuid()::text, 22))::uuid, m.site_id, m.id, e.id, 'pending', 0, $2, 0, $2 \
+        SELECT (substr(m.id::text, 1, 28) || substr(gen_random_uuid()::text, 29))::uuid, m.site_id, m.id, e.id, 'pending', 0, $2, 0, $2 \
         FROM jsonb_to_recordset($1::jsonb) AS r(message_id uuid) JOIN webhook_message m ON m.id = r.message_id \
         JOIN webhook_endpoint e ON e.site_id = m.site_id AND e.enabled \
-        AND (jsonb_array_length(e.event_types::jsonb) = 0 OR e.event_types::jsonb ? m.type) ON CONFLICT DO NOTHING";
+        AND (jsonb_array_length(e.event_types::jsonb) = 0 OR e.event_types::jsonb ? m.type) ON CONFLICT (message_id, endpoint_id) DO NOTHING";
     if messages.is_empty() {
         return Ok(());
     }

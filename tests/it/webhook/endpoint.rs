@@ -154,7 +154,7 @@ for_both! {
         clock.advance(std::time::Duration::from_secs(86_399));
         assert_eq!(live().await, [new.clone(), old]);
         clock.advance(std::time::Duration::from_secs(1));
-        assert_eq!(live().await, [new.clone()]);
+        assert_eq!(live().await, [new.as_str()]);
         // At once, where the old one got out.
         let newest = stage.server.post(&path(&endpoint, "/secrets")).bearer(&stage.key).json(&json!({ "expire_previous_after_seconds": 0 })).send().await.expect(201);
         assert_eq!(live().await, [newest["secret"].as_str().unwrap()]);
