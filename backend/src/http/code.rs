@@ -68,6 +68,7 @@ codes! {
     INTERNAL = 500 "internal", "Something went wrong here", "It is our fault and has been logged under the request's id (header X-Request-Id).";
     KEY_SET_UNAVAILABLE = 503 "key_set_unavailable", "The site's keys can't be fetched", "The address of the site's public keys (JWKS) does not answer; try again later.";
     OVERLOADED = 503 "overloaded", "Too busy at the moment", "Try again after the time in Retry-After.";
+    WIDGET_NOT_BUILT = 503 "widget_not_built", "The widget is not part of this build", "Build the widget with cargo xtask widget, then the server.";
     UNAVAILABLE = 503 "unavailable", "Not available at the moment", "The database can't be reached; try again later.";
 }
 

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::{ApiError, code, etag::ETag, etag::IfNoneMatch, router};
 
-const CSP: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const CSP: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The document as it is served; the same for as long as the program runs.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| serde_json::to_string(&router::openapi()).unwrap_or_default());
@@ -40,6 +41,14 @@ pub async fn style() -> Response {
         include_str!("docs.css"),
     )
         .into_response()
+}
+
+/// `GET /favicon.ico`: a stake in the ground. Browsers ask for it on every page and log its absence.
+pub async fn icon() -> Response {
+    const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\"><rect width=\"16\" height=\"16\" rx=\"3\" fill=\"#0b6e5f\"/>\
+        <path d=\"M7 3h2v10H7zM9 4h4l-1.5 2L13 8H9z\" fill=\"#fff\"/></svg>";
+    let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")];
+    (headers, ICON).into_response()
 }
 
 /// `GET /problems`: all codes.

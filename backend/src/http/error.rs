@@ -158,6 +158,7 @@ impl ApiError {
 
 impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {
+        debug_assert!(code::find(&problem.code).is_some(), "{} has no line in code.rs", problem.code);
         Self(Box::new(Inner { problem, headers: HeaderMap::new() }))
     }
 }

@@ -74,6 +74,7 @@ pub fn router(state: AppState) -> Router {
         .merge(embed::router())
         .route("/docs", get(docs::show_docs))
         .route("/docs.css", get(docs::style))
+        .route("/favicon.ico", get(docs::icon))
         .route("/problems", get(docs::list_problems))
         .route("/problems/{code}", get(docs::show_problem))
         .route("/t/page.css", get(page::style))

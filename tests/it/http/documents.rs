@@ -29,7 +29,9 @@ for_both! {
         assert_eq!(page.status, 200);
         assert!(page.header("content-type").starts_with("text/html") && page.header("content-security-policy").contains("default-src 'none'"));
         assert!(page.text().contains("/api/v1/enrollments/{id}/steps/{order}/advance"));
-        assert_eq!(stage.server.get("/docs.css").send().await.status, 200);
+        for path in ["/docs.css", "/favicon.ico"] {
+            assert_eq!(stage.server.get(path).send().await.status, 200, "{path}");
+        }
         let problem = stage.server.get("/api/v1/sites/nowhere").send().await.problem(404, "unknown_site");
         let explained = stage.server.get(problem["type"].as_str().unwrap()).send().await;
         assert!(explained.status == 200 && explained.text().contains("unknown_site"));

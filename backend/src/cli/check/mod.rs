@@ -156,7 +156,7 @@ async fn ask_backend(client: &reqwest::Client, page: &Page, widget: &Widget, fin
     let Ok(site_address) = Url::parse(&format!("{base}/api/v1/sites/{site}")) else { return };
     match code_of(client, site_address.clone(), origin.as_deref()).await {
         Answer::Good => {
-            findings.push(Finding::good("site", format!("The site {site} is known, and this page may ask.")))
+            findings.push(Finding::good("site", format!("The site {site} is known, and this page may ask.")));
         }
         Answer::Problem(404, _) => {
             findings.push(Finding::error(
