@@ -8,6 +8,7 @@ mod demo;
 mod package;
 mod postgres;
 mod shell;
+mod shrink;
 mod size;
 mod test;
 mod tools;

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256, Sha384};
 
 use crate::shell::{output, root};
+use crate::shrink::shrink;
 use crate::tools::Tools;
 
 /// What `wasm-pack` calls its WebAssembly, and what the glue asks for by default.
@@ -34,12 +35,10 @@ pub fn package(tools: &Tools, built: &Path, dist: &Path, inputs: &str) -> Result
     fs::create_dir_all(&building)?;
     let mut dist_files = Dist { folder: building.clone(), files: Vec::new() };
 
-    let wasm = fs::read(built.join(WASM_NAME))?;
+    let loader = fs::read_to_string(root().join("widget/js/jalon.js"))?;
+    let glue = bundle(tools, built, &loader)?;
+    let (wasm, glue) = shrink(&fs::read(built.join(WASM_NAME))?, &glue)?;
     let wasm = dist_files.add_hashed("jalon", "wasm", &wasm)?;
-
-    // Bundled, because a snippet in a file of its own would be one round trip more.
-    let glue = built.join("jalon_widget.js");
-    let glue = output(esbuild(tools)?.arg(&glue).args(["--bundle", "--format=esm", "--target=es2022"]))?;
     let glue = glue.replace(WASM_NAME, &wasm.name);
     let glue = dist_files.add_hashed("jalon", "js", glue.as_bytes())?;
 
@@ -56,7 +55,6 @@ pub fn package(tools: &Tools, built: &Path, dist: &Path, inputs: &str) -> Result
         "wasm_integrity": wasm.integrity,
         "i18n": i18n,
     });
-    let loader = fs::read_to_string(root().join("widget/js/jalon.js"))?;
     if !loader.contains(PLACEHOLDER) {
         bail!("widget/js/jalon.js has no {PLACEHOLDER}");
     }
@@ -143,6 +141,26 @@ impl File {
             "integrity": self.integrity,
         })
     }
+}
+
+/// The glue as one small file: with its snippets, because a file of their own would be one round trip
+/// more, and without the exports that the loader doesn't use.
+fn bundle(tools: &Tools, built: &Path, loader: &str) -> Result<String> {
+    // The loader holds the imported glue in `module`.
+    let mut used: Vec<&str> = loader
+        .split("module.")
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next())
+        .filter(|name| !name.is_empty())
+        .collect();
+    used.sort_unstable();
+    used.dedup();
+    if !used.contains(&"default") {
+        bail!("widget/js/jalon.js doesn't call module.default");
+    }
+    let entry = built.join("entry.js");
+    fs::write(&entry, format!("export {{ {} }} from './jalon_widget.js';", used.join(", ")))?;
+    output(esbuild(tools)?.arg(&entry).args(["--bundle", "--format=esm", "--target=es2022"]))
 }
 
 fn esbuild(tools: &Tools) -> Result<Command> {

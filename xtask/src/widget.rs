@@ -11,7 +11,7 @@ use crate::shell::{root, run, step};
 use crate::{package, tools};
 
 /// What the packaged widget is made from. A change in any of these makes it again.
-const INPUTS: [&str; 9] = [
+const INPUTS: [&str; 10] = [
     "Cargo.lock",
     "Cargo.toml",
     "rust-toolchain.toml",
@@ -20,6 +20,7 @@ const INPUTS: [&str; 9] = [
     "widget",
     "xtask/tools",
     "xtask/src/package.rs",
+    "xtask/src/shrink.rs",
     "xtask/src/widget.rs",
 ];
 
