@@ -192,23 +192,32 @@ export function dress(box, css, accent, accentDark, radius, font) {
   }
 }
 
-const intl = (make) => (lang, ...given) => {
-  try {
-    return make(lang, ...given);
-  } catch {
-    return make("en", ...given);
-  }
+const kinds = {
+  plural: (lang, n) => new Intl.PluralRules(lang).select(n),
+  number: (lang, n) => new Intl.NumberFormat(lang, { maximumFractionDigits: 6 }).format(n),
+  percent: (lang, n) => new Intl.NumberFormat(lang, { style: "percent", maximumFractionDigits: 2 }).format(n / 10000),
+  language: (lang, tag) => new Intl.DisplayNames(lang, { type: "language" }).of(tag),
+  moment: (lang, at) => new Intl.DateTimeFormat(lang, { dateStyle: "long", timeStyle: "short" }).format(at),
 };
-/** Which plural a language uses for n: zero, one, two, few, many or other. */
-export const plural = intl((lang, n) => new Intl.PluralRules(lang).select(n));
-/** A number as people of that language write it. */
-export const number = intl((lang, n) => new Intl.NumberFormat(lang, { maximumFractionDigits: 6 }).format(n));
-/** A percentage, from hundredths of a percent. */
-export const percent = intl((lang, n) => new Intl.NumberFormat(lang, { style: "percent", maximumFractionDigits: 2 }).format(n / 10000));
-/** A language's name in a language. */
-export const language = intl((lang, tag) => new Intl.DisplayNames(lang, { type: "language" }).of(tag));
-/** A moment, as date and time. */
-export const moment = intl((lang, at) => new Intl.DateTimeFormat(lang, { dateStyle: "long", timeStyle: "short" }).format(at));
+/** What `Intl` says in a language; in English where the browser doesn't know it. */
+export function intl(kind, lang, value) {
+  try {
+    return kinds[kind](lang, value);
+  } catch {
+    return kinds[kind]("en", value);
+  }
+}
+
+/** What the control of an event holds, and where its player stands. */
+export const value = (event) => event.target.value;
+export const index = (event) => event.target.selectedIndex;
+export const position = (event) => Math.floor(event.target.currentTime);
+export const seek = (event, seconds) => (event.target.currentTime = seconds);
+
+/** The page's origin. */
+export const origin = () => location.origin;
+/** Leaves for another page. */
+export const visit = (address) => (location.href = address);
 
 /** Hears other tabs, the network coming and going, and the page being hidden; answers how to stop. */
 export function listen(hear) {

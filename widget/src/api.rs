@@ -1,18 +1,19 @@
 //! The server, call by call (api.md, "Learner").
 
-use serde::{Deserialize, de::DeserializeOwned};
 use wasm_bindgen::JsValue;
 
-use crate::{device, js};
+use crate::{device, from_js, js::FromJs};
 
 /// What a program needs of a problem: the rest is for people who read logs.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
     /// The HTTP status.
     pub status: u16,
     /// The stable code.
     pub code: String,
 }
+
+from_js! { Problem { status, code } }
 
 /// Why a call brought nothing.
 #[derive(Clone, PartialEq, Debug)]
@@ -109,8 +110,8 @@ impl Api {
 }
 
 /// Reads an answer. What can't be read is no answer: an intermediary's page, or a body cut off.
-pub fn read<T: DeserializeOwned>(answer: &JsValue) -> Result<T, Failure> {
-    js::read(answer).map_err(|_| Failure::Later {
+pub fn read<T: FromJs>(answer: &JsValue) -> Result<T, Failure> {
+    T::from_js(answer).map_err(|_| Failure::Later {
         status: 200,
         seconds: 0,
         code: "unreadable".to_owned(),
@@ -118,7 +119,7 @@ pub fn read<T: DeserializeOwned>(answer: &JsValue) -> Result<T, Failure> {
 }
 
 fn classify(answer: &device::Answer) -> Failure {
-    let problem: Option<Problem> = js::read(&answer.body).ok();
+    let problem = Problem::from_js(&answer.body).ok();
     match (answer.status, problem) {
         (401 | 408 | 425 | 429 | 500.., problem) => Failure::Later {
             status: answer.status,

@@ -13,21 +13,22 @@ use jalon_shared::{
         track::{StepBody, TrackView},
     },
 };
-use serde::Deserialize;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{Element, HtmlElement};
 use yew::{Component, Context, Html, Properties, html::Scope};
 
 use crate::{
     api::{Api, Failure},
-    device,
+    device, from_js,
     i18n::Words,
     identity::{self, Guest, Member, Offer},
-    js, keys, load,
+    js::{self, FromJs},
+    keys, load,
     merge::Merge,
     outbox::{self, Entry, Sent},
     session::Session,
+    task,
     track::quiz::{Form, QuizMsg},
 };
 
@@ -56,24 +57,17 @@ pub struct Props {
 }
 
 /// The attributes of the element.
-#[derive(Clone, PartialEq, Deserialize)]
+#[derive(Clone, PartialEq)]
 pub struct Config {
     api: String,
     site: String,
     track: String,
     lang: String,
-    merge: MergeMode,
+    /// What happens to guest progress when a member is named: `ask`, or `auto` where devices aren't shared.
+    merge: String,
 }
 
-/// What happens to guest progress when a member is named.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum MergeMode {
-    /// The learner is asked.
-    Ask,
-    /// The site knows that devices aren't shared.
-    Auto,
-}
+from_js! { Config { api, site, track, lang, merge } }
 
 /// What is being looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -218,6 +212,8 @@ pub struct App {
     /// Whether it is known if there is an enrollment.
     pub(crate) knows: bool,
     pub(crate) place: Option<Place>,
+    /// Where the learner was when the device was last in use.
+    remembered: Option<Place>,
     pub(crate) bodies: Bodies,
     pub(crate) form: Form,
     pub(crate) merge: Merge,
@@ -258,12 +254,12 @@ impl Component for App {
 
     fn create(ctx: &Context<Self>) -> Self {
         let props = ctx.props().clone();
-        let config: Config = js::read(&props.config).unwrap_or(Config {
+        let config: Config = Config::from_js(&props.config).unwrap_or(Config {
             api: String::new(),
             site: String::new(),
             track: String::new(),
             lang: String::new(),
-            merge: MergeMode::Ask,
+            merge: String::new(),
         });
         let link = ctx.link().clone();
         let hear = Closure::new(move |what: String| link.send_message(Msg::Heard(what)));
@@ -285,6 +281,7 @@ impl Component for App {
             session: Session::new(device::now()),
             knows: false,
             place: None,
+            remembered: None,
             bodies: Bodies::default(),
             form: Form::default(),
             merge: Merge::None,
@@ -494,7 +491,7 @@ impl App {
             &self.config.lang
         };
         let promise = self.props.words.call1(&JsValue::NULL, &lang.into());
-        link.send_future(async move {
+        task::send(link, async move {
             let read = async {
                 let pair = JsFuture::from(js_sys::Promise::from(promise.ok()?)).await.ok()?;
                 let pair = js_sys::Array::from(&pair);
@@ -531,13 +528,13 @@ impl App {
             self.config.track.clone(),
             self.member.clone(),
         );
-        link.send_future(async move {
+        task::send(link, async move {
             Msg::Kept(turn, Box::new(load::kept(&api, &slug, member.as_ref()).await))
         });
     }
 
     fn configure(&mut self, link: &Scope<Self>, config: &JsValue) -> bool {
-        let Ok(config) = js::read::<Config>(config) else {
+        let Ok(config) = Config::from_js(config) else {
             return false;
         };
         if config == self.config {
@@ -599,7 +596,7 @@ impl App {
         self.session.pending = kept.pending;
         // Somebody new, or somebody whose way lies on the device: no need to wait for the server.
         self.knows = self.api.token.is_none() || self.session.base.is_some();
-        self.place = kept.place;
+        self.remembered = kept.place;
         self.session.settle();
         if self.site.is_some() {
             self.follow_site(link);
@@ -613,7 +610,7 @@ impl App {
         if let (Some(member), Some(guest)) = (&self.member, kept.guest) {
             if guest.declined_by.as_deref() != Some(&member.subject) {
                 let (turn, api) = (self.turn, self.api.clone());
-                link.send_future(async move {
+                task::send(link, async move {
                     let offers = identity::offers(&api).await;
                     Msg::Offers(turn, guest, offers)
                 });
@@ -626,10 +623,28 @@ impl App {
     fn ask_server(&mut self, link: &Scope<Self>) {
         let turn = self.turn;
         let api = self.api.clone();
-        link.send_future(async move { Msg::Site(turn, load::site(&api).await) });
-        let (api, slug) = (self.api.clone(), self.config.track.clone());
-        link.send_future(async move { Msg::Track(turn, load::track(&api, &slug).await.map(Box::new)) });
+        task::send(link, async move { Msg::Site(turn, load::site(&api).await) });
+        self.read_track(link);
         self.read_enrollment(link);
+    }
+
+    /// Reads the track in the version that the learner began with (T1).
+    fn read_track(&self, link: &Scope<Self>) {
+        let turn = self.turn;
+        let version = self.session.base.as_ref().map(|base| base.track.version);
+        let (api, slug) = (self.api.clone(), self.config.track.clone());
+        task::send(link, async move {
+            let track = load::track(&api, &slug, version).await;
+            Msg::Track(turn, track.map(Box::new))
+        });
+    }
+
+    /// Whether the track shown is of another version than the learner's.
+    fn wrong_version(&self) -> bool {
+        match (&self.session.base, &self.track) {
+            (Some(base), Some(track)) => base.track.version != track.version,
+            _ => false,
+        }
     }
 
     fn read_enrollment(&self, link: &Scope<Self>) {
@@ -638,7 +653,7 @@ impl App {
         }
         let turn = self.turn;
         let (api, who, slug) = (self.api.clone(), self.who(), self.config.track.clone());
-        link.send_future(async move {
+        task::send(link, async move {
             let enrollment = identity::enrollment(&api, &who, &slug).await;
             Msg::Enrolled(turn, enrollment.map(|found| found.map(Box::new)))
         });
@@ -653,6 +668,9 @@ impl App {
             Ok(Some(enrollment)) => {
                 self.unauthorized = false;
                 self.session.hear(*enrollment);
+                if self.wrong_version() {
+                    self.read_track(link);
+                }
             }
             Ok(None) => self.session.base = None,
             Err(failure) => {
@@ -675,11 +693,14 @@ impl App {
         let shown = self
             .place
             .filter(|place| load::can_show(&self.session, *place));
-        if shown.is_none() {
-            let place = load::first_place(&self.session);
-            self.go(link, place, false);
-        } else if let Some(Place::Step(order)) = shown {
+        if let Some(Place::Step(order)) = shown {
             self.want_body(link, order);
+        } else if shown.is_none() {
+            let back = self.remembered.take();
+            let place = back
+                .filter(|place| load::can_show(&self.session, *place))
+                .unwrap_or_else(|| load::first_place(&self.session));
+            self.go(link, place, false);
         }
         self.announce();
         self.prefetch(link);
@@ -750,7 +771,7 @@ impl App {
     fn read_kept_body(&self, link: &Scope<Self>, order: u16) {
         let turn = self.turn;
         let (api, who, slug) = (self.api.clone(), self.who(), self.config.track.clone());
-        link.send_future(async move {
+        task::send(link, async move {
             let kept = load::kept_body(&api, &who, &slug, order).await;
             Msg::KeptBody(turn, order, Box::new(kept))
         });
@@ -768,7 +789,7 @@ impl App {
         let turn = self.turn;
         let (api, who, slug) = (self.api.clone(), self.who(), self.config.track.clone());
         let id = self.session.base.as_ref().map(|base| base.id.to_string());
-        link.send_future(async move {
+        task::send(link, async move {
             let body = load::body(&api, &who, &slug, id.as_deref(), order).await;
             Msg::Body(turn, order, body.map(Box::new))
         });
@@ -845,7 +866,7 @@ impl App {
             self.emit_step();
         }
         let key = keys::place(&self.api, &self.who(), &self.config.track);
-        spawn_local(async move {
+        task::spawn(async move {
             device::save(&key, &place.to_js()).await;
         });
     }
@@ -905,7 +926,7 @@ impl App {
         self.emit("sync", &[("state", self.sync_state().into())]);
         let (api, again) = (self.api.clone(), link.clone());
         let drain = self.drainer(link);
-        spawn_local(async move {
+        task::spawn(async move {
             let durable = outbox::put(&api, &entry).await;
             if let Some(key) = replaced {
                 device::forget(&keys::out(&api, &key)).await;
@@ -940,10 +961,8 @@ impl App {
         let (api, member) = (self.api.clone(), self.member.clone());
         let (link, end) = (link.clone(), link.clone());
         async move {
-            outbox::drain(api, member, move |sent| {
-                link.send_message(Msg::Sent(turn, Box::new(sent)));
-            })
-            .await;
+            let tell = move |sent| link.send_message(Msg::Sent(turn, Box::new(sent)));
+            outbox::drain(api, member, Box::new(tell)).await;
             end.send_message(Msg::Drained(turn));
         }
     }
@@ -951,7 +970,7 @@ impl App {
     pub(crate) fn drain(&mut self, link: &Scope<Self>) {
         self.draining = true;
         self.waiting = 0;
-        spawn_local(self.drainer(link));
+        task::spawn(self.drainer(link));
     }
 
     fn take_sent(&mut self, link: &Scope<Self>, sent: Sent) {
@@ -971,6 +990,9 @@ impl App {
                     self.api.token = Some(token);
                 }
                 self.session.hear(*enrollment);
+                if self.wrong_version() {
+                    self.read_track(link);
+                }
                 if let Some(result) = result {
                     self.take_result(entry.order, result);
                 }
@@ -1001,7 +1023,7 @@ impl App {
                 self.notice = Some(self.words.t("guest_gone"));
                 let (turn, api, link) = (self.turn, self.api.clone(), link.clone());
                 let (slug, member) = (self.config.track.clone(), self.member.clone());
-                spawn_local(async move {
+                task::spawn(async move {
                     identity::drop_guest(&api).await;
                     let kept = load::kept(&api, &slug, member.as_ref()).await;
                     link.send_message(Msg::Kept(turn, Box::new(kept)));
@@ -1042,7 +1064,7 @@ impl App {
         match failure {
             Failure::Network => {
                 let base = self.api.base.clone();
-                link.send_future(async move { Msg::Fault(device::diagnose(&base).await) });
+                task::send(link, async move { Msg::Fault(device::diagnose(&base).await) });
             }
             failure => self.fail(failure.code()),
         }
@@ -1102,8 +1124,8 @@ impl App {
                 // Another tab sent or did something: what lies on the device is the truth of both.
                 let turn = self.turn;
                 let (api, who, slug) = (self.api.clone(), self.who(), self.config.track.clone());
-                link.send_future(async move {
-                    let base = device::load(&keys::enrollment(&api, &who, &slug)).await;
+                task::send(link, async move {
+                    let base = device::load(&keys::enrollment(&api, &who, &slug)).await.map(Box::new);
                     let mut pending = outbox::pending(&api, &who).await;
                     pending.retain(|entry| entry.track == slug);
                     Msg::Again(turn, base, pending)
@@ -1203,7 +1225,7 @@ impl App {
             self.track = None;
             self.knows = false;
             self.place = None;
-            spawn_local(async move {
+            task::spawn(async move {
                 identity::drop_guest(&api).await;
                 device::forget_all(&keys::all_of(&api, &keys::user(&left.subject))).await;
                 link.send_message(Msg::Heard("tab guest".to_owned()));
@@ -1216,7 +1238,7 @@ impl App {
     fn forget(&mut self, link: &Scope<Self>) {
         let (api, link) = (self.api.clone(), link.clone());
         self.merge = Merge::None;
-        spawn_local(async move {
+        task::spawn(async move {
             identity::drop_guest(&api).await;
             device::tell("guest");
             link.send_message(Msg::Heard("tab guest".to_owned()));
@@ -1226,9 +1248,8 @@ impl App {
     fn login(&self) {
         let go_on = self.emit("login-requested", &[]);
         let address = self.site.as_ref().and_then(|site| site.login_url.as_deref());
-        if let (true, Some(address), Some(window)) = (go_on, address, web_sys::window()) {
-            // Nothing to do where the browser refuses to go.
-            let _ = window.location().set_href(address);
+        if let (true, Some(address)) = (go_on, address) {
+            device::visit(address);
         }
     }
 
@@ -1292,7 +1313,7 @@ impl App {
 
     /// Whether the site merges without asking.
     pub(crate) fn merges_unasked(&self) -> bool {
-        self.config.merge == MergeMode::Auto
+        self.config.merge == "auto"
     }
 
     /// The turn that an answer must name to be taken.

@@ -3,12 +3,11 @@
 //! The JavaScript behind it is `js/device.js`, bundled into the glue.
 
 use js_sys::{Array, Function, Promise};
-use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Element, HtmlElement};
+use web_sys::{Element, Event, HtmlElement};
 
-use crate::js;
+use crate::js::FromJs;
 
 #[wasm_bindgen(module = "/js/device.js")]
 extern "C" {
@@ -36,6 +35,18 @@ extern "C" {
 
     /// Dispatches `jalon:{name}`; false when the page cancelled it.
     pub fn emit(element: &HtmlElement, name: &str, detail: &JsValue) -> bool;
+    /// What the control of an event holds.
+    pub fn value(event: &Event) -> String;
+    /// Which option the control of an event has; -1 for none.
+    pub fn index(event: &Event) -> i32;
+    /// Where the player of an event stands, in seconds.
+    pub fn position(event: &Event) -> u32;
+    /// Moves the player of an event to a second.
+    pub fn seek(event: &Event, seconds: u32);
+    /// The page's origin.
+    pub fn origin() -> String;
+    /// Leaves for another page.
+    pub fn visit(address: &str);
     /// A UUIDv7, as text; sorts as it was made.
     pub fn uuid() -> String;
     /// Who a member's token names, unchecked; empty when it can't be read.
@@ -57,16 +68,9 @@ extern "C" {
         radius: Option<u8>,
         font: Option<&str>,
     );
-    /// The plural category of `n` in a language.
-    pub fn plural(lang: &str, n: f64) -> String;
-    /// A number as a language writes it.
-    pub fn number(lang: &str, n: f64) -> String;
-    /// A percentage, from hundredths of a percent.
-    pub fn percent(lang: &str, hundredths: u16) -> String;
-    /// The name of language `tag`, in `lang`.
-    pub fn language(lang: &str, tag: &str) -> String;
-    /// A date and time.
-    pub fn moment(lang: &str, milliseconds: f64) -> String;
+    /// What `Intl` says, in a language: `plural` category, `number`, `percent` (from hundredths of a
+    /// percent), name of a `language`, `moment` (from milliseconds).
+    pub fn intl(kind: &str, lang: &str, value: &JsValue) -> String;
     /// Hears `online`, `offline`, `visible`, `hidden`, `tick` (each second) and `tab …`; answers how to stop.
     pub fn listen(hear: &Function) -> Function;
     /// Tells other tabs and the other widgets of the page.
@@ -74,8 +78,8 @@ extern "C" {
 }
 
 /// What was stored under this key and can still be read.
-pub async fn load<T: DeserializeOwned>(key: &str) -> Option<T> {
-    js::read(&load_raw(key).await).ok()
+pub async fn load<T: FromJs>(key: &str) -> Option<T> {
+    T::from_js(&load_raw(key).await).ok()
 }
 
 async fn load_raw(key: &str) -> JsValue {

@@ -51,29 +51,29 @@ impl Words {
     pub fn count(&self, key: &str, n: u64, values: &[(&str, &str)]) -> String {
         #[expect(clippy::cast_precision_loss, reason = "counts are small")]
         let amount = n as f64;
-        let mut name = [key, ".", &device::plural(&self.lang, amount)].concat();
+        let mut name = [key, ".", &device::intl("plural", &self.lang, &amount.into())].concat();
         if !self.has(&name) {
             name = [key, ".other"].concat();
         }
-        let number = device::number(&self.lang, amount);
+        let number = self.number(amount);
         let sentence = fill(&self.t(&name), &[("n", &number)]);
         fill(&sentence, values)
     }
 
     /// A number.
     pub fn number(&self, n: f64) -> String {
-        device::number(&self.lang, n)
+        device::intl("number", &self.lang, &n.into())
     }
 
     /// A score, as a percentage.
     pub fn score(&self, score: Score) -> String {
-        device::percent(&self.lang, score.hundredths())
+        device::intl("percent", &self.lang, &score.hundredths().into())
     }
 
     /// A date and time.
     #[expect(clippy::cast_precision_loss, reason = "milliseconds are exact for 285,000 years")]
     pub fn moment(&self, at: Timestamp) -> String {
-        device::moment(&self.lang, at.0 as f64)
+        device::intl("moment", &self.lang, &(at.0 as f64).into())
     }
 
     /// A duration as `m:ss`.
@@ -86,16 +86,26 @@ impl Words {
     /// "Only in French so far", for a text that fell back (L2).
     pub fn fallback(&self, text: &Resolved) -> Option<String> {
         text.fallback.then(|| {
-            let name = device::language(&self.lang, text.lang.as_str());
+            let name = device::intl("language", &self.lang, &text.lang.as_str().into());
             self.with("fallback", &[("language", &name)])
         })
     }
 }
 
 fn fill(sentence: &str, values: &[(&str, &str)]) -> String {
-    let mut filled = sentence.to_owned();
-    for (name, value) in values {
-        filled = filled.replace(&["{", name, "}"].concat(), value);
+    let mut filled = String::new();
+    for part in sentence.split('{') {
+        let named = part.split_once('}').and_then(|(name, rest)| {
+            let (_, value) = values.iter().find(|(other, _)| *other == name)?;
+            Some((value, rest))
+        });
+        match named {
+            Some((value, rest)) => {
+                filled.push_str(value);
+                filled.push_str(rest);
+            }
+            None => filled.push_str(part),
+        }
     }
     filled
 }

@@ -7,23 +7,21 @@ use jalon_shared::{
         enrollment::Enrollment, guest::GuestCreated, merge::MergeReceipt,
     },
 };
-use serde::Deserialize;
 use wasm_bindgen::JsValue;
 
 use crate::{
     api::{self, Api, Failure},
-    device, js, keys, outbox,
+    device, from_js, js, keys, outbox,
 };
 
 /// The guest of this device. The token is a secret of this page's storage (E3).
-#[derive(Clone, PartialEq, Deserialize)]
+#[derive(Clone, PartialEq)]
 pub struct Guest {
     /// Who it is.
     pub guest_id: GuestId,
     /// Its bearer token.
     pub token: String,
     /// The member who said "not mine": not asked again, and gone once nobody is logged in.
-    #[serde(default)]
     pub declined_by: Option<String>,
 }
 
@@ -110,22 +108,25 @@ pub async fn ensure_enrollment(api: &Api, who: &str, track: &str) -> Result<Stri
 }
 
 /// One of the caller's enrollments, as the list of them holds it.
-#[derive(Deserialize)]
 struct Listed {
     id: String,
     track: ListedTrack,
 }
 
-#[derive(Deserialize)]
 struct ListedTrack {
     slug: TrackSlug,
 }
 
-#[derive(Deserialize)]
 struct List {
     items: Vec<Listed>,
-    #[serde(default)]
     next_cursor: Option<String>,
+}
+
+from_js! {
+    Guest { guest_id, token, declined_by }
+    Listed { id, track }
+    ListedTrack { slug }
+    List { items, next_cursor }
 }
 
 async fn find(api: &Api, track: &str) -> Result<Option<String>, Failure> {

@@ -1,15 +1,29 @@
-//! Values between JavaScript and Rust.
+//! Values between JavaScript and Rust, by hand.
 //!
-//! What comes in goes through serde, from JavaScript's own objects: the browser parses JSON anyway, and
-//! `serde_json` weighed 60 KB of download. Errors say nothing but that it could not be read, for the same
-//! reason: no formatting is linked in. What goes out is little, and is built by hand.
+//! The browser parses JSON anyway; here its objects become the wire types of `jalon-shared`, field by
+//! field. `serde_json` weighed 60 KB of download and serde over JavaScript's objects still 15, so serde
+//! only reads the names of enums. An error says nothing but that something could not be read: then no
+//! formatting is linked in.
 
-use js_sys::{Array, Object, Reflect};
-use serde::{
-    Deserializer, de,
-    de::{DeserializeSeed, IntoDeserializer, Visitor, value::StrDeserializer},
-    forward_to_deserialize_any,
+use jalon_shared::{
+    ChoiceId, EnrollmentId, GuestId, Lang, QuestionId, Resolved, Score, StepId, Timestamp, UserId,
+    quiz::{Answer, Quantity, Reveal, source::QuestionKindName},
+    track::{StepKind, StepState, TrackSlug, TrackType},
+    wire::{
+        enrollment::{AdvanceRequest, Enrollment, EnrollmentStep, TrackRef},
+        guest::GuestCreated,
+        merge::{MergeOutcome, MergeReceipt, MergedTrack},
+        quiz::{
+            ChoiceFeedback, ChoiceView, QuestionResult, QuestionView, QuizResult, QuizView,
+            RightAnswer,
+        },
+        site::{Look, SiteView},
+        track::{CaptionView, StepBody, StepOutline, TrackView, VideoView},
+    },
 };
+use js_sys::{Array, Object, Reflect};
+use serde::{Deserialize, de, de::value::StrDeserializer};
+use uuid::Uuid;
 use wasm_bindgen::{JsCast, JsValue};
 
 /// It can't be read as what was expected.
@@ -31,34 +45,25 @@ impl de::Error for Unreadable {
     fn invalid_type(_: de::Unexpected<'_>, _: &dyn de::Expected) -> Self {
         Self
     }
-    fn invalid_value(_: de::Unexpected<'_>, _: &dyn de::Expected) -> Self {
-        Self
-    }
-    fn invalid_length(_: usize, _: &dyn de::Expected) -> Self {
-        Self
-    }
     fn unknown_variant(_: &str, _: &'static [&'static str]) -> Self {
-        Self
-    }
-    fn unknown_field(_: &str, _: &'static [&'static str]) -> Self {
-        Self
-    }
-    fn missing_field(_: &'static str) -> Self {
-        Self
-    }
-    fn duplicate_field(_: &'static str) -> Self {
         Self
     }
 }
 
-/// Reads a value.
-pub fn read<T: de::DeserializeOwned>(value: &JsValue) -> Result<T, Unreadable> {
-    T::deserialize(Js(value.clone()))
+/// What can be read from a JavaScript value.
+pub trait FromJs: Sized {
+    /// Reads it.
+    fn from_js(value: &JsValue) -> Result<Self, Unreadable>;
 }
 
 /// A field of an object; undefined where there is none.
 pub fn field(value: &JsValue, name: &str) -> JsValue {
     Reflect::get(value, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// A field of an object, read.
+pub fn get<T: FromJs>(value: &JsValue, name: &str) -> Result<T, Unreadable> {
+    T::from_js(&field(value, name))
 }
 
 /// An object; fields that are undefined are left out.
@@ -87,204 +92,203 @@ pub fn text(value: &impl ToString) -> JsValue {
     JsValue::from_str(&value.to_string())
 }
 
-/// A deserializer over one JavaScript value. `deserialize_any` knows numbers only: that is all that is
-/// ever asked of it, by scores and quantities.
-struct Js(JsValue);
-
-impl Js {
-    #[inline(never)]
-    fn integer(&self) -> Result<i64, Unreadable> {
-        let n = self.0.as_f64().ok_or(Unreadable)?;
-        #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and exact")]
-        if n % 1.0 == 0.0 && n.abs() < 9e15 {
-            Ok(n as i64)
-        } else {
-            Err(Unreadable)
-        }
-    }
-
-    #[inline(never)]
-    fn unsigned(&self) -> Result<u64, Unreadable> {
-        u64::try_from(self.integer()?).map_err(|_| Unreadable)
-    }
-
-    #[inline(never)]
-    fn string(&self) -> Result<String, Unreadable> {
-        self.0.as_string().ok_or(Unreadable)
-    }
-
-    fn is_none(&self) -> bool {
-        self.0.is_null() || self.0.is_undefined()
-    }
+/// A moment, as the wire has it.
+#[expect(clippy::cast_precision_loss, reason = "exact for 285,000 years")]
+pub fn moment(at: Timestamp) -> JsValue {
+    js_sys::Date::new(&(at.0 as f64).into()).to_iso_string().into()
 }
 
-macro_rules! unsigned {
-    ($($name:ident)*) => {$(
-        fn $name<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
-            visitor.visit_u64(self.unsigned()?)
+/// A score, as the wire has it.
+pub fn score(score: Score) -> JsValue {
+    (f64::from(score.hundredths()) / 100.0).into()
+}
+
+/// Reads the fields of structs. A field that is missing is read as `undefined`: an `Option` is then
+/// `None`, a `Vec` empty, and anything else unreadable. Unknown fields are not looked at, so that a newer
+/// server may add some.
+#[macro_export]
+macro_rules! from_js {
+    ($($name:ident { $($field:ident),* $(,)? })*) => {$(
+        impl $crate::js::FromJs for $name {
+            #[inline(never)]
+            fn from_js(value: &wasm_bindgen::JsValue) -> Result<Self, $crate::js::Unreadable> {
+                if !value.is_object() {
+                    return Err($crate::js::Unreadable);
+                }
+                Ok(Self { $($field: $crate::js::get(value, stringify!($field))?),* })
+            }
         }
     )*};
 }
 
-impl<'de> Deserializer<'de> for Js {
-    type Error = Unreadable;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
-        match self.integer() {
-            Ok(n) => visitor.visit_i64(n),
-            Err(_) => visitor.visit_f64(self.0.as_f64().ok_or(Unreadable)?),
-        }
+from_js! {
+    Resolved { value, lang, fallback }
+    SiteView { slug, name, default_lang, languages, look, login_url }
+    Look { accent, accent_dark, radius, font, logo_url }
+    TrackView { site, slug, track_type, version, source_lang, languages, title, summary, steps }
+    StepOutline { id, order, kind, title, required, pass_mark, scored }
+    StepBody { step_id, order, kind, title, required, pass_mark, content, video, quiz, url }
+    VideoView { url, duration_seconds, poster, captions }
+    CaptionView { lang, url }
+    QuizView { attempt, max_attempts, cooldown_seconds, retry_at, reveal, questions }
+    QuestionView { id, kind, points, prompt, choices, items, lefts, rights }
+    ChoiceView { id, text, value }
+    QuizResult { score, passed, questions, attempts_left, retry_at }
+    QuestionResult { question_id, score, feedback, choices, right }
+    ChoiceFeedback { choice_id, feedback }
+    RightAnswer { choice_ids, texts, number, tolerance, pairs, order }
+    Enrollment {
+        id, site, track, user_id, guest_id, current_step_order, version, started_at, completed_at,
+        score, time_spent_seconds, steps,
     }
-
-    unsigned! { deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 }
-
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
-        visitor.visit_bool(self.0.as_bool().ok_or(Unreadable)?)
+    TrackRef { slug, track_type, version }
+    EnrollmentStep {
+        step_id, order, state, blocked_by, required, score, attempt_count, time_spent_seconds,
+        last_position, completed_at, last_attempt_at,
     }
+    GuestCreated { guest_id, token, expires_at }
+    MergeReceipt { guest_id, user_id, merged_at, tracks }
+    MergedTrack { track, enrollment_id, outcome, current_step_order, steps_from_guest, completed_by_merge }
+    AdvanceRequest { answers, time_spent_seconds, last_position }
+    Answer { question_id, choice_ids, text, number, pairs, order }
+}
 
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
-        visitor.visit_string(self.string()?)
-    }
+#[inline(never)]
+fn string(value: &JsValue) -> Result<String, Unreadable> {
+    value.as_string().ok_or(Unreadable)
+}
 
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
-        visitor.visit_string(self.string()?)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
-        if self.is_none() {
-            visitor.visit_none()
-        } else {
-            visitor.visit_some(self)
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Unreadable> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
-        let array: Array = self.0.dyn_into().map_err(|_| Unreadable)?;
-        visitor.visit_seq(Items { array, next: 0 })
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, Unreadable> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Unreadable> {
-        if !self.0.is_object() {
-            return Err(Unreadable);
-        }
-        visitor.visit_map(Fields {
-            object: self.0,
-            fields,
-            value: JsValue::UNDEFINED,
-        })
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Unreadable> {
-        visitor.visit_enum(self.string()?.into_deserializer())
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
-        visitor.visit_unit()
-    }
-
-    forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u128 f32 f64 char bytes byte_buf unit unit_struct tuple_struct map identifier
+#[inline(never)]
+fn integer(value: &JsValue) -> Result<u64, Unreadable> {
+    let n = value.as_f64().ok_or(Unreadable)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be whole, exact and not negative"
+    )]
+    if n % 1.0 == 0.0 && (0.0..9e15).contains(&n) {
+        Ok(n as u64)
+    } else {
+        Err(Unreadable)
     }
 }
 
-/// The fields of a struct that an object has; others are not looked at, so a newer server may add some.
-struct Fields {
-    object: JsValue,
-    fields: &'static [&'static str],
-    value: JsValue,
-}
-
-impl Fields {
-    #[inline(never)]
-    fn next(&mut self) -> Option<&'static str> {
-        while let [name, rest @ ..] = self.fields {
-            self.fields = rest;
-            self.value = field(&self.object, name);
-            if !self.value.is_undefined() {
-                return Some(name);
+macro_rules! integers {
+    ($($name:ident)*) => {$(
+        impl FromJs for $name {
+            fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
+                $name::try_from(integer(value)?).map_err(|_| Unreadable)
             }
         }
-        None
+    )*};
+}
+integers! { u8 u16 u32 u64 }
+
+macro_rules! ids {
+    ($($name:ident)*) => {$(
+        impl FromJs for $name {
+            fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
+                uuid(value).map($name)
+            }
+        }
+    )*};
+}
+ids! { StepId QuestionId ChoiceId EnrollmentId GuestId }
+
+#[inline(never)]
+fn uuid(value: &JsValue) -> Result<Uuid, Unreadable> {
+    Uuid::try_parse(&string(value)?).map_err(|_| Unreadable)
+}
+
+macro_rules! enums {
+    ($($name:ident)*) => {$(
+        impl FromJs for $name {
+            fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
+                Self::deserialize(StrDeserializer::new(&string(value)?))
+            }
+        }
+    )*};
+}
+enums! { StepKind StepState TrackType Reveal QuestionKindName MergeOutcome }
+
+macro_rules! parsed {
+    ($($name:ident)*) => {$(
+        impl FromJs for $name {
+            fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
+                Self::parse(&string(value)?).map_err(|_| Unreadable)
+            }
+        }
+    )*};
+}
+parsed! { Lang TrackSlug UserId }
+
+impl FromJs for String {
+    fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
+        string(value)
     }
 }
 
-impl<'de> de::MapAccess<'de> for Fields {
-    type Error = Unreadable;
+impl FromJs for bool {
+    fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
+        value.as_bool().ok_or(Unreadable)
+    }
+}
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Unreadable> {
-        match self.next() {
-            Some(name) => seed
-                .deserialize(StrDeserializer::<Unreadable>::new(name))
-                .map(Some),
-            None => Ok(None),
+impl FromJs for Timestamp {
+    fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
+        let n = js_sys::Date::parse(&string(value)?);
+        #[expect(clippy::cast_possible_truncation, reason = "a date has far fewer digits")]
+        if n.is_nan() { Err(Unreadable) } else { Ok(Self(n as i64)) }
+    }
+}
+
+impl FromJs for Score {
+    fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
+        hundredths(value, 100.0).and_then(|n| Self::from_hundredths(n).map_err(|_| Unreadable))
+    }
+}
+
+impl FromJs for Quantity {
+    fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
+        hundredths(value, 1e6).map(Self)
+    }
+}
+
+/// A number, in parts of one.
+#[inline(never)]
+fn hundredths(value: &JsValue, parts: f64) -> Result<i64, Unreadable> {
+    let n = (value.as_f64().ok_or(Unreadable)? * parts).round();
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be within what is exact")]
+    if n.abs() < 9e15 { Ok(n as i64) } else { Err(Unreadable) }
+}
+
+impl<T: FromJs> FromJs for Option<T> {
+    fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
+        if value.is_null() || value.is_undefined() {
+            Ok(None)
+        } else {
+            T::from_js(value).map(Some)
         }
     }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Unreadable> {
-        seed.deserialize(Js(std::mem::replace(&mut self.value, JsValue::UNDEFINED)))
-    }
 }
 
-/// The items of an array.
-struct Items {
-    array: Array,
-    next: u32,
-}
-
-impl Items {
-    #[inline(never)]
-    fn next(&mut self) -> Option<JsValue> {
-        (self.next < self.array.length()).then(|| {
-            self.next += 1;
-            self.array.get(self.next - 1)
-        })
-    }
-}
-
-impl<'de> de::SeqAccess<'de> for Items {
-    type Error = Unreadable;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Unreadable> {
-        match self.next() {
-            Some(item) => seed.deserialize(Js(item)).map(Some),
-            None => Ok(None),
+impl<T: FromJs> FromJs for Vec<T> {
+    fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
+        let mut items = Self::new();
+        if let Some(array) = value.dyn_ref::<Array>() {
+            for n in 0..array.length() {
+                items.push(T::from_js(&array.get(n))?);
+            }
+        } else if !value.is_undefined() {
+            return Err(Unreadable);
         }
+        Ok(items)
     }
 }
 
-/// A score, as the wire has it.
-pub fn score(score: jalon_shared::Score) -> JsValue {
-    (f64::from(score.hundredths()) / 100.0).into()
+impl<A: FromJs, B: FromJs> FromJs for (A, B) {
+    fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
+        let pair: &Array = value.dyn_ref().ok_or(Unreadable)?;
+        Ok((A::from_js(&pair.get(0))?, B::from_js(&pair.get(1))?))
+    }
 }

@@ -16,6 +16,7 @@ mod merge;
 mod outbox;
 mod session;
 mod shell;
+mod task;
 mod track;
 
 use std::cell::Cell;

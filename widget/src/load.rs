@@ -71,8 +71,16 @@ pub async fn site(api: &Api) -> Result<SiteView, Failure> {
 }
 
 /// The track, kept for the next time.
-pub async fn track(api: &Api, slug: &str) -> Result<TrackView, Failure> {
-    let raw = api.get_site(&["/tracks/", slug].concat()).await?;
+pub async fn track(
+    api: &Api,
+    slug: &str,
+    version: Option<u32>,
+) -> Result<TrackView, Failure> {
+    let mut path = ["/tracks/", slug].concat();
+    if let Some(version) = version {
+        path = [&path, "?version=", &version.to_string()].concat();
+    }
+    let raw = api.get_site(&path).await?;
     let track = api::read(&raw)?;
     device::save(&keys::track(api, slug), &raw).await;
     Ok(track)

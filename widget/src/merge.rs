@@ -3,7 +3,6 @@
 
 use jalon_shared::wire::merge::{MergeOutcome, MergeReceipt, MergedTrack};
 use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::spawn_local;
 use yew::{Html, html, html::Scope};
 
 use crate::{
@@ -11,7 +10,7 @@ use crate::{
     app::{App, Msg},
     device,
     identity::{self, Guest, Offer},
-    js, outbox,
+    js, outbox, task,
 };
 
 /// Where the merge stands.
@@ -70,9 +69,9 @@ impl App {
             return;
         };
         let (turn, api, link) = (self.turn(), self.api.clone(), link.clone());
-        spawn_local(async move {
+        task::spawn(async move {
             // What the guest still has to send goes first, under the guest's name.
-            outbox::drain(api.clone(), Some(member.clone()), |_| {}).await;
+            outbox::drain(api.clone(), Some(member.clone()), Box::new(|_| {})).await;
             let merged = identity::merge(&api, &guest, &member).await;
             link.send_message(Msg::Merged(turn, Box::new(merged)));
         });
@@ -87,7 +86,7 @@ impl App {
                 declined_by: Some(member.subject.clone()),
                 ..guest
             };
-            spawn_local(async move {
+            task::spawn(async move {
                 guest.keep(&api).await;
             });
             self.say(&self.words.t("merge.declined"));
@@ -135,7 +134,7 @@ impl App {
                 self.notice = Some(text);
                 self.emit("error", &[("code", JsValue::from_str(&problem.code))]);
                 let api = self.api.clone();
-                spawn_local(async move { identity::drop_guest(&api).await });
+                task::spawn(async move { identity::drop_guest(&api).await });
             }
             Err(_) => {
                 if let Merge::Asked { busy, failed, .. } = &mut self.merge {

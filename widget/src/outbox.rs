@@ -12,18 +12,17 @@ use jalon_shared::{
         quiz::QuizResult,
     },
 };
-use serde::Deserialize;
 use wasm_bindgen::JsValue;
 
 use crate::{
     api::{self, Api, Failure, Problem},
-    device,
+    device, from_js,
     identity::{self, Member},
     js, keys,
 };
 
 /// Something to send.
-#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Entry {
     /// Its idempotency key.
     pub key: String,
@@ -44,6 +43,8 @@ pub struct Entry {
     /// How often the server answered that there is no such thing (yet).
     pub missed: u8,
 }
+
+from_js! { Entry { key, who, track, step, order, advance, request, at, missed } }
 
 impl Entry {
     /// Whether it waits for the server's grading.
@@ -80,7 +81,7 @@ impl Entry {
             ("order", self.order.into()),
             ("advance", self.advance.into()),
             ("request", request_to_js(&self.request)),
-            ("at", js::text(&self.at)),
+            ("at", js::moment(self.at)),
             ("missed", self.missed.into()),
         ])
     }
@@ -185,7 +186,7 @@ pub async fn hand_over(api: &Api, user: &str) {
 }
 
 /// Sends what waits, one after the other, while no other tab does.
-pub async fn drain(api: Api, member: Option<Member>, tell: impl Fn(Sent) + 'static) {
+pub async fn drain(api: Api, member: Option<Member>, tell: Box<dyn Fn(Sent)>) {
     let name = ["drain ", &api.base, "|", &api.site].concat();
     let _turn = device::lock(&name).await;
     let members = member.as_ref().map(|member| keys::user(&member.subject));

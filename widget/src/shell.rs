@@ -3,7 +3,10 @@
 use jalon_shared::{Resolved, track::StepState};
 use yew::{AttrValue, Html, classes, html, html::Scope};
 
-use crate::app::{App, Msg, Place};
+use crate::{
+    app::{App, Msg, Place},
+    device,
+};
 
 /// A small drawing; decorative, so hidden from who listens.
 pub fn icon(path: &'static str) -> Html {
@@ -175,9 +178,7 @@ impl App {
         let key = ["error.", code].concat();
         let known = words.has(&key);
         let hint = ["error.", code, ".hint"].concat();
-        let origin = web_sys::window()
-            .and_then(|window| window.location().origin().ok())
-            .unwrap_or_default();
+        let origin = device::origin();
         let values = [
             ("site", self.api.site.as_str()),
             ("track", self.slug()),

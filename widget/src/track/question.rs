@@ -5,9 +5,7 @@ use jalon_shared::{
     quiz::source::QuestionKindName,
     wire::quiz::{ChoiceView, QuestionResult, QuestionView},
 };
-use wasm_bindgen::JsCast;
-use web_sys::{Event, HtmlInputElement, HtmlSelectElement, InputEvent};
-use yew::{Html, html, html::Scope};
+use yew::{Event, Html, InputEvent, html, html::Scope};
 
 use super::quiz::{Given, QuizMsg};
 use crate::{
@@ -90,10 +88,7 @@ impl App {
     fn view_text(&self, link: &Scope<Self>, question: &QuestionView, given: &Given, closed: bool) -> Html {
         let id = question.id;
         let numeric = question.kind == QuestionKindName::Numeric;
-        let oninput = link.batch_callback(move |event: InputEvent| {
-            let field: HtmlInputElement = event.target()?.dyn_into().ok()?;
-            Some(Msg::Quiz(QuizMsg::Write(id, field.value())))
-        });
+        let oninput = link.callback(move |event: InputEvent| Msg::Quiz(QuizMsg::Write(id, device::value(&event))));
         html! {
             <input class="field" part="input" type="text" inputmode={if numeric { "decimal" } else { "text" }} autocomplete="off" maxlength="500"
                    aria-label={device::plain(&question.prompt.value)} value={given.text.clone()} disabled={closed} {oninput} />
@@ -137,11 +132,11 @@ impl App {
             let chosen = given.pairs.iter().find(|(l, _)| *l == left.id).map(|(_, right)| *right);
             let (id, left_id) = (question.id, left.id);
             let rights: Vec<ChoiceId> = question.rights.iter().map(|right| right.id).collect();
-            let onchange = link.batch_callback(move |event: Event| {
-                let field: HtmlSelectElement = event.target()?.dyn_into().ok()?;
-                let place = usize::try_from(field.selected_index()).ok()?;
-                let right = place.checked_sub(1).and_then(|place| rights.get(place)).copied();
-                Some(Msg::Quiz(QuizMsg::Pair(id, left_id, right)))
+            let onchange = link.callback(move |event: Event| {
+                // The first option is to choose nothing.
+                let place = usize::try_from(device::index(&event) - 1).ok();
+                let right = place.and_then(|place| rights.get(place)).copied();
+                Msg::Quiz(QuizMsg::Pair(id, left_id, right))
             });
             let name = left.text.as_ref().map(|text| device::plain(&text.value)).unwrap_or_default();
             let options = question.rights.iter().map(|right| {

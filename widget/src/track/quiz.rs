@@ -10,20 +10,18 @@ use jalon_shared::{
         track::StepBody,
     },
 };
-use serde::Deserialize;
 use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::spawn_local;
 use yew::{Html, html, html::Scope};
 
 use crate::{
     app::{App, Loaded, Msg, Place},
-    device,
+    device, from_js,
     i18n::Words,
-    js, keys,
+    js, keys, task,
 };
 
 /// What was given to one question; which field counts depends on the question's kind.
-#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Given {
     /// The question.
     pub question: QuestionId,
@@ -34,6 +32,8 @@ pub struct Given {
     /// What was matched.
     pub pairs: Vec<(ChoiceId, ChoiceId)>,
 }
+
+from_js! { Given { question, text, ids, pairs } }
 
 impl Given {
     fn to_js(&self) -> JsValue {
@@ -230,7 +230,7 @@ impl App {
         self.form.warned = false;
         let key = keys::draft(&self.api, &self.who(), self.slug(), self.form.order);
         let draft = js::array(self.form.given.iter().map(Given::to_js));
-        spawn_local(async move {
+        task::spawn(async move {
             device::save(&key, &draft).await;
         });
     }
@@ -283,7 +283,7 @@ impl App {
             touched: true,
             ..Form::of(order)
         };
-        spawn_local(async move {
+        task::spawn(async move {
             device::forget(&draft).await;
             device::forget(&result).await;
         });

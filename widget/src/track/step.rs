@@ -4,9 +4,7 @@ use jalon_shared::{
     track::StepState,
     wire::track::{StepBody, VideoView},
 };
-use wasm_bindgen::JsCast;
-use web_sys::{Event, HtmlMediaElement};
-use yew::{Html, html, html::Scope};
+use yew::{Event, Html, html, html::Scope};
 
 use super::steps::kind_key;
 use crate::{
@@ -126,26 +124,16 @@ impl App {
         let at_start = link.batch_callback(move |event: Event| {
             // Not at the very beginning, and not at the end: there a second look starts over.
             if resume > 2 && resume + 3 < duration {
-                if let Some(player) = player(&event) {
-                    player.set_current_time(f64::from(resume));
-                }
+                device::seek(&event, resume);
             }
             None
         });
-        let moved = link.batch_callback(|event: Event| {
-            let player = player(&event)?;
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "whole seconds; a position is never negative"
-            )]
-            Some(Msg::Position(player.current_time() as u32))
-        });
+        let moved = link.callback(|event: Event| Msg::Position(device::position(&event)));
         let lang: &str = if self.api.lang.is_empty() { words.lang() } else { &self.api.lang };
         let base = lang.split('-').next().unwrap_or(lang);
         let captions = video.captions.iter().map(|caption| {
             let tag = caption.lang.as_str();
-            let name = device::language(tag, tag);
+            let name = device::intl("language", tag, &tag.into());
             html! {
                 <track kind="captions" key={tag.to_owned()} srclang={tag.to_owned()} label={name} src={caption.url.clone()} default={tag == lang || tag == base} />
             }
@@ -168,8 +156,4 @@ impl App {
             </div>
         }
     }
-}
-
-fn player(event: &Event) -> Option<HtmlMediaElement> {
-    event.target()?.dyn_into().ok()
 }
