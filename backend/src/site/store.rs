@@ -161,10 +161,14 @@ pub async fn find(tx: &mut Tx<'_>, slug: &str) -> Result<Option<SiteId>, DbError
     Ok(id.map(SiteId))
 }
 
-/// The site's revision, held until the transaction ends: nobody else changes the site meanwhile.
-pub async fn lock(tx: &mut Tx<'_>, site: SiteId) -> Result<Option<i64>, DbError> {
-    let sql = tx.pick("SELECT revision FROM site WHERE id = $1", "SELECT revision FROM site WHERE id = $1 FOR UPDATE");
-    Ok(on!(tx, conn => sqlx::query_scalar(sql).bind(site.0).fetch_optional(conn).await)?)
+/// The site's row as it stands, held until the transaction ends: nobody else changes the site meanwhile.
+/// Origins and keys are left out.
+pub async fn lock(tx: &mut Tx<'_>, id: SiteId) -> Result<Option<Site>, DbError> {
+    const SQLITE: &str = "SELECT id, slug, name, default_lang, languages, login_url, look, revision, created_at, updated_at FROM site WHERE id = $1";
+    const POSTGRES: &str = "SELECT id, slug, name, default_lang, languages, login_url, look, revision, created_at, updated_at FROM site WHERE id = $1 FOR UPDATE";
+    let sql = tx.pick(SQLITE, POSTGRES);
+    let row: Option<SiteRow> = on!(tx, conn => sqlx::query_as(sql).bind(id.0).fetch_optional(conn).await)?;
+    row.map(site).transpose()
 }
 
 /// Marks that the site, its origins or its keys have changed.
@@ -173,7 +177,7 @@ pub async fn touch(tx: &mut Tx<'_>, site: SiteId, now: Timestamp) -> Result<(), 
     Ok(())
 }
 
-/// Changes a site; the fields have been checked. `now_is` is the site as it stands.
+/// Changes a site; the fields have been checked. `now_is` is the site as [`lock`] found it.
 pub async fn change(tx: &mut Tx<'_>, now_is: &Site, change: &ChangeSite, now: Timestamp) -> Result<(), DbError> {
     let default = change.default_lang.as_ref().unwrap_or(&now_is.default_lang);
     let languages = change.languages.clone().unwrap_or_else(|| now_is.languages.clone());
