@@ -3,14 +3,15 @@
 //! From `/proc`, so on Linux. A number measured while something else compiles says nothing, so each
 //! measurement carries how much of the machine *others* used meanwhile.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-/// Idle enough to measure.
-const QUIET: f64 = 0.90;
+/// Idle enough to measure, in percent.
+const QUIET: f64 = 90.0;
 /// The kernel's ticks in a second, as `/proc` counts on every Linux.
 const TICKS: u64 = 100;
 /// How long one look at the machine takes.
@@ -45,32 +46,46 @@ impl Ticks {
     }
 }
 
-/// Waits until the machine is quiet, at most so long. Answers whether it is.
-pub async fn wait_until_quiet(patience: Duration) -> Result<bool> {
-    let start = Instant::now();
-    loop {
-        let before = Ticks::now()?;
-        tokio::time::sleep(LOOK).await;
-        let after = Ticks::now()?;
-        let idle = 1.0 - ratio(after.busy - before.busy, after.all - before.all);
-        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let load = load.split(' ').next().unwrap_or("?").to_owned();
-        if idle >= QUIET {
-            println!("quiet: {:.0} % idle, load {load}", idle * 100.0);
-            return Ok(true);
+/// How long a whole run may wait for a quiet machine.
+#[derive(Debug)]
+pub struct Patience(Cell<Duration>);
+
+impl Patience {
+    /// So long in all.
+    pub fn new(all: Duration) -> Self {
+        Self(Cell::new(all))
+    }
+
+    /// Waits until the machine is quiet, or patience is at its end; says which.
+    pub async fn wait_until_quiet(&self) -> Result<()> {
+        let start = Instant::now();
+        let mut said = false;
+        loop {
+            let before = Ticks::now()?;
+            tokio::time::sleep(LOOK).await;
+            let after = Ticks::now()?;
+            let idle = 100.0 * (1.0 - ratio(after.busy - before.busy, after.all - before.all));
+            let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+            let load = load.split(' ').next().unwrap_or("?");
+            let waited = start.elapsed();
+            if idle >= QUIET {
+                println!("  the machine is quiet: {idle:.0} % idle, load {load}");
+                self.0.set(self.0.get().saturating_sub(waited));
+                return Ok(());
+            }
+            if waited >= self.0.get() {
+                println!(
+                    "  THE MACHINE IS NOISY: only {idle:.0} % idle, load {load}, after {:.0} s of waiting; mind the column \"others\"",
+                    waited.as_secs_f64()
+                );
+                self.0.set(Duration::ZERO);
+                return Ok(());
+            }
+            if !said {
+                println!("  waiting for a quiet machine: {idle:.0} % idle, load {load}");
+                said = true;
+            }
         }
-        if start.elapsed() >= patience {
-            println!(
-                "NOISY: only {:.0} % idle, load {load}; going on after {:.0} s of waiting, mind the column \"others\"",
-                idle * 100.0,
-                start.elapsed().as_secs_f64()
-            );
-            return Ok(false);
-        }
-        println!(
-            "waiting for a quiet machine: {:.0} % idle, load {load}",
-            idle * 100.0
-        );
     }
 }
 

@@ -22,6 +22,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use crate::drive::Span;
+use crate::machine::Patience;
 use crate::measure::{Kind, Run};
 use crate::report::Report;
 
@@ -34,12 +35,13 @@ usage: jalon-load [--server PROGRAM] [--quick] [--only sqlite|postgres|reads|sca
   --steps N         steps of the tracks, 1 to 200 (default 12, as people write them)";
 
 /// How the run is to be.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Options {
     server: PathBuf,
     quick: bool,
     only: Option<String>,
     steps: u16,
+    patience: Patience,
 }
 
 impl Options {
@@ -50,13 +52,17 @@ impl Options {
             quick: false,
             only: None,
             steps: 12,
+            patience: Patience::new(Duration::from_secs(60)),
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().context(HELP);
             match argument.as_str() {
                 "--server" => options.server = value()?.into(),
-                "--quick" => options.quick = true,
+                "--quick" => {
+                    options.quick = true;
+                    options.patience = Patience::new(Duration::from_secs(4));
+                }
                 "--only" => options.only = Some(value()?),
                 "--steps" => options.steps = value()?.parse().context("--steps takes a number")?,
                 "--help" | "-h" => return Ok(None),
@@ -82,11 +88,6 @@ impl Options {
             warm: Duration::from_millis(milliseconds / 8),
             counted: Duration::from_millis(milliseconds),
         }
-    }
-
-    /// How long to wait for a quiet machine.
-    fn patience(&self) -> Duration {
-        Duration::from_secs(if self.quick { 4 } else { 60 })
     }
 }
 

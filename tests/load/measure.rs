@@ -13,7 +13,6 @@ use serde_json::json;
 
 use crate::client::{Connection, request};
 use crate::drive::{Outcome, Same, Span, drive};
-use crate::machine::wait_until_quiet;
 use crate::report::{Report, is_doubtful};
 use crate::server::Server;
 use crate::sink::Sink;
@@ -157,8 +156,8 @@ impl<'a> Run<'a> {
             "{title}: durable advances, tracks of {} steps, everything on",
             self.options.steps
         ));
-        wait_until_quiet(self.options.patience()).await?;
-        let mut most = (0.0, 0.0, 0.0);
+        self.options.patience.wait_until_quiet().await?;
+        let (mut tail, mut most) = (0.0, None);
         let mut rate = 2000.0;
         for level in LEVELS {
             let empty = self.empty(&scene, level).await?;
@@ -170,8 +169,8 @@ impl<'a> Run<'a> {
             }
             rate = advances.rate * 3.0;
             match level {
-                32 => most.1 = advances.quantile(0.99),
-                256 => most = (advances.rate, most.1, advances.rate / empty.rate),
+                32 => tail = advances.quantile(0.99),
+                256 => most = Some((empty, advances)),
                 _ => {}
             }
         }
@@ -189,13 +188,15 @@ impl<'a> Run<'a> {
         let alone = self.alone(&row, &scene).await?;
         println!("  {:<34} {:>5} {alone:>10.0}", self.alone_name(), if self.kind == Kind::Sqlite { 1 } else { 32 });
 
-        let (advance, tail, ratio) = most;
+        let (empty, advances) = most.context("256 connections were not driven")?;
         if self.kind == Kind::Sqlite {
+            // Where others used the machine, processor time is what can be compared.
+            let (by_time, by_cpu) = (advances.rate / empty.rate, empty.cost() / advances.cost());
             report.aim(
                 "SQLite: advance / empty handler, 256 connections",
-                format!("{ratio:.2}"),
+                format!("{by_time:.2}, cpu {by_cpu:.2}"),
                 "≥ 0.15",
-                ratio >= 0.15,
+                by_time >= 0.15,
             );
             report.aim(
                 "SQLite: p99 of an advance, 32 connections",
@@ -205,7 +206,7 @@ impl<'a> Run<'a> {
             );
             report.aim("idle server (SQLite)", format!("{idle:.1} MiB"), "≤ 40 MB", idle <= 38.1);
         }
-        let to_alone = advance / alone;
+        let to_alone = advances.rate / alone;
         report.aim(
             &format!("{title}: advance (256) / {}", self.alone_name()),
             format!("{to_alone:.2}"),
@@ -290,7 +291,7 @@ impl<'a> Run<'a> {
         let db = open(&scene.database).await?;
         let template = template(scene)?;
         seed::seed(&db, template.enrollment, 1, LEARNERS, expiry(&scene.prepared)).await?;
-        wait_until_quiet(self.options.patience()).await?;
+        self.options.patience.wait_until_quiet().await?;
         let span = self.options.span().counted;
         let rate = match &self.cluster {
             None => alone::sqlite(&db, row, LEARNERS, span).await?,
@@ -322,7 +323,7 @@ impl<'a> Run<'a> {
         let known = read_track(&token, Some(&tag));
 
         Report::head(&format!("track reads ({size} bytes), as a guest"));
-        wait_until_quiet(self.options.patience()).await?;
+        self.options.patience.wait_until_quiet().await?;
         for level in [32, 256] {
             let empty = self.empty(&scene, level).await?;
             report.line("empty handler", &empty);
@@ -400,7 +401,7 @@ impl<'a> Run<'a> {
             }
             from = total + 1;
             let (mut server, family) = self.serve(&database).await?;
-            wait_until_quiet(self.options.patience()).await?;
+            self.options.patience.wait_until_quiet().await?;
             let span = Span {
                 warm: Duration::ZERO,
                 counted: Duration::from_secs(60),
