@@ -193,7 +193,7 @@ async fn run(tx: &mut Tx<'_>, catalog: &Catalog, commands: Vec<Advance>, now: Ti
     }
     if !group.changed.is_empty() {
         let changed: Vec<&Enrollment> = group.changed.iter().filter_map(|id| group.enrollments.get(id)).collect();
-        store::update_enrollments(tx, changed).await?;
+        store::update_progress(tx, changed).await?;
     }
     store::append_events(tx, &group.events).await?;
     outbox::enqueue(tx, &group.messages, now).await?;

@@ -321,7 +321,7 @@ pub async fn insert_enrollment(tx: &mut Tx<'_>, enrollment: &Enrollment) -> Resu
     Ok(on!(tx, conn => sqlx::query(sql).bind(records).execute(conn).await.map(|done| done.rows_affected()))? == 1)
 }
 
-/// Saves enrollments, one statement for all of them.
+/// Saves enrollments and whose they are, one statement for all of them.
 pub async fn update_enrollments<'a>(tx: &mut Tx<'_>, enrollments: impl IntoIterator<Item = &'a Enrollment>) -> Result<(), DbError> {
     const SQLITE: &str = "UPDATE enrollment SET track_version = r.value ->> 'track_version', user_id = r.value ->> 'user_id', \
         guest_id = unhex(r.value ->> 'guest_id', '-'), current_step_order = r.value ->> 'current_step_order', version = r.value ->> 'version', \
@@ -333,6 +333,22 @@ pub async fn update_enrollments<'a>(tx: &mut Tx<'_>, enrollments: impl IntoItera
         time_spent_seconds = r.time_spent_seconds, merged_from_guest = r.merged_from_guest, progress = r.progress \
         FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, track_version int, user_id text, guest_id uuid, current_step_order int, version bigint, \
         started_at bigint, completed_at bigint, score int, time_spent_seconds bigint, merged_from_guest boolean, progress text) WHERE enrollment.id = r.id";
+    let sql = tx.pick(SQLITE, POSTGRES);
+    let records = records(enrollments)?;
+    on!(tx, conn => sqlx::query(sql).bind(records).execute(conn).await.map(drop))?;
+    Ok(())
+}
+
+/// Saves how far enrollments came, one statement for all of them; whose they are stays. `SQLite` writes an
+/// index anew for every column of it that a statement names, changed or not: naming the owner made this
+/// hottest of all statements 2.4 times as dear.
+pub async fn update_progress<'a>(tx: &mut Tx<'_>, enrollments: impl IntoIterator<Item = &'a Enrollment>) -> Result<(), DbError> {
+    const SQLITE: &str = "UPDATE enrollment SET current_step_order = r.value ->> 'current_step_order', version = r.value ->> 'version', \
+        completed_at = r.value ->> 'completed_at', score = r.value ->> 'score', time_spent_seconds = r.value ->> 'time_spent_seconds', \
+        progress = r.value ->> 'progress' FROM json_each($1) AS r WHERE enrollment.id = unhex(r.value ->> 'id', '-')";
+    const POSTGRES: &str = "UPDATE enrollment SET current_step_order = r.current_step_order, version = r.version, completed_at = r.completed_at, \
+        score = r.score, time_spent_seconds = r.time_spent_seconds, progress = r.progress FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, \
+        current_step_order int, version bigint, completed_at bigint, score int, time_spent_seconds bigint, progress text) WHERE enrollment.id = r.id";
     let sql = tx.pick(SQLITE, POSTGRES);
     let records = records(enrollments)?;
     on!(tx, conn => sqlx::query(sql).bind(records).execute(conn).await.map(drop))?;
