@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, header},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use jalon_shared::FieldError;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
@@ -21,6 +22,8 @@ use crate::app::AppState;
 
 /// The most a body may hold, in bytes.
 pub const MAX_BODY: usize = 256 * 1024;
+/// How much of a body that is too large is read and forgotten, so that its sender hears why.
+const MAX_DRAINED: usize = 4 * 1024 * 1024;
 
 /// A JSON body. A blank one reads as `{}`, so that a body with optional fields only may be left out.
 ///
@@ -68,16 +71,28 @@ impl<T: DeserializeOwned> FromRequest<AppState> for IdemJson<T> {
 
 async fn read_body(headers: &HeaderMap, body: Body, timeout: Duration) -> Result<Bytes, ApiError> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > MAX_BODY) {
-        return Err(ApiError::new(&code::BODY_TOO_LARGE));
-    }
+    let mut body = Limited::new(body, MAX_DRAINED);
     // Only bytes are awaited here: no transaction stands inside this timeout.
-    match tokio::time::timeout(timeout, Limited::new(body, MAX_BODY).collect()).await {
-        Err(_) => Err(ApiError::new(&code::REQUEST_TIMEOUT)),
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::new(&code::BODY_TOO_LARGE)),
-        Ok(Err(_)) => Err(ApiError::new(&code::INVALID_REQUEST).detail("The body ended before it was complete.")),
-    }
+    let read = tokio::time::timeout(timeout, async {
+        if declared.is_some_and(|length| length > MAX_BODY) {
+            drain(&mut body).await;
+            return Err(ApiError::new(&code::BODY_TOO_LARGE));
+        }
+        match Limited::new(&mut body, MAX_BODY).collect().await {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => {
+                drain(&mut body).await;
+                Err(ApiError::new(&code::BODY_TOO_LARGE))
+            }
+            Err(_) => Err(ApiError::new(&code::INVALID_REQUEST).detail("The body ended before it was complete.")),
+        }
+    });
+    read.await.unwrap_or_else(|_| Err(ApiError::new(&code::REQUEST_TIMEOUT)))
+}
+
+/// Reads on and forgets: who is still sending when the connection closes hears a reset and no answer.
+async fn drain(body: &mut Limited<Body>) {
+    while let Some(Ok(_)) = body.frame().await {}
 }
 
 fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, ApiError> {
@@ -93,8 +108,35 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Ap
         serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(|error| not_json(&error))?;
         return Err(ApiError::invalid_value("", "An object is needed."));
     }
+    if holds_nul(bytes) {
+        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| not_json(&error))?;
+        if let Some(pointer) = nul_in(&value) {
+            let fault = FieldError::new(pointer, "invalid_value", "A text can't hold the character U+0000.");
+            return Err(ApiError::validation_failed(vec![fault]));
+        }
+    }
     // The fast way first; only what fails is read again to find out where.
     serde_json::from_slice(bytes).or_else(|_| explain(bytes))
+}
+
+/// Whether there may be a NUL in a text. No JSON text holds one but escaped; an escaped backslash before
+/// `u0000` is taken for one here, and found out by [`nul_in`].
+fn holds_nul(bytes: &[u8]) -> bool {
+    bytes.windows(6).any(|part| part == b"\\u0000")
+}
+
+/// Where a NUL is, as a pointer. No database column takes one: PostgreSQL has no such text.
+fn nul_in(value: &serde_json::Value) -> Option<String> {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(items) => items.iter().enumerate().find_map(|(place, item)| Some(format!("/{place}{}", nul_in(item)?))),
+        Value::Object(fields) => fields.iter().find_map(|(name, field)| {
+            // A pointer with a NUL in it would help nobody.
+            if name.contains('\0') { Some(String::new()) } else { Some(format!("/{}{}", escape(name), nul_in(field)?)) }
+        }),
+        _ => None,
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

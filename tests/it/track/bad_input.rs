@@ -83,6 +83,31 @@ for_both! {
         assert_eq!(learner.look().await["version"], learner.enrollment["version"]);
     }
 
+    /// PostgreSQL has no text with a NUL: nobody gets so far as to find out.
+    async fn a_nul_is_refused_by_pointer(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        let nul = "a\0b";
+        let secret = format!("{nul}{}", "x".repeat(40));
+        for (path, body, pointer) in [
+            ("/api/v1/admin/sites/fpsf/signing-keys", json!({ "algorithm": "HS256", "secret": secret }), "/secret"),
+            ("/api/v1/admin/sites/fpsf/signing-keys", json!({ "algorithm": "HS256", "secret": "x".repeat(40), "kid": nul }), "/kid"),
+            ("/api/v1/admin/sites/fpsf/signing-keys", json!({ "algorithm": "JWKS", "jwks_url": format!("https://example.org/{nul}") }), "/jwks_url"),
+            ("/api/v1/admin/sites/fpsf/webhooks", json!({ "url": format!("https://example.org/{nul}") }), "/url"),
+        ] {
+            let problem = stage.server.post(path).bearer(&stage.key).json(&body).send().await.problem(422, "validation_failed");
+            assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+        }
+        let change = json!({ "login_url": format!("https://example.org/{nul}") });
+        stage.server.patch("/api/v1/admin/sites/fpsf").bearer(&stage.key).json(&change).send().await.problem(422, "validation_failed");
+        let mut track = small_track();
+        track["steps"][0]["title"]["fr"] = nul.into();
+        let put = stage.server.put("/api/v1/admin/sites/fpsf/tracks/first").bearer(&stage.key).json(&track).send().await;
+        assert_eq!(put.problem(422, "validation_failed")["errors"][0]["pointer"], "/steps/0/title/fr");
+        // Only what looks like one is let through.
+        track["steps"][0]["title"]["fr"] = "\\u0000".into();
+        stage.publish("first", &track).await;
+    }
+
     /// Another learner's and another site's things do not exist.
     async fn what_is_not_yours_is_not_there(db: TestDb) {
         let stage = Stage::set(&db).await;
