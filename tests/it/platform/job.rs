@@ -100,7 +100,8 @@ for_both! {
         tick(&db, "one", NOW, &stop).await.unwrap();
         assert_eq!(count(&db, "SELECT count(*) FROM guest").await, 2, "neither has run out yet");
         tick(&db, "one", NOW.plus_seconds(2 * DAY), &stop).await.unwrap();
-        assert_eq!(count(&db, "SELECT count(*) FROM guest").await, 0);
+        assert_eq!(count(&db, "SELECT count(*) FROM guest").await, 1, "by the merged one's row an erasure finds what it left");
+        assert_eq!(count(&db, "SELECT count(*) FROM guest WHERE merged_into = 'u'").await, 1);
         assert_eq!(count(&db, "SELECT count(*) FROM enrollment").await, 0);
         assert_eq!(count(&db, "SELECT count(*) FROM event").await, 1, "the member's history stays");
     }
