@@ -64,7 +64,9 @@ fn api() -> OpenApiRouter<AppState> {
 
 /// The OpenAPI document, generated from the code.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    api().into_openapi()
+    let mut document = api().into_openapi();
+    super::openapi::name_problems(&mut document);
+    document
 }
 
 /// The server's router.

@@ -5,7 +5,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::body::Bytes;
@@ -38,6 +41,8 @@ pub struct Version {
     pub outline: Outline,
     /// How many of its texts each language has, and of how many (L4).
     pub completeness: BTreeMap<Lang, (u32, u32)>,
+    /// Whether it is known to have been published; what was published once stays so.
+    published: AtomicBool,
     rendered: RwLock<HashMap<String, Rendered>>,
 }
 
@@ -159,7 +164,19 @@ impl Catalog {
         self.db.read(move |tx| Box::pin(async move { this.version_in(tx, site, track, slug, number).await })).await
     }
 
-    /// The same, inside a transaction that is open already.
+    /// A version that was published at some time; `None` for drafts, which are nobody's to see (E1).
+    pub async fn once_published(&self, site: SiteId, track: TrackId, slug: TrackSlug, number: u32) -> Result<Option<Arc<Version>>, DbError> {
+        let Some(version) = self.version(site, track, slug, number).await? else { return Ok(None) };
+        if !version.published.load(Ordering::Relaxed) {
+            if !self.db.read(move |tx| Box::pin(async move { store::was_published(tx, site, track, number).await })).await? {
+                return Ok(None);
+            }
+            version.published.store(true, Ordering::Relaxed);
+        }
+        Ok(Some(version))
+    }
+
+    /// A version, inside a transaction that is open already.
     pub async fn version_in(&self, tx: &mut Tx<'_>, site: SiteId, track: TrackId, slug: TrackSlug, number: u32) -> Result<Option<Arc<Version>>, DbError> {
         if let Some(known) = self.known_version(track, number) {
             return Ok(Some(known));
@@ -173,6 +190,7 @@ impl Catalog {
             outline: compiled.outline(),
             track: compiled,
             completeness: localized::completeness(definition.source.all_texts()),
+            published: AtomicBool::new(false),
             rendered: RwLock::default(),
         });
         self.versions.write().unwrap_or_else(PoisonError::into_inner).insert((track, number), Arc::clone(&version));

@@ -72,8 +72,11 @@ pub struct Enrolled {
 
 /// Begins a track, or answers the enrollment there is (at most one per track and learner).
 pub async fn enroll(db: &Db, catalog: &Catalog, wish: Enroll, now: Timestamp) -> Result<Enrolled, ApiError> {
-    let catalog = catalog.clone();
-    db.write(move |tx| Box::pin(async move { enroll_in(tx, &catalog, wish, now).await })).await
+    super::again_after_conflict(|| {
+        let (catalog, wish) = (catalog.clone(), wish.clone());
+        db.write(move |tx| Box::pin(async move { enroll_in(tx, &catalog, wish, now).await }))
+    })
+    .await
 }
 
 async fn enroll_in(tx: &mut Tx<'_>, catalog: &Catalog, wish: Enroll, now: Timestamp) -> Result<Enrolled, ApiError> {

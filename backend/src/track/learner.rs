@@ -8,9 +8,10 @@ use jalon_shared::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{catalog::Catalog, completed, enroll, store};
+use super::{catalog::Catalog, completed, enroll, problem, store};
 use crate::{
     db::{Db, DbError},
+    guest::{self, store::GuestState},
     http::{error::ApiError, idempotency},
 };
 
@@ -120,11 +121,22 @@ pub fn event_json(event: &store::EventRow) -> Result<Value, DbError> {
     }))
 }
 
-/// Erases everything about the learner: nothing of theirs is left in any table.
+/// Erases everything about the learner: nothing of theirs is left in any table. What a guest did who
+/// became a member is the member's to erase: the guest's token no longer writes (M5).
 pub async fn erase(db: &Db, site: SiteId, learner: Learner) -> Result<(), ApiError> {
     db.write(move |tx| {
         Box::pin(async move {
-            let tracks: Vec<_> = all(tx, site, &learner).await?.into_iter().map(|enrollment| enrollment.track_id).collect();
+            if let Learner::Guest(guest) = &learner {
+                match guest::state::state_for_update(tx, site, *guest).await? {
+                    Some(GuestState::Merged(_)) => return Err(problem::guest_merged()),
+                    Some(GuestState::Revoked) => return Err(ApiError::token_revoked()),
+                    // Gone already: erasing again is no error.
+                    Some(GuestState::Live) | None => {}
+                }
+            }
+            // Held until the end: what is done at this moment comes before, and goes too.
+            let ids: Vec<_> = all(tx, site, &learner).await?.into_iter().map(|enrollment| enrollment.id).collect();
+            let tracks: Vec<_> = store::enrollments_for_update(tx, &ids).await?.into_iter().map(|enrollment| enrollment.track_id).collect();
             let mut whole = vec![learner.clone()];
             if let Learner::User(user) = &learner {
                 whole.extend(store::guests_of_user(tx, site, user).await?.into_iter().map(Learner::Guest));

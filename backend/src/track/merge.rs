@@ -11,13 +11,16 @@ use uuid::Uuid;
 
 use super::{
     catalog::{Catalog, Version},
-    completed, problem,
+    again_after_conflict, completed, problem,
     store::{self, EventRecord},
 };
 use crate::{
     db::{Db, DbError, Tx},
     guest::{self, store::GuestState},
-    http::error::ApiError,
+    http::{
+        error::ApiError,
+        idempotency::{self, Lookup},
+    },
     webhook::outbox,
 };
 
@@ -32,14 +35,46 @@ pub struct Merge {
     pub user: UserId,
     /// The guest whose token was shown.
     pub guest: GuestId,
-    /// The idempotency key of the request, for the audit trail: the merge itself is idempotent (M3).
-    pub cause: Option<Uuid>,
+    /// The idempotency key of the request. The merge itself is idempotent (M3); the key also says that
+    /// it was not meant for another guest.
+    pub key: Option<idempotency::Query>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug)]
+pub struct Merged {
+    /// The receipt, as JSON.
+    pub receipt: String,
+    /// Whether its key was answered before.
+    pub replay: bool,
 }
 
 /// Merges; answers the receipt, the same again for the same guest and member (M3, M7).
-pub async fn merge(db: &Db, catalog: &Catalog, wish: Merge, now: Timestamp) -> Result<MergeReceipt, ApiError> {
-    let catalog = catalog.clone();
-    db.write(move |tx| Box::pin(async move { merge_in(tx, &catalog, wish, now).await })).await
+pub async fn merge(db: &Db, catalog: &Catalog, wish: Merge, now: Timestamp) -> Result<Merged, ApiError> {
+    // Another guest of the same member, merged at the same moment elsewhere, may have taken the place
+    // that this one found free.
+    again_after_conflict(|| {
+        let (catalog, wish) = (catalog.clone(), wish.clone());
+        db.write(move |tx| Box::pin(async move { keyed(tx, &catalog, wish, now).await }))
+    })
+    .await
+}
+
+async fn keyed(tx: &mut Tx<'_>, catalog: &Catalog, wish: Merge, now: Timestamp) -> Result<Merged, ApiError> {
+    let key = wish.key.clone();
+    if let Some(query) = &key {
+        match idempotency::lookup(tx, query).await? {
+            Lookup::Replay(before) => return Ok(Merged { receipt: before.response, replay: true }),
+            Lookup::Reused => return Err(ApiError::idempotency_key_reused()),
+            Lookup::Fresh => {}
+        }
+    }
+    let receipt = merge_in(tx, catalog, wish, now).await?;
+    let receipt = serde_json::to_string(&receipt).map_err(DbError::from)?;
+    if let Some(query) = key {
+        idempotency::remember(tx, &idempotency::Answer { query, status: 200, response: receipt.clone() }, now).await?;
+    }
+    Ok(Merged { receipt, replay: false })
 }
 
 async fn merge_in(tx: &mut Tx<'_>, catalog: &Catalog, wish: Merge, now: Timestamp) -> Result<MergeReceipt, ApiError> {
@@ -51,9 +86,10 @@ async fn merge_in(tx: &mut Tx<'_>, catalog: &Catalog, wish: Merge, now: Timestam
             return Ok(serde_json::from_str(&receipt).map_err(DbError::from)?);
         }
         Some(GuestState::Merged(_)) => return Err(problem::guest_already_merged()),
-        Some(GuestState::Revoked) | None => return Err(ApiError::token_revoked()),
+        // Not 401: the member's own token is good.
+        Some(GuestState::Revoked) | None => return Err(ApiError::invalid_value("/guest_token", "The guest token was revoked.")),
     }
-    let mut work = Work { now, site_slug: &wish.site_slug, cause: wish.cause, changed: Vec::new(), events: Vec::new(), messages: Vec::new() };
+    let mut work = Work { now, site_slug: &wish.site_slug, cause: wish.key.as_ref().map(|query| query.key), changed: Vec::new(), events: Vec::new(), messages: Vec::new() };
     let learners = [Learner::User(wish.user.clone()), Learner::Guest(wish.guest)];
     let mut own: HashMap<_, _> = HashMap::new();
     let mut theirs = Vec::new();

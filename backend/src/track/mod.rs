@@ -23,6 +23,7 @@ use jalon_shared::track::{Enrollment, TrackSlug};
 use crate::{
     clock::Clock,
     db::{Db, DbError, Tx},
+    http::{code, error::ApiError},
 };
 use catalog::{Catalog, Version};
 
@@ -41,6 +42,18 @@ impl Tracks {
         let catalog = Catalog::new(db);
         Self { advancer: advance::Advancer::new(db, &catalog, clock), catalog }
     }
+}
+
+/// Tries a write again when another backend was first with a row that this one meant to add: what it
+/// finds then is what there is. On SQLite, with its one writer, it never comes to that.
+async fn again_after_conflict<T, F: Future<Output = Result<T, ApiError>>>(mut write: impl FnMut() -> F) -> Result<T, ApiError> {
+    for _ in 0..2 {
+        match write().await {
+            Err(error) if error.problem().code == code::CONFLICT.code => {}
+            done => return done,
+        }
+    }
+    write().await
 }
 
 /// The version an enrollment is in.

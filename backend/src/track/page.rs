@@ -115,7 +115,11 @@ pub async fn show_track_page(State(app): State<AppState>, Path((site, slug)): Pa
     let number = row.published_version.unwrap_or(row.latest_version);
     match app.tracks.catalog.version(site.id, row.id, row.slug.clone(), number).await {
         Ok(Some(version)) => {
-            let rendered = version.rendered("page", &wanted, || page(&version, &site, &wanted).into_bytes());
+            // The page's own words and the widget's language follow the first language asked for, whether
+            // the track has texts in it or not; the header names the site.
+            let asked = wanted.first().map_or("", Lang::as_str);
+            let what = format!("page {} {asked} ", site.name);
+            let rendered = version.rendered(&what, &wanted, || page(&version, &site, &wanted).into_bytes());
             (headers(), rendered.body).into_response()
         }
         Ok(None) => sorry(StatusCode::NOT_FOUND, &wanted, |words| words.not_found),

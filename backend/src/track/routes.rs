@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jalon_shared::{
-    EnrollmentId, Lang, Problem, Timestamp,
+    EnrollmentId, Lang, Learner, Problem, Timestamp,
     track::{Progress, TrackSlug, TrackState, TrackType},
     wire::{
         enrollment::{AdvanceRequest, AdvanceResponse, EnrollRequest, Enrollment as EnrollmentView, EnrollmentStatus, ReportRequest},
@@ -33,8 +33,8 @@ use crate::{
         auth::{Caller, LearnerAuth, MemberAuth},
         error::{ApiError, ApiResult},
         etag::{ETag, IfNoneMatch},
-        idempotency::{self, Fingerprint, IdemKey},
-        json::{ApiJson, IdemJson},
+        idempotency::{self, Fingerprint},
+        json::IdemJson,
         lang::Langs,
         page::Page,
         query::{ApiPath, ApiQuery},
@@ -76,14 +76,16 @@ async fn visible(app: &AppState, caller: &Caller, slug: &str) -> ApiResult<Arc<V
 
 /// A ready body with its tag; 304 for who has it.
 fn ready(rendered: &Rendered, if_none_match: &IfNoneMatch) -> Response {
-    if let Some(not_modified) = if_none_match.not_modified(&rendered.etag) {
-        return not_modified;
-    }
-    let mut response = Response::new(Body::from(rendered.body.clone()));
+    let mut response = if_none_match.not_modified(&rendered.etag).unwrap_or_else(|| {
+        let mut response = Response::new(Body::from(rendered.body.clone()));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    });
+    // A 304 says the same (RFC 9110, 15.4.5): else browsers would forget what they just confirmed.
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ETAG, rendered.etag.value());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-language, authorization"));
     response
 }
 
@@ -104,24 +106,38 @@ pub struct TracksQuery {
 
 /// The published tracks that the caller may see.
 #[utoipa::path(get, path = "/api/v1/sites/{site}/tracks", tag = "learner",
-    params(("site" = String, Path), ("track_type" = Option<TrackType>, Query), ("lang" = Option<String>, Query)),
-    responses((status = 200, body = List<TrackSummary>), (status = 404, body = Problem)), security((), ("bearer" = [])))]
-pub async fn list_tracks(State(app): State<AppState>, caller: Caller, langs: Langs, ApiQuery(query): ApiQuery<TracksQuery>) -> ApiResult<Json<List<TrackSummary>>> {
+    params(("site" = String, Path), ("track_type" = Option<TrackType>, Query), ("lang" = Option<String>, Query),
+        ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = List<TrackSummary>), (status = 404, body = Problem)), security((), ("guest" = []), ("member" = [])))]
+pub async fn list_tracks(
+    State(app): State<AppState>,
+    caller: Caller,
+    langs: Langs,
+    page: Page,
+    ApiQuery(query): ApiQuery<TracksQuery>,
+) -> ApiResult<Json<List<TrackSummary>>> {
     let site = &caller.site;
+    let (after, enough) = (page.after::<TrackSlug>()?, usize::try_from(page.limit).unwrap_or(100));
     let member = caller.learner.as_ref().is_some_and(|learner| learner.learner.user_id().is_some());
     let wanted = wanted(langs, caller.learner.as_ref().and_then(|learner| learner.lang.as_ref()), site);
     let mut items = Vec::new();
     for row in app.tracks.catalog.published(site.id, site.revision).await? {
         let shown = row.cms_block_enabled || (member && !caller.embedded);
-        if !shown || query.track_type.is_some_and(|wanted| wanted != row.track_type) {
+        if !shown || after.as_ref().is_some_and(|after| row.slug <= *after) {
             continue;
         }
         let Some(number) = row.published_version else { continue };
-        if let Some(version) = app.tracks.catalog.version(site.id, row.id, row.slug.clone(), number).await? {
+        let Some(version) = app.tracks.catalog.version(site.id, row.id, row.slug.clone(), number).await? else { continue };
+        // Of the published version: what a draft says is nobody's to know yet.
+        if query.track_type.is_none_or(|wanted| wanted == version.track.track_type) {
             items.push(view::summary(&version.track, &version.slug, version.number, &wanted));
         }
+        if items.len() > enough {
+            break;
+        }
     }
-    Ok(Json(List { items, next_cursor: None }))
+    let (items, next_cursor) = page.cut(items, |summary| summary.slug.clone());
+    Ok(Json(List { items, next_cursor }))
 }
 
 /// Which version.
@@ -135,7 +151,7 @@ pub struct VersionQuery {
 #[utoipa::path(get, path = "/api/v1/sites/{site}/tracks/{track}", tag = "learner",
     params(("site" = String, Path), ("track" = String, Path), ("version" = Option<u32>, Query), ("lang" = Option<String>, Query)),
     responses((status = 200, body = TrackView), (status = 304), (status = 403, body = Problem), (status = 404, body = Problem)),
-    security((), ("bearer" = [])))]
+    security((), ("guest" = []), ("member" = [])))]
 pub async fn get_track(
     State(app): State<AppState>,
     caller: Caller,
@@ -149,7 +165,7 @@ pub async fn get_track(
     let site = &caller.site;
     if let Some(number) = query.version.filter(|number| *number != version.number) {
         // Only what was published before; drafts are nobody's to see here.
-        let older = if number < version.number { app.tracks.catalog.version(site.id, version.track_id, version.slug.clone(), number).await? } else { None };
+        let older = app.tracks.catalog.once_published(site.id, version.track_id, version.slug.clone(), number).await?;
         version = older.ok_or_else(ApiError::not_found)?;
     }
     let wanted = wanted(langs, caller.learner.as_ref().and_then(|learner| learner.lang.as_ref()), site);
@@ -164,7 +180,7 @@ pub async fn get_track(
 #[utoipa::path(get, path = "/api/v1/sites/{site}/tracks/{track}/steps/{order}", tag = "learner",
     params(("site" = String, Path), ("track" = String, Path), ("order" = u16, Path), ("lang" = Option<String>, Query)),
     responses((status = 200, body = StepBody), (status = 304), (status = 409, body = Problem, description = "`step_out_of_order`")),
-    security((), ("bearer" = [])))]
+    security((), ("guest" = []), ("member" = [])))]
 pub async fn preview_step(
     State(app): State<AppState>,
     caller: Caller,
@@ -183,6 +199,16 @@ pub async fn preview_step(
     Ok(ready(&rendered, &if_none_match))
 }
 
+/// E1: a page of the site gets what is in a track only while it may be embedded, enrolled or not. What
+/// was done there is still taken, so that nobody's work is lost when the switch goes off.
+async fn may_be_embedded(app: &AppState, auth: &LearnerAuth, version: &Version) -> ApiResult<()> {
+    if !auth.embedded {
+        return Ok(());
+    }
+    let row = app.tracks.catalog.track(auth.site.id, auth.site.revision, &version.slug).await?;
+    if row.is_some_and(|row| row.cms_block_enabled) { Ok(()) } else { Err(ApiError::cms_block_disabled()) }
+}
+
 /// G6: the body of a locked step is not served.
 fn open_step(version: &Version, progress: &Progress, order: u16, wanted: &[Lang]) -> ApiResult<()> {
     let step = version.outline.at(order).ok_or_else(ApiError::not_found)?;
@@ -195,7 +221,7 @@ fn open_step(version: &Version, progress: &Progress, order: u16, wanted: &[Lang]
 #[utoipa::path(post, path = "/api/v1/sites/{site}/tracks/{track}/enrollments", tag = "learner",
     params(("site" = String, Path), ("track" = String, Path), ("Idempotency-Key" = Option<Uuid>, Header)), request_body = EnrollRequest,
     responses((status = 201, body = EnrollmentView), (status = 200, body = EnrollmentView), (status = 403, body = Problem), (status = 409, body = Problem)),
-    security(("bearer" = [])))]
+    security(("guest" = []), ("member" = [])))]
 pub async fn enroll_in_track(
     State(app): State<AppState>,
     auth: LearnerAuth,
@@ -234,7 +260,7 @@ pub struct StatusQuery {
 /// The caller's enrollments, oldest first.
 #[utoipa::path(get, path = "/api/v1/sites/{site}/me/enrollments", tag = "learner",
     params(("site" = String, Path), ("status" = Option<EnrollmentStatus>, Query), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = List<EnrollmentView>)), security(("bearer" = [])))]
+    responses((status = 200, body = List<EnrollmentView>)), security(("guest" = []), ("member" = [])))]
 pub async fn list_my_enrollments(
     State(app): State<AppState>,
     auth: LearnerAuth,
@@ -250,7 +276,7 @@ pub async fn list_my_enrollments(
 
 /// One enrollment of the caller.
 #[utoipa::path(get, path = "/api/v1/enrollments/{id}", tag = "learner", params(("id" = Uuid, Path)),
-    responses((status = 200, body = EnrollmentView), (status = 404, body = Problem)), security(("bearer" = [])))]
+    responses((status = 200, body = EnrollmentView), (status = 404, body = Problem)), security(("guest" = []), ("member" = [])))]
 pub async fn get_enrollment(State(app): State<AppState>, auth: LearnerAuth, ApiPath(id): ApiPath<EnrollmentId>) -> ApiResult<Response> {
     let (enrollment, version) = enroll::of_caller(&app.db, &app.tracks.catalog, auth.site.id, auth.learner, id).await?;
     let tag = ETag(format!("v{}", enrollment.version));
@@ -261,7 +287,7 @@ pub async fn get_enrollment(State(app): State<AppState>, auth: LearnerAuth, ApiP
 #[utoipa::path(get, path = "/api/v1/enrollments/{id}/steps/{order}", tag = "learner",
     params(("id" = Uuid, Path), ("order" = u16, Path), ("lang" = Option<String>, Query)),
     responses((status = 200, body = StepBody), (status = 404, body = Problem), (status = 409, body = Problem, description = "`step_out_of_order`")),
-    security(("bearer" = [])))]
+    security(("guest" = []), ("member" = [])))]
 pub async fn get_step(
     State(app): State<AppState>,
     auth: LearnerAuth,
@@ -270,7 +296,8 @@ pub async fn get_step(
     if_none_match: IfNoneMatch,
 ) -> ApiResult<Response> {
     let wanted = wanted(langs, auth.lang.as_ref(), &auth.site);
-    let (enrollment, version) = enroll::of_caller(&app.db, &app.tracks.catalog, auth.site.id, auth.learner, id).await?;
+    let (enrollment, version) = enroll::of_caller(&app.db, &app.tracks.catalog, auth.site.id, auth.learner.clone(), id).await?;
+    may_be_embedded(&app, &auth, &version).await?;
     open_step(&version, &enrollment.progress, order, &wanted)?;
     let step = version.track.step(order).ok_or_else(ApiError::not_found)?;
     if step.quiz().is_none() {
@@ -317,7 +344,7 @@ async fn run(
     request_body = AdvanceRequest,
     responses((status = 200, body = AdvanceResponse), (status = 404, body = Problem), (status = 422, body = Problem),
         (status = 409, body = Problem, description = "`step_out_of_order` with `blocking_step`, `attempts_exhausted`, `cooldown` with `retry_at`, `guest_merged`")),
-    security(("bearer" = [])))]
+    security(("guest" = []), ("member" = [])))]
 pub async fn advance_step(
     State(app): State<AppState>,
     auth: LearnerAuth,
@@ -333,7 +360,7 @@ pub async fn advance_step(
 #[utoipa::path(patch, path = "/api/v1/enrollments/{id}/steps/{order}", tag = "learner",
     params(("id" = Uuid, Path), ("order" = u16, Path), ("Idempotency-Key" = Option<Uuid>, Header)), request_body = ReportRequest,
     responses((status = 200, body = EnrollmentView), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)),
-    security(("bearer" = [])))]
+    security(("guest" = []), ("member" = [])))]
 pub async fn report_step(
     State(app): State<AppState>,
     auth: LearnerAuth,
@@ -349,14 +376,13 @@ pub async fn report_step(
 #[utoipa::path(post, path = "/api/v1/sites/{site}/me/merge", tag = "learner",
     params(("site" = String, Path), ("Idempotency-Key" = Option<Uuid>, Header)), request_body = MergeRequest,
     responses((status = 200, body = MergeReceipt), (status = 409, body = Problem, description = "`guest_already_merged`"), (status = 422, body = Problem)),
-    security(("bearer" = [])))]
+    security(("member" = [])))]
 pub async fn merge_guest(
     State(app): State<AppState>,
     auth: MemberAuth,
-    key: IdemKey,
-    ApiJson(request): ApiJson<MergeRequest>,
-) -> ApiResult<Json<MergeReceipt>> {
-    let MergeRequest { guest_token } = request;
+    request: IdemJson<MergeRequest>,
+) -> ApiResult<Response> {
+    let IdemJson { body: MergeRequest { guest_token }, key, fingerprint } = request;
     let now = app.clock.now();
     let bad = |detail: &str| ApiError::invalid_value("/guest_token", detail);
     let claims = app.gate.guests.read(&guest_token, now).map_err(|error| match error {
@@ -366,13 +392,25 @@ pub async fn merge_guest(
     if claims.site != auth.site.id {
         return Err(bad("The guest token is for another site."));
     }
-    let wish = merge::Merge { site: auth.site.id, site_slug: auth.site.slug.as_str().into(), user: auth.member.user, guest: claims.guest, cause: key.0 };
-    Ok(Json(merge::merge(&app.db, &app.tracks.catalog, wish, now).await?))
+    let caller = idempotency::caller_of(&Learner::User(auth.member.user.clone()));
+    let wish = merge::Merge {
+        site: auth.site.id,
+        site_slug: auth.site.slug.as_str().into(),
+        user: auth.member.user,
+        guest: claims.guest,
+        key: key.0.map(|key| idempotency::Query { site: auth.site.id, caller, key, fingerprint }),
+    };
+    let merged = merge::merge(&app.db, &app.tracks.catalog, wish, now).await?;
+    let mut response = json_text(StatusCode::OK, merged.receipt);
+    if merged.replay {
+        idempotency::mark_replay(&mut response);
+    }
+    Ok(response)
 }
 
 /// Everything that is known about the caller.
 #[utoipa::path(get, path = "/api/v1/sites/{site}/me/export", tag = "learner", params(("site" = String, Path)),
-    responses((status = 200, body = serde_json::Value, description = "Enrollments, and every event they add up from")), security(("bearer" = [])))]
+    responses((status = 200, body = serde_json::Value, description = "Enrollments, and every event they add up from")), security(("guest" = []), ("member" = [])))]
 pub async fn export_me(State(app): State<AppState>, auth: LearnerAuth) -> ApiResult<Response> {
     let everything = learner::export(&app.db, &app.tracks.catalog, auth.site.id, auth.site.slug.clone(), auth.learner).await?;
     let mut headers = HeaderMap::new();
@@ -383,7 +421,7 @@ pub async fn export_me(State(app): State<AppState>, auth: LearnerAuth) -> ApiRes
 
 /// Erases everything about the caller. It can't be undone.
 #[utoipa::path(delete, path = "/api/v1/sites/{site}/me", tag = "learner", params(("site" = String, Path)),
-    responses((status = 204)), security(("bearer" = [])))]
+    responses((status = 204), (status = 409, body = Problem, description = "`guest_merged`")), security(("guest" = []), ("member" = [])))]
 pub async fn erase_me(State(app): State<AppState>, auth: LearnerAuth) -> ApiResult<StatusCode> {
     learner::erase(&app.db, auth.site.id, auth.learner).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -43,17 +43,22 @@ fn tagged(track: TrackAdmin, status: StatusCode) -> Response {
 }
 
 /// All tracks of the site, in any state.
-#[utoipa::path(get, path = "/api/v1/admin/sites/{site}/tracks", tag = "authoring", params(("site" = String, Path)),
-    responses((status = 200, body = List<TrackAdmin>)), security(("bearer" = [])))]
-pub async fn list_tracks_admin(State(app): State<AppState>, admin: Admin<scope::TracksRead>) -> ApiResult<Json<List<TrackAdmin>>> {
-    let site = admin.site.id;
-    let rows = app.db.read(move |tx| Box::pin(async move { store::tracks(tx, site).await })).await?;
-    Ok(Json(List { items: rows.iter().map(|row| author::admin(row, None)).collect(), next_cursor: None }))
+#[utoipa::path(get, path = "/api/v1/admin/sites/{site}/tracks", tag = "authoring",
+    params(("site" = String, Path), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = List<TrackAdmin>)), security(("api_key" = []), ("member" = [])))]
+pub async fn list_tracks_admin(State(app): State<AppState>, admin: Admin<scope::TracksRead>, page: Page) -> ApiResult<Json<List<TrackAdmin>>> {
+    let (site, after) = (admin.site.id, page.after::<TrackSlug>()?);
+    let mut rows = app.db.read(move |tx| Box::pin(async move { store::tracks(tx, site).await })).await?;
+    // By bytes, as cursors compare: PostgreSQL sorts as its locale says.
+    rows.sort_by(|a, b| a.slug.cmp(&b.slug));
+    rows.retain(|row| after.as_ref().is_none_or(|after| row.slug > *after));
+    let (rows, next_cursor) = page.cut(rows, |row| row.slug.clone());
+    Ok(Json(List { items: rows.iter().map(|row| author::admin(row, None)).collect(), next_cursor }))
 }
 
 /// A track, as its newest version was written.
 #[utoipa::path(get, path = "/api/v1/admin/sites/{site}/tracks/{track}", tag = "authoring", params(("site" = String, Path), ("track" = String, Path)),
-    responses((status = 200, body = TrackAdmin), (status = 404, body = Problem)), security(("bearer" = [])))]
+    responses((status = 200, body = TrackAdmin), (status = 404, body = Problem)), security(("api_key" = []), ("member" = [])))]
 pub async fn get_track_admin(
     State(app): State<AppState>,
     admin: Admin<scope::TracksRead>,
@@ -69,7 +74,7 @@ pub async fn get_track_admin(
 #[utoipa::path(put, path = "/api/v1/admin/sites/{site}/tracks/{track}", tag = "authoring",
     params(("site" = String, Path), ("track" = String, Path), ("If-Match" = Option<String>, Header)), request_body = TrackSource,
     responses((status = 200, body = TrackAdmin), (status = 201, body = TrackAdmin), (status = 412, body = Problem), (status = 422, body = Problem)),
-    security(("bearer" = [])))]
+    security(("api_key" = []), ("member" = [])))]
 pub async fn put_track(
     State(app): State<AppState>,
     admin: Admin<scope::TracksWrite>,
@@ -110,7 +115,7 @@ async fn change(app: &AppState, site: jalon_shared::SiteId, slug: &str, what: Ch
 /// Switches embedding and guests on or off, at once (E1); makes no version.
 #[utoipa::path(patch, path = "/api/v1/admin/sites/{site}/tracks/{track}", tag = "authoring",
     params(("site" = String, Path), ("track" = String, Path), ("If-Match" = Option<String>, Header)), request_body = TrackPatch,
-    responses((status = 200, body = TrackAdmin), (status = 404, body = Problem), (status = 412, body = Problem)), security(("bearer" = [])))]
+    responses((status = 200, body = TrackAdmin), (status = 404, body = Problem), (status = 412, body = Problem)), security(("api_key" = []), ("member" = [])))]
 pub async fn patch_track(
     State(app): State<AppState>,
     admin: Admin<scope::TracksWrite>,
@@ -128,7 +133,7 @@ pub async fn patch_track(
 /// Learners begin with the newest version from now on; who is in stays in theirs.
 #[utoipa::path(post, path = "/api/v1/admin/sites/{site}/tracks/{track}/publish", tag = "authoring",
     params(("site" = String, Path), ("track" = String, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 200, body = TrackAdmin), (status = 404, body = Problem), (status = 412, body = Problem)), security(("bearer" = [])))]
+    responses((status = 200, body = TrackAdmin), (status = 404, body = Problem), (status = 412, body = Problem)), security(("api_key" = []), ("member" = [])))]
 pub async fn publish_track(
     State(app): State<AppState>,
     admin: Admin<scope::TracksWrite>,
@@ -142,7 +147,7 @@ pub async fn publish_track(
 /// No new enrollments; who is in goes on.
 #[utoipa::path(post, path = "/api/v1/admin/sites/{site}/tracks/{track}/retire", tag = "authoring",
     params(("site" = String, Path), ("track" = String, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 200, body = TrackAdmin), (status = 404, body = Problem), (status = 412, body = Problem)), security(("bearer" = [])))]
+    responses((status = 200, body = TrackAdmin), (status = 404, body = Problem), (status = 412, body = Problem)), security(("api_key" = []), ("member" = [])))]
 pub async fn retire_track(
     State(app): State<AppState>,
     admin: Admin<scope::TracksWrite>,
@@ -156,7 +161,7 @@ pub async fn retire_track(
 /// The audit trail: everything that changed learning, oldest first.
 #[utoipa::path(get, path = "/api/v1/admin/sites/{site}/events", tag = "site",
     params(("site" = String, Path), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = List<Value>)), security(("bearer" = [])))]
+    responses((status = 200, body = List<Value>)), security(("api_key" = []), ("member" = [])))]
 pub async fn list_events(State(app): State<AppState>, admin: Admin<scope::EventsRead>, page: Page) -> ApiResult<Json<List<Value>>> {
     let (site, after, limit) = (admin.site.id, page.after::<Uuid>()?.unwrap_or_default(), i64::from(page.limit) + 1);
     let rows = app.db.read(move |tx| Box::pin(async move { store::events_of_site(tx, site, after, limit).await })).await?;
@@ -193,7 +198,7 @@ pub struct SiteStatistics {
 
 /// How the site's tracks are taken; numbers only, no persons.
 #[utoipa::path(get, path = "/api/v1/admin/sites/{site}/statistics", tag = "site", params(("site" = String, Path)),
-    responses((status = 200, body = SiteStatistics)), security(("bearer" = [])))]
+    responses((status = 200, body = SiteStatistics)), security(("api_key" = []), ("member" = [])))]
 pub async fn get_statistics(State(app): State<AppState>, admin: Admin<scope::StatisticsRead>) -> ApiResult<Json<SiteStatistics>> {
     let site = admin.site.id;
     let rows = app.db.read(move |tx| Box::pin(async move { store::statistics(tx, site).await })).await?;

@@ -146,6 +146,14 @@ pub async fn mark_published(tx: &mut Tx<'_>, site: SiteId, track: TrackId, versi
     Ok(())
 }
 
+/// Whether a version was ever published; what was stays so.
+pub async fn was_published(tx: &mut Tx<'_>, site: SiteId, track: TrackId, version: u32) -> Result<bool, DbError> {
+    const SQL: &str = "SELECT published_at IS NOT NULL FROM track_version WHERE site_id = $1 AND track_id = $2 AND version = $3";
+    let published: Option<bool> =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(track.0).bind(raw_version(version)).fetch_optional(conn).await)?;
+    Ok(published.unwrap_or(false))
+}
+
 /// One version of a track.
 pub async fn definition(tx: &mut Tx<'_>, site: SiteId, track: TrackId, version: u32) -> Result<Option<Definition>, DbError> {
     const SQL: &str = "SELECT definition FROM track_version WHERE site_id = $1 AND track_id = $2 AND version = $3";
@@ -478,10 +486,12 @@ pub async fn events_of_site(tx: &mut Tx<'_>, site: SiteId, after: Uuid, limit: i
     Ok(on!(tx, conn => sqlx::query_as(SQL).bind(site.0).bind(after).bind(limit).fetch_all(conn).await)?)
 }
 
-/// Everything that happened to the learner, in order: for the learner's own export.
+/// Everything that happened to the learner, in order: for the learner's own export. What the guests did
+/// who became this member is theirs too, even where an enrollment went into another (M2).
 pub async fn events_of_learner(tx: &mut Tx<'_>, site: SiteId, learner: &Learner) -> Result<Vec<EventRow>, DbError> {
     const USER: &str = "SELECT id, subject_id, seq, type, user_id, guest_id, at, cause, payload FROM event \
-        WHERE site_id = $1 AND subject_id IN (SELECT id FROM enrollment WHERE site_id = $1 AND user_id = $2) ORDER BY subject_id, seq";
+        WHERE site_id = $1 AND (subject_id IN (SELECT id FROM enrollment WHERE site_id = $1 AND user_id = $2) \
+        OR guest_id IN (SELECT id FROM guest WHERE site_id = $1 AND merged_into = $2)) ORDER BY subject_id, seq";
     const GUEST: &str = "SELECT id, subject_id, seq, type, user_id, guest_id, at, cause, payload FROM event \
         WHERE site_id = $1 AND subject_id IN (SELECT id FROM enrollment WHERE site_id = $1 AND guest_id = $2) ORDER BY subject_id, seq";
     Ok(match learner {

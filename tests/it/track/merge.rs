@@ -170,4 +170,64 @@ for_both! {
         let refused = stage.server.post("/api/v1/sites/other/me/merge").bearer(&elsewhere).json(&json!({ "guest_token": guest })).send().await;
         refused.problem(422, "invalid_value");
     }
+
+    /// M3, M8: guests of one member, merged at the same moment, come one after the other.
+    async fn m8_two_guests_are_merged_at_the_same_moment(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &small_track()).await;
+        let member = stage.member("u-42");
+        let mut guests = Vec::new();
+        for _ in 0..6 {
+            let (_, guest) = stage.guest().await;
+            Learner::begin(&stage, &guest, "first").await.advance(1, json!({ "time_spent_seconds": 1 })).await.expect(200);
+            guests.push(guest);
+        }
+        let merges = guests.iter().map(|guest| merge(&stage, &member, guest));
+        let receipts: Vec<Value> = futures_util::future::join_all(merges).await.iter().map(|answer| answer.expect(200)).collect();
+        let moved = receipts.iter().filter(|receipt| receipt["tracks"][0]["outcome"] == "moved").count();
+        assert_eq!(moved, 1, "{receipts:?}");
+        let own = mine(&stage, &member).await;
+        assert_eq!((own.len(), own[0]["time_spent_seconds"].as_u64()), (1, Some(6)));
+        assert_replay_gives_the_rows(&stage).await;
+    }
+
+    /// One key begins one enrollment, and each retry hears the first answer, even at the same moment.
+    async fn one_key_at_the_same_moment_is_one_enrollment(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &small_track()).await;
+        let (_, guest) = stage.guest().await;
+        for token in [guest, stage.member("u-42")] {
+            let key = Uuid::now_v7();
+            let path = "/api/v1/sites/fpsf/tracks/first/enrollments";
+            let retries = (0..6).map(|_| stage.server.post(path).bearer(&token).key(key).json(&json!({})).send());
+            let answers = futures_util::future::join_all(retries).await;
+            let bodies: Vec<Value> = answers.iter().map(|answer| answer.expect(201)).collect();
+            assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "{bodies:?}");
+            assert_eq!(answers.iter().filter(|answer| answer.header("idempotent-replay").is_empty()).count(), 1);
+        }
+    }
+
+    /// A merge takes an idempotency key like every POST that changes learning.
+    async fn a_merges_key_is_for_one_guest(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        let ((_, one), (_, two)) = (stage.guest().await, stage.guest().await);
+        let (member, key) = (stage.member("u-42"), Uuid::now_v7());
+        let merge = async |guest: &str| {
+            let body = json!({ "guest_token": guest });
+            stage.server.post("/api/v1/sites/fpsf/me/merge").bearer(&member).key(key).json(&body).send().await
+        };
+        let first = merge(&one).await;
+        let again = merge(&one).await;
+        assert_eq!((again.expect(200), again.header("idempotent-replay")), (first.expect(200), "true"));
+        merge(&two).await.problem(422, "idempotency_key_reused");
+    }
+
+    /// A guest token that no longer counts is a fault of the body: the member's own token is good.
+    async fn a_revoked_guest_is_not_the_members_fault(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        let (id, guest) = stage.guest().await;
+        stage.server.post(&format!("/api/v1/admin/sites/fpsf/guests/{id}/revoke")).bearer(&stage.key).send().await.expect(204);
+        let problem = merge(&stage, &stage.member("u-42"), &guest).await.problem(422, "invalid_value");
+        assert_eq!(problem["errors"][0]["pointer"], "/guest_token");
+    }
 }

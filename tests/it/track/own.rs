@@ -88,4 +88,35 @@ for_both! {
         assert_eq!(left, Vec::<String>::new(), "traces are left in these tables");
         assert_eq!(stage.server.get("/api/v1/sites/fpsf/me/enrollments").bearer(&other).send().await.expect(200)["items"].as_array().unwrap().len(), 1);
     }
+
+    /// M5: what a guest did is the member's after the merge; the guest's token erases none of it.
+    async fn m5_a_merged_guests_token_erases_nothing(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &small_track()).await;
+        let (_, guest) = stage.guest().await;
+        let learner = Learner::begin(&stage, &guest, "first").await;
+        learner.advance(1, json!({})).await.expect(200);
+        let member = stage.member("u-42");
+        stage.server.post("/api/v1/sites/fpsf/me/merge").bearer(&member).json(&json!({ "guest_token": guest })).send().await.expect(200);
+        stage.server.delete("/api/v1/sites/fpsf/me").bearer(&guest).send().await.problem(409, "guest_merged");
+        assert_eq!(crate::track::assert_replay_gives_the_rows(&stage).await, 1);
+        stage.server.delete("/api/v1/sites/fpsf/me").bearer(&member).send().await.expect(204);
+        stage.server.delete("/api/v1/sites/fpsf/me").bearer(&guest).send().await.expect(204);
+    }
+
+    /// The export holds what the member did as a guest, even where that enrollment went into another (M2).
+    async fn the_export_holds_what_was_done_as_a_guest(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &small_track()).await;
+        let member = stage.member("u-42");
+        Learner::begin(&stage, &member, "first").await;
+        let (_, guest) = stage.guest().await;
+        let learner = Learner::begin(&stage, &guest, "first").await;
+        learner.advance(1, json!({})).await.expect(200);
+        learner.answer(false).await.expect(200);
+        stage.server.post("/api/v1/sites/fpsf/me/merge").bearer(&member).json(&json!({ "guest_token": guest })).send().await.expect(200);
+        let export = stage.server.get("/api/v1/sites/fpsf/me/export").bearer(&member).send().await.expect(200);
+        let answered = export["events"].as_array().unwrap().iter().filter(|event| event["type"] == "quiz.answered").count();
+        assert_eq!(answered, 1);
+    }
 }
