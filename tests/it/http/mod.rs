@@ -5,3 +5,4 @@ mod cors;
 mod documents;
 mod idempotency;
 mod limits;
+mod walk;
