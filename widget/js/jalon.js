@@ -132,7 +132,7 @@
 
   const SKELETON = ":host{all:initial;display:block}:host([hidden]){display:none}.bone{display:block;border-radius:.5em;margin:0 0 .7em;height:1em;background:#8883;animation:b 1.6s ease-in-out infinite}"
     + ".t{height:1.8em;width:60%}.v{height:9em}.s{width:80%}.vh{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}"
-    + ".why{font:1em/1.5 system-ui,sans-serif;display:block;padding:1em;border:1px solid #8886;border-radius:.6em}@keyframes b{50%{opacity:.45}}@media(prefers-reduced-motion:reduce){.bone{animation:none}}";
+    + ".plea{font:1em/1.5 system-ui,sans-serif;display:block;padding:1em;border:1px solid #8886;border-radius:.6em}@keyframes b{50%{opacity:.45}}@media(prefers-reduced-motion:reduce){.bone{animation:none}}";
 
   class JalonTrack extends HTMLElement {
     static observedAttributes = ATTRIBUTES;
@@ -246,7 +246,7 @@
       this._reject(new Error(code));
       this.dispatchEvent(new CustomEvent("jalon:error", { bubbles: true, composed: true, detail: { code } }));
       const why = doc.createElement("div");
-      why.className = "why";
+      why.className = "plea";
       why.dataset.jalon = "error";
       const text = why.appendChild(doc.createElement("p"));
       text.textContent = "This course can't be shown here. Open it on its own page:";

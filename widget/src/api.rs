@@ -60,10 +60,7 @@ pub struct Api {
 impl Api {
     /// The same, asked by somebody else.
     pub fn by(&self, token: &str) -> Self {
-        Self {
-            token: Some(token.to_owned()),
-            ..self.clone()
-        }
+        Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
     /// `GET /sites/{site}{path}`.
@@ -77,31 +74,18 @@ impl Api {
     }
 
     /// A call that changes something, under its idempotency key.
-    pub async fn change(
-        &self,
-        method: &str,
-        path: &str,
-        key: &str,
-        body: JsValue,
-    ) -> Result<JsValue, Failure> {
+    pub async fn change(&self, method: &str, path: &str, key: &str, body: JsValue) -> Result<JsValue, Failure> {
         self.call(method, path, Some(key), body).await
     }
 
-    async fn call(
-        &self,
-        method: &str,
-        path: &str,
-        key: Option<&str>,
-        body: JsValue,
-    ) -> Result<JsValue, Failure> {
+    async fn call(&self, method: &str, path: &str, key: Option<&str>, body: JsValue) -> Result<JsValue, Failure> {
         let mut url = [&self.base, "/api/v1", path].concat();
         if !self.lang.is_empty() {
             url.push_str(if path.contains('?') { "&lang=" } else { "?lang=" });
             url.push_str(&self.lang);
         }
-        let answer = device::http(method, &url, self.token.as_deref(), &self.lang, key, &body)
-            .await
-            .ok_or(Failure::Network)?;
+        let answer =
+            device::http(method, &url, self.token.as_deref(), &self.lang, key, &body).await.ok_or(Failure::Network)?;
         if (200..300).contains(&answer.status) {
             return Ok(answer.body);
         }
@@ -111,11 +95,7 @@ impl Api {
 
 /// Reads an answer. What can't be read is no answer: an intermediary's page, or a body cut off.
 pub fn read<T: FromJs>(answer: &JsValue) -> Result<T, Failure> {
-    T::from_js(answer).map_err(|_| Failure::Later {
-        status: 200,
-        seconds: 0,
-        code: "unreadable".to_owned(),
-    })
+    T::from_js(answer).map_err(|_| Failure::Later { status: 200, seconds: 0, code: "unreadable".to_owned() })
 }
 
 fn classify(answer: &device::Answer) -> Failure {
@@ -127,9 +107,6 @@ fn classify(answer: &device::Answer) -> Failure {
             code: problem.map_or_else(|| "busy".to_owned(), |problem| problem.code),
         },
         (_, Some(problem)) => Failure::Refused(problem),
-        (status, None) => Failure::Refused(Problem {
-            status,
-            code: "not_found".to_owned(),
-        }),
+        (status, None) => Failure::Refused(Problem { status, code: "not_found".to_owned() }),
     }
 }

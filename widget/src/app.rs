@@ -2,7 +2,6 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use js_sys::Function;
 use jalon_shared::{
     Lang, StepId,
     track::StepState,
@@ -13,6 +12,7 @@ use jalon_shared::{
         track::{StepBody, TrackView},
     },
 };
+use js_sys::Function;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Element, HtmlElement};
@@ -153,7 +153,7 @@ pub enum Msg {
     /// The enrollment was read.
     Enrolled(u32, Result<Option<Box<Enrollment>>, Failure>),
     /// The device was read again, because another tab changed it.
-    Again(u32, Option<Box<Enrollment>>, Vec<Entry>),
+    Again(u32, Option<Box<Enrollment>>, Vec<Entry>, Option<Guest>),
     /// What the device holds of a step.
     KeptBody(u32, u16, Box<load::Body>),
     /// A step's body was read.
@@ -199,6 +199,7 @@ pub enum Msg {
 }
 
 /// One widget.
+#[expect(clippy::struct_excessive_bools, reason = "facts that hold independently of each other")]
 pub struct App {
     pub(crate) props: Props,
     pub(crate) config: Config,
@@ -265,12 +266,7 @@ impl Component for App {
         let hear = Closure::new(move |what: String| link.send_message(Msg::Heard(what)));
         let stop = device::listen(hear.as_ref().unchecked_ref());
         let mut app = Self {
-            api: Api {
-                base: config.api.clone(),
-                site: config.site.clone(),
-                lang: wanted(&config.lang),
-                token: None,
-            },
+            api: Api { base: config.api.clone(), site: config.site.clone(), lang: wanted(&config.lang), token: None },
             props,
             config,
             words: Words::default(),
@@ -350,7 +346,11 @@ impl Component for App {
             Msg::Enrolled(turn, enrollment) if turn == self.turn => {
                 self.take_enrollment(link, enrollment);
             }
-            Msg::Again(turn, base, pending) if turn == self.turn => {
+            Msg::Again(turn, base, pending, guest) if turn == self.turn => {
+                if let (None, None, Some(guest)) = (&self.member, &self.api.token, guest) {
+                    self.api.token = Some(guest.token);
+                    self.has_guest = true;
+                }
                 self.session.pending = pending;
                 if let Some(base) = base {
                     self.session.hear(*base);
@@ -361,10 +361,8 @@ impl Component for App {
                 }
             }
             Msg::KeptBody(turn, order, kept) if turn == self.turn => {
-                if let Some(body) = kept.body {
-                    if !self.bodies.has(order) {
-                        self.bodies.put(order, Loaded::Here(Box::new(body)));
-                    }
+                if let (Some(body), false) = (kept.text, self.bodies.has(order)) {
+                    self.bodies.put(order, Loaded::Here(Box::new(body)));
                 }
                 if self.place == Some(Place::Step(order)) {
                     self.form.restore(order, kept.draft, kept.result);
@@ -452,18 +450,13 @@ impl Component for App {
 
 /// The language attribute as the API takes it; empty where it is none.
 fn wanted(lang: &str) -> String {
-    Lang::parse(&lang.replace('_', "-"))
-        .map(|lang| lang.as_str().to_owned())
-        .unwrap_or_default()
+    Lang::parse(&lang.replace('_', "-")).map(|lang| lang.as_str().to_owned()).unwrap_or_default()
 }
 
 impl App {
     /// Whose work it is, as keys name it.
     pub(crate) fn who(&self) -> String {
-        self.member.as_ref().map_or_else(
-            || keys::GUEST.to_owned(),
-            |member| keys::user(&member.subject),
-        )
+        self.member.as_ref().map_or_else(|| keys::GUEST.to_owned(), |member| keys::user(&member.subject))
     }
 
     /// The track's slug.
@@ -484,9 +477,7 @@ impl App {
 
     fn read_words(&self, link: &Scope<Self>) {
         let lang = if self.config.lang.is_empty() {
-            self.site
-                .as_ref()
-                .map_or("", |site| site.default_lang.as_str())
+            self.site.as_ref().map_or("", |site| site.default_lang.as_str())
         } else {
             &self.config.lang
         };
@@ -522,15 +513,8 @@ impl App {
     }
 
     fn read_device(&self, link: &Scope<Self>) {
-        let (turn, api, slug, member) = (
-            self.turn,
-            self.api.clone(),
-            self.config.track.clone(),
-            self.member.clone(),
-        );
-        task::send(link, async move {
-            Msg::Kept(turn, Box::new(load::kept(&api, &slug, member.as_ref()).await))
-        });
+        let (turn, api, slug, member) = (self.turn, self.api.clone(), self.config.track.clone(), self.member.clone());
+        task::send(link, async move { Msg::Kept(turn, Box::new(load::kept(&api, &slug, member.as_ref()).await)) });
     }
 
     fn configure(&mut self, link: &Scope<Self>, config: &JsValue) -> bool {
@@ -540,8 +524,8 @@ impl App {
         if config == self.config {
             return false;
         }
-        let other = (&config.api, &config.site, &config.track)
-            != (&self.config.api, &self.config.site, &self.config.track);
+        let other =
+            (&config.api, &config.site, &config.track) != (&self.config.api, &self.config.site, &self.config.track);
         let lang = config.lang != self.config.lang;
         self.config = config;
         if other {
@@ -562,8 +546,7 @@ impl App {
             self.turn += 1;
             self.draining = false;
             let shown = self.place;
-            self.bodies
-                .keep(|order, _| shown == Some(Place::Step(order)));
+            self.bodies.keep(|order, _| shown == Some(Place::Step(order)));
             self.ask_server(link);
             if let Some(Place::Step(order)) = self.place {
                 self.read_body(link, order);
@@ -607,14 +590,14 @@ impl App {
             // Nobody yet: the first step is what will be shown, so don't wait for the track to say so.
             self.read_body(link, 1);
         }
-        if let (Some(member), Some(guest)) = (&self.member, kept.guest) {
-            if guest.declined_by.as_deref() != Some(&member.subject) {
-                let (turn, api) = (self.turn, self.api.clone());
-                task::send(link, async move {
-                    let offers = identity::offers(&api).await;
-                    Msg::Offers(turn, guest, offers)
-                });
-            }
+        if let (Some(member), Some(guest)) = (&self.member, kept.guest)
+            && guest.declined_by.as_deref() != Some(&member.subject)
+        {
+            let (turn, api) = (self.turn, self.api.clone());
+            task::send(link, async move {
+                let offers = identity::offers(&api).await;
+                Msg::Offers(turn, guest, offers)
+            });
         }
         self.drain(link);
     }
@@ -659,11 +642,7 @@ impl App {
         });
     }
 
-    fn take_enrollment(
-        &mut self,
-        link: &Scope<Self>,
-        enrollment: Result<Option<Box<Enrollment>>, Failure>,
-    ) {
+    fn take_enrollment(&mut self, link: &Scope<Self>, enrollment: Result<Option<Box<Enrollment>>, Failure>) {
         match enrollment {
             Ok(Some(enrollment)) => {
                 self.unauthorized = false;
@@ -690,9 +669,7 @@ impl App {
         if self.session.outline.steps.is_empty() || !self.knows {
             return;
         }
-        let shown = self
-            .place
-            .filter(|place| load::can_show(&self.session, *place));
+        let shown = self.place.filter(|place| load::can_show(&self.session, *place));
         if let Some(Place::Step(order)) = shown {
             self.want_body(link, order);
         } else if shown.is_none() {
@@ -710,11 +687,7 @@ impl App {
     fn announce(&mut self) {
         let completed = self.session.completed();
         let before = self.announced.replace(completed.clone());
-        let finished = self
-            .session
-            .base
-            .as_ref()
-            .filter(|base| base.completed_at.is_some());
+        let finished = self.session.base.as_ref().filter(|base| base.completed_at.is_some());
         let score = finished.map(|base| base.score);
         let Some(before) = before else {
             self.completed_said = score.is_some();
@@ -746,11 +719,9 @@ impl App {
             .iter()
             .map(|step| step.order)
             .filter(|order| {
-                matches!(
-                    self.session.state(*order),
-                    StepState::Open | StepState::InProgress
-                ) && self.session.served(*order)
-                    && !self.bodies.get(*order).is_some()
+                matches!(self.session.state(*order), StepState::Open | StepState::InProgress)
+                    && self.session.served(*order)
+                    && self.bodies.get(*order).is_none()
             })
             .take(4)
             .collect();
@@ -763,7 +734,7 @@ impl App {
     }
 
     fn want_body(&mut self, link: &Scope<Self>, order: u16) {
-        if !self.bodies.get(order).is_some() {
+        if self.bodies.get(order).is_none() {
             self.read_body(link, order);
         }
     }
@@ -831,10 +802,7 @@ impl App {
             .as_ref()
             .and_then(|track| track.steps.iter().find(|step| step.order == blocking))
             .map_or("", |step| step.title.value.as_str());
-        self.words.with(
-            "locked",
-            &[("n", &self.words.number(f64::from(blocking))), ("title", title)],
-        )
+        self.words.with("locked", &[("n", &self.words.number(f64::from(blocking))), ("title", title)])
     }
 
     pub(crate) fn go(&mut self, link: &Scope<Self>, place: Place, focus: bool) {
@@ -875,10 +843,7 @@ impl App {
         let Some(Place::Step(order)) = self.place else {
             return;
         };
-        if matches!(
-            self.session.state(order),
-            StepState::Open | StepState::InProgress
-        ) {
+        if matches!(self.session.state(order), StepState::Open | StepState::InProgress) {
             let request = AdvanceRequest {
                 answers: None,
                 time_spent_seconds: outbox::bounded(std::mem::take(&mut self.spent)),
@@ -943,11 +908,7 @@ impl App {
         if entry.advance || self.draining || !self.offline {
             return None;
         }
-        let place = self
-            .session
-            .pending
-            .iter()
-            .rposition(|old| old.step == entry.step && !old.advance)?;
+        let place = self.session.pending.iter().rposition(|old| old.step == entry.step && !old.advance)?;
         let old = self.session.pending.remove(place);
         let (new, report) = (&mut entry.request, old.request);
         let sum = new.time_spent_seconds.unwrap_or(0) + report.time_spent_seconds.unwrap_or(0);
@@ -996,11 +957,8 @@ impl App {
                 if let Some(result) = result {
                     self.take_result(entry.order, result);
                 }
-                if let Some(Place::Step(order)) = self.place {
-                    if !self.bodies.has(order) {
-                        self.bodies.keep(|other, _| other != order);
-                    }
-                }
+                // What could not be read before may be served now.
+                self.bodies.keep(|_, body| !matches!(body, Loaded::Failed(_)));
                 self.settle(link);
                 if self.session.pending.is_empty() {
                     self.emit("sync", &[("state", "saved".into())]);
@@ -1102,8 +1060,7 @@ impl App {
                     self.fault = None;
                     self.ask_server(link);
                 }
-                self.bodies
-                    .keep(|_, body| matches!(body, Loaded::Here(_)));
+                self.bodies.keep(|_, body| matches!(body, Loaded::Here(_)));
                 self.settle(link);
                 self.drain(link);
                 if self.session.pending.is_empty() {
@@ -1128,7 +1085,7 @@ impl App {
                     let base = device::load(&keys::enrollment(&api, &who, &slug)).await.map(Box::new);
                     let mut pending = outbox::pending(&api, &who).await;
                     pending.retain(|entry| entry.track == slug);
-                    Msg::Again(turn, base, pending)
+                    Msg::Again(turn, base, pending, identity::guest(&api).await)
                 });
                 return false;
             }
@@ -1196,8 +1153,7 @@ impl App {
 
     fn identify(&mut self, link: &Scope<Self>, token: Option<String>) {
         let member = token.and_then(Member::read);
-        let same = member.as_ref().map(|member| &member.subject)
-            == self.member.as_ref().map(|member| &member.subject);
+        let same = member.as_ref().map(|member| &member.subject) == self.member.as_ref().map(|member| &member.subject);
         if same {
             // The same member with a fresh token: what waited for it goes now.
             if let Some(member) = member {
@@ -1278,10 +1234,8 @@ impl App {
 
     /// Tells the page; never a token, never an answer.
     pub(crate) fn emit(&self, name: &str, detail: &[(&str, JsValue)]) -> bool {
-        let mut fields = vec![
-            ("site", JsValue::from_str(&self.config.site)),
-            ("track", JsValue::from_str(&self.config.track)),
-        ];
+        let mut fields =
+            vec![("site", JsValue::from_str(&self.config.site)), ("track", JsValue::from_str(&self.config.track))];
         fields.extend_from_slice(detail);
         device::emit(&self.props.host, name, &js::object(&fields))
     }

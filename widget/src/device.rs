@@ -22,14 +22,7 @@ extern "C" {
     #[wasm_bindgen(js_name = acquire)]
     fn js_acquire(name: &str) -> Promise;
     #[wasm_bindgen(js_name = http)]
-    fn js_http(
-        method: &str,
-        url: &str,
-        token: Option<&str>,
-        lang: &str,
-        key: Option<&str>,
-        body: &JsValue,
-    ) -> Promise;
+    fn js_http(method: &str, url: &str, token: Option<&str>, lang: &str, key: Option<&str>, body: &JsValue) -> Promise;
     #[wasm_bindgen(js_name = diagnose)]
     fn js_diagnose(base: &str) -> Promise;
 
@@ -89,9 +82,7 @@ async fn load_raw(key: &str) -> JsValue {
 
 /// Stores it; says whether it outlives the page.
 pub async fn save(key: &str, value: &JsValue) -> bool {
-    JsFuture::from(js_set(key, value))
-        .await
-        .is_ok_and(|kept| kept.is_truthy())
+    JsFuture::from(js_set(key, value)).await.is_ok_and(|kept| kept.is_truthy())
 }
 
 /// Forgets one key.
@@ -105,10 +96,7 @@ pub async fn keys(prefix: &str) -> Vec<String> {
     let Ok(found) = JsFuture::from(js_keys(prefix)).await else {
         return Vec::new();
     };
-    Array::from(&found)
-        .iter()
-        .filter_map(|key| key.as_string())
-        .collect()
+    Array::from(&found).iter().filter_map(|key| key.as_string()).collect()
 }
 
 /// Forgets every key that begins so.
@@ -156,9 +144,7 @@ pub async fn http(
     key: Option<&str>,
     body: &JsValue,
 ) -> Option<Answer> {
-    let answer = JsFuture::from(js_http(method, url, token, lang, key, body))
-        .await
-        .ok()?;
+    let answer = JsFuture::from(js_http(method, url, token, lang, key, body)).await.ok()?;
     let answer = Array::from(&answer);
     #[expect(
         clippy::cast_possible_truncation,
@@ -175,16 +161,11 @@ pub async fn http(
 /// Why nothing can be read: `offline`, `csp`, `origin` or `unreachable`.
 pub async fn diagnose(base: &str) -> String {
     let found = JsFuture::from(js_diagnose(base)).await.ok();
-    found
-        .and_then(|found| found.as_string())
-        .unwrap_or_else(|| "unreachable".to_owned())
+    found.and_then(|found| found.as_string()).unwrap_or_else(|| "unreachable".to_owned())
 }
 
 /// Now, by this device's clock.
 pub fn now() -> jalon_shared::Timestamp {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "milliseconds fit for 285,000 years"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds fit for 285,000 years")]
     jalon_shared::Timestamp(js_sys::Date::now() as i64)
 }

@@ -93,18 +93,19 @@ impl Words {
 }
 
 fn fill(sentence: &str, values: &[(&str, &str)]) -> String {
-    let mut filled = String::new();
-    for part in sentence.split('{') {
+    let mut parts = sentence.split('{');
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
         let named = part.split_once('}').and_then(|(name, rest)| {
             let (_, value) = values.iter().find(|(other, _)| *other == name)?;
             Some((value, rest))
         });
-        match named {
-            Some((value, rest)) => {
-                filled.push_str(value);
-                filled.push_str(rest);
-            }
-            None => filled.push_str(part),
+        if let Some((value, rest)) = named {
+            filled.push_str(value);
+            filled.push_str(rest);
+        } else {
+            filled.push('{');
+            filled.push_str(part);
         }
     }
     filled

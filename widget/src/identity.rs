@@ -3,9 +3,7 @@
 use jalon_shared::{
     GuestId,
     track::{Progress, TrackSlug},
-    wire::{
-        enrollment::Enrollment, guest::GuestCreated, merge::MergeReceipt,
-    },
+    wire::{enrollment::Enrollment, guest::GuestCreated, merge::MergeReceipt},
 };
 use wasm_bindgen::JsValue;
 
@@ -16,6 +14,7 @@ use crate::{
 
 /// The guest of this device. The token is a secret of this page's storage (E3).
 #[derive(Clone, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "as on the wire")]
 pub struct Guest {
     /// Who it is.
     pub guest_id: GuestId,
@@ -69,11 +68,7 @@ pub async fn ensure_guest(api: &Api) -> Result<Guest, Failure> {
     let path = ["/sites/", &api.site, "/guests"].concat();
     let created = api.change("POST", &path, &anchor, js::object(&[])).await?;
     let created: GuestCreated = api::read(&created)?;
-    let guest = Guest {
-        guest_id: created.guest_id,
-        token: created.token,
-        declined_by: None,
-    };
+    let guest = Guest { guest_id: created.guest_id, token: created.token, declined_by: None };
     guest.keep(api).await;
     device::forget(&keys::guest_anchor(api)).await;
     Ok(guest)
@@ -97,9 +92,7 @@ pub async fn ensure_enrollment(api: &Api, who: &str, track: &str) -> Result<Stri
     }
     let path = ["/sites/", &api.site, "/tracks/", track, "/enrollments"].concat();
     // One enrollment a (track, learner): asking twice answers the same one.
-    let raw = api
-        .change("POST", &path, &device::uuid(), js::object(&[]))
-        .await?;
+    let raw = api.change("POST", &path, &device::uuid(), js::object(&[])).await?;
     let enrollment: Enrollment = api::read(&raw)?;
     let id = enrollment.id.to_string();
     device::save(&known, &JsValue::from_str(&id)).await;
@@ -134,11 +127,7 @@ async fn find(api: &Api, track: &str) -> Result<Option<String>, Failure> {
     loop {
         let path = ["/me/enrollments?limit=100", &cursor].concat();
         let list: List = api::read(&api.get_site(&path).await?)?;
-        if let Some(one) = list
-            .items
-            .into_iter()
-            .find(|one| one.track.slug.as_str() == track)
-        {
+        if let Some(one) = list.items.into_iter().find(|one| one.track.slug.as_str() == track) {
             return Ok(Some(one.id));
         }
         match list.next_cursor {
@@ -190,10 +179,7 @@ impl Offer {
         let steps = progress.steps.values();
         Self {
             track: track.to_owned(),
-            steps: steps
-                .clone()
-                .filter(|step| step.completed_at.is_some())
-                .count() as u64,
+            steps: steps.clone().filter(|step| step.completed_at.is_some()).count() as u64,
             attempts: steps.map(|step| u64::from(step.attempt_count)).sum(),
         }
     }
@@ -205,21 +191,14 @@ pub async fn offers(api: &Api) -> Vec<Offer> {
     let mut offers: Vec<Offer> = Vec::new();
     for key in device::keys(&prefix).await {
         if let Some(enrollment) = device::load::<Enrollment>(&key).await {
-            offers.push(Offer::of(
-                enrollment.track.slug.as_str(),
-                &enrollment.progress(),
-            ));
+            offers.push(Offer::of(enrollment.track.slug.as_str(), &enrollment.progress()));
         }
     }
     for entry in outbox::pending(api, keys::GUEST).await {
         let done = u64::from(entry.advance);
         match offers.iter_mut().find(|offer| offer.track == entry.track) {
             Some(offer) => offer.attempts += done,
-            None => offers.push(Offer {
-                track: entry.track,
-                steps: 0,
-                attempts: done,
-            }),
+            None => offers.push(Offer { track: entry.track, steps: 0, attempts: done }),
         }
     }
     offers
@@ -232,10 +211,7 @@ pub async fn merge(api: &Api, guest: &Guest, member: &Member) -> Result<MergeRec
     let key = anchor(&anchor_key).await;
     let path = ["/sites/", &api.site, "/me/merge"].concat();
     let request = js::object(&[("guest_token", JsValue::from_str(&guest.token))]);
-    let receipt = api
-        .by(&member.token)
-        .change("POST", &path, &key, request)
-        .await;
+    let receipt = api.by(&member.token).change("POST", &path, &key, request).await;
     if let Ok(_) | Err(Failure::Refused(_)) = receipt {
         device::forget(&anchor_key).await;
     }

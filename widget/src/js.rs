@@ -13,10 +13,7 @@ use jalon_shared::{
         enrollment::{AdvanceRequest, Enrollment, EnrollmentStep, TrackRef},
         guest::GuestCreated,
         merge::{MergeOutcome, MergeReceipt, MergedTrack},
-        quiz::{
-            ChoiceFeedback, ChoiceView, QuestionResult, QuestionView, QuizResult, QuizView,
-            RightAnswer,
-        },
+        quiz::{ChoiceFeedback, ChoiceView, QuestionResult, QuestionView, QuizResult, QuizView, RightAnswer},
         site::{Look, SiteView},
         track::{CaptionView, StepBody, StepOutline, TrackView, VideoView},
     },
@@ -166,11 +163,7 @@ fn integer(value: &JsValue) -> Result<u64, Unreadable> {
         clippy::cast_sign_loss,
         reason = "checked to be whole, exact and not negative"
     )]
-    if n % 1.0 == 0.0 && (0.0..9e15).contains(&n) {
-        Ok(n as u64)
-    } else {
-        Err(Unreadable)
-    }
+    if n % 1.0 == 0.0 && (0.0..9e15).contains(&n) { Ok(n as u64) } else { Err(Unreadable) }
 }
 
 macro_rules! integers {
@@ -264,11 +257,7 @@ fn hundredths(value: &JsValue, parts: f64) -> Result<i64, Unreadable> {
 
 impl<T: FromJs> FromJs for Option<T> {
     fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
-        if value.is_null() || value.is_undefined() {
-            Ok(None)
-        } else {
-            T::from_js(value).map(Some)
-        }
+        if value.is_null() || value.is_undefined() { Ok(None) } else { T::from_js(value).map(Some) }
     }
 }
 

@@ -53,10 +53,7 @@ pub fn enrollments(api: &Api, who: &str) -> String {
 
 /// The body of a step, for reading on without a network.
 pub fn body(api: &Api, who: &str, track: &str, order: u16) -> String {
-    key(
-        api,
-        &["of", who, "body", track, &order.to_string(), &api.lang],
-    )
+    key(api, &["of", who, "body", track, &order.to_string(), &api.lang])
 }
 
 /// Answers that aren't sent yet.

@@ -62,17 +62,8 @@ pub fn mount(
     words: Function,
     ready: Function,
 ) -> Handle {
-    let props = Props {
-        host,
-        root: root.clone(),
-        live,
-        config,
-        words,
-        ready,
-    };
-    Handle {
-        app: Renderer::<App>::with_root_and_props(root, props).render(),
-    }
+    let props = Props { host, root: root.clone(), live, config, words, ready };
+    Handle { app: Renderer::<App>::with_root_and_props(root, props).render() }
 }
 
 #[wasm_bindgen]

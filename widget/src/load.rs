@@ -44,10 +44,7 @@ pub async fn kept(api: &Api, track: &str, member: Option<&Member>) -> Kept {
         identity::drop_guest(api).await;
         guest = None;
     }
-    let who = member.map_or_else(
-        || keys::GUEST.to_owned(),
-        |member| keys::user(&member.subject),
-    );
+    let who = member.map_or_else(|| keys::GUEST.to_owned(), |member| keys::user(&member.subject));
     let mut pending = outbox::pending(api, &who).await;
     pending.retain(|entry| entry.track == track);
     Kept {
@@ -56,9 +53,7 @@ pub async fn kept(api: &Api, track: &str, member: Option<&Member>) -> Kept {
         track: device::load(&keys::track(api, track)).await,
         enrollment: device::load(&keys::enrollment(api, &who, track)).await,
         pending,
-        place: device::load::<u16>(&keys::place(api, &who, track))
-            .await
-            .map(Place::read),
+        place: device::load::<u16>(&keys::place(api, &who, track)).await.map(Place::read),
     }
 }
 
@@ -71,11 +66,7 @@ pub async fn site(api: &Api) -> Result<SiteView, Failure> {
 }
 
 /// The track, kept for the next time.
-pub async fn track(
-    api: &Api,
-    slug: &str,
-    version: Option<u32>,
-) -> Result<TrackView, Failure> {
+pub async fn track(api: &Api, slug: &str, version: Option<u32>) -> Result<TrackView, Failure> {
     let mut path = ["/tracks/", slug].concat();
     if let Some(version) = version {
         path = [&path, "?version=", &version.to_string()].concat();
@@ -89,7 +80,7 @@ pub async fn track(
 /// A step's body as it was last read, with the answers that were being given and the last result.
 pub async fn kept_body(api: &Api, who: &str, track: &str, order: u16) -> Body {
     Body {
-        body: device::load(&keys::body(api, who, track, order)).await,
+        text: device::load(&keys::body(api, who, track, order)).await,
         draft: device::load(&keys::draft(api, who, track, order)).await,
         result: device::load(&keys::result(api, who, track, order)).await,
     }
@@ -98,7 +89,7 @@ pub async fn kept_body(api: &Api, who: &str, track: &str, order: u16) -> Body {
 /// What the device holds of a step.
 pub struct Body {
     /// What is to be done.
-    pub body: Option<StepBody>,
+    pub text: Option<StepBody>,
     /// Answers under way.
     pub draft: Option<Draft>,
     /// What the last attempt came to.

@@ -37,12 +37,7 @@ impl App {
             // A guest who did nothing has nothing to give.
             return;
         }
-        self.merge = Merge::Asked {
-            guest,
-            offers,
-            busy: false,
-            failed: false,
-        };
+        self.merge = Merge::Asked { guest, offers, busy: false, failed: false };
         if self.merges_unasked() {
             self.accept(link);
         } else {
@@ -51,13 +46,7 @@ impl App {
     }
 
     pub(crate) fn accept(&mut self, link: &Scope<Self>) {
-        let Merge::Asked {
-            guest,
-            busy,
-            failed,
-            ..
-        } = &mut self.merge
-        else {
+        let Merge::Asked { guest, busy, failed, .. } = &mut self.merge else {
             return;
         };
         if std::mem::replace(busy, true) {
@@ -82,10 +71,7 @@ impl App {
             (std::mem::replace(&mut self.merge, Merge::None), &self.member)
         {
             let api = self.api.clone();
-            let guest = Guest {
-                declined_by: Some(member.subject.clone()),
-                ..guest
-            };
+            let guest = Guest { declined_by: Some(member.subject.clone()), ..guest };
             task::spawn(async move {
                 guest.keep(&api).await;
             });
@@ -95,11 +81,7 @@ impl App {
         }
     }
 
-    pub(crate) fn take_merged(
-        &mut self,
-        link: &Scope<Self>,
-        merged: Result<MergeReceipt, Failure>,
-    ) {
+    pub(crate) fn take_merged(&mut self, link: &Scope<Self>, merged: Result<MergeReceipt, Failure>) {
         match merged {
             Ok(receipt) => {
                 self.merge = Merge::None;
@@ -112,9 +94,8 @@ impl App {
                     ])
                 });
                 self.emit("merged", &[("tracks", js::array(tracks))]);
-                let completed = receipt.tracks.iter().any(|track| {
-                    track.track.as_str() == self.slug() && track.completed_by_merge
-                });
+                let completed =
+                    receipt.tracks.iter().any(|track| track.track.as_str() == self.slug() && track.completed_by_merge);
                 if completed {
                     self.emit("completed", &[("by_merge", true.into())]);
                 }
@@ -154,13 +135,7 @@ impl App {
     }
 
     pub(crate) fn view_merge(&self, link: &Scope<Self>) -> Html {
-        let Merge::Asked {
-            offers,
-            busy,
-            failed,
-            ..
-        } = &self.merge
-        else {
+        let Merge::Asked { offers, busy, failed, .. } = &self.merge else {
             return html! {};
         };
         let words = &self.words;
@@ -208,15 +183,8 @@ impl App {
             MergeOutcome::Merged => "receipt.merged",
             MergeOutcome::Kept => "receipt.kept",
         });
-        let list: Vec<String> = track
-            .steps_from_guest
-            .iter()
-            .map(|order| words.number(f64::from(*order)))
-            .collect();
-        let now = words.with(
-            "receipt.now",
-            &[("n", &words.number(f64::from(track.current_step_order)))],
-        );
+        let list: Vec<String> = track.steps_from_guest.iter().map(|order| words.number(f64::from(*order))).collect();
+        let now = words.with("receipt.now", &[("n", &words.number(f64::from(track.current_step_order)))]);
         html! {
             <li>
                 <b>{self.track_name(track.track.as_str())}</b>

@@ -58,17 +58,8 @@ impl Entry {
         let (step, last_position) = (self.step, self.request.last_position);
         match (self.advance, self.is_answers()) {
             (_, true) => None,
-            (true, false) => Some(Command::Advance {
-                step,
-                time_spent_seconds,
-                last_position,
-                attempt: None,
-            }),
-            (false, false) => Some(Command::Report {
-                step,
-                time_spent_seconds,
-                last_position,
-            }),
+            (true, false) => Some(Command::Advance { step, time_spent_seconds, last_position, attempt: None }),
+            (false, false) => Some(Command::Report { step, time_spent_seconds, last_position }),
         }
     }
 
@@ -88,10 +79,8 @@ impl Entry {
 }
 
 fn request_to_js(request: &AdvanceRequest) -> JsValue {
-    let answers = request
-        .answers
-        .as_ref()
-        .map_or(JsValue::UNDEFINED, |answers| js::array(answers.iter().map(answer_to_js)));
+    let answers =
+        request.answers.as_ref().map_or(JsValue::UNDEFINED, |answers| js::array(answers.iter().map(answer_to_js)));
     js::object(&[
         ("answers", answers),
         ("time_spent_seconds", number(request.time_spent_seconds)),
@@ -104,17 +93,12 @@ fn number(n: Option<u32>) -> JsValue {
 }
 
 fn answer_to_js(answer: &Answer) -> JsValue {
-    let ids = |ids: &Option<Vec<_>>| {
-        ids.as_ref()
-            .map_or(JsValue::UNDEFINED, |ids| js::array(ids.iter().map(js::text)))
-    };
+    let ids = |ids: &Option<Vec<_>>| ids.as_ref().map_or(JsValue::UNDEFINED, |ids| js::array(ids.iter().map(js::text)));
     let pairs = answer.pairs.as_ref().map_or(JsValue::UNDEFINED, |pairs| {
         js::array(pairs.iter().map(|(left, right)| js::array([js::text(left), js::text(right)].into_iter())))
     });
     #[expect(clippy::cast_precision_loss, reason = "at most 1e15, which a double holds exactly")]
-    let amount = answer
-        .number
-        .map_or(JsValue::UNDEFINED, |number| (number.0 as f64 / 1e6).into());
+    let amount = answer.number.map_or(JsValue::UNDEFINED, |number| (number.0 as f64 / 1e6).into());
     js::object(&[
         ("question_id", js::text(&answer.question_id)),
         ("choice_ids", ids(&answer.choice_ids)),
@@ -163,10 +147,11 @@ thread_local! {
 pub async fn pending(api: &Api, who: &str) -> Vec<Entry> {
     let mut waiting = Vec::new();
     for key in device::keys(&keys::out(api, "")).await {
-        if let Some(entry) = device::load::<Entry>(&key).await {
-            if entry.who == who && !SENT.with_borrow(|sent| sent.contains(&entry.key)) {
-                waiting.push(entry);
-            }
+        if let Some(entry) = device::load::<Entry>(&key).await
+            && entry.who == who
+            && !SENT.with_borrow(|sent| sent.contains(&entry.key))
+        {
+            waiting.push(entry);
         }
     }
     waiting
@@ -210,12 +195,7 @@ pub async fn drain(api: Api, member: Option<Member>, tell: Box<dyn Fn(Sent)>) {
         match send(&api.by(&token), &entry).await {
             Ok((enrollment, result)) => {
                 done(&entry, &key).await;
-                tell(Sent::Taken {
-                    entry,
-                    token,
-                    enrollment: Box::new(enrollment),
-                    result,
-                });
+                tell(Sent::Taken { entry, token, enrollment: Box::new(enrollment), result });
             }
             Err(Failure::Refused(problem)) if problem.code == "guest_merged" => {
                 return tell(Sent::GuestGone);
@@ -225,9 +205,7 @@ pub async fn drain(api: Api, member: Option<Member>, tell: Box<dyn Fn(Sent)>) {
                 device::forget(&keys::enrollment_id(&api, &entry.who, &entry.track)).await;
                 let missed = entry.missed + 1;
                 put(&api, &Entry { missed, ..entry }).await;
-                return tell(Sent::Waiting {
-                    failure: Failure::Refused(problem),
-                });
+                return tell(Sent::Waiting { failure: Failure::Refused(problem) });
             }
             Err(Failure::Refused(problem)) => {
                 done(&entry, &key).await;

@@ -43,9 +43,7 @@ impl Session {
             let Some(command) = entry.command() else {
                 continue;
             };
-            for event in
-                decide(&self.outline, &progress, &command, entry.at).unwrap_or_default()
-            {
+            for event in decide(&self.outline, &progress, &command, entry.at).unwrap_or_default() {
                 apply(&mut progress, &event);
             }
         }
@@ -54,9 +52,8 @@ impl Session {
 
     /// Takes the server's word, unless it is older than the last one.
     pub fn hear(&mut self, enrollment: Enrollment) {
-        let older = self.base.as_ref().is_some_and(|base| {
-            base.id == enrollment.id && base.version > enrollment.version
-        });
+        let older =
+            self.base.as_ref().is_some_and(|base| base.id == enrollment.id && base.version > enrollment.version);
         if !older {
             self.base = Some(enrollment);
         }
@@ -65,9 +62,7 @@ impl Session {
 
     /// Where the learner stands with a step.
     pub fn state(&self, order: u16) -> StepState {
-        self.outline
-            .at(order)
-            .map_or(StepState::Locked, |step| self.outline.state(step, &self.progress))
+        self.outline.at(order).map_or(StepState::Locked, |step| self.outline.state(step, &self.progress))
     }
 
     /// What blocks a step (G2).
@@ -83,34 +78,23 @@ impl Session {
             Some(base) => base.progress(),
             None => Progress::begun(self.began),
         };
-        self.outline
-            .at(order)
-            .is_some_and(|step| self.outline.blocking(step, &progress).is_none())
+        self.outline.at(order).is_some_and(|step| self.outline.blocking(step, &progress).is_none())
     }
 
     /// The first step that may be opened and isn't complete, from `from` on, else from the beginning.
     pub fn next_open(&self, from: u16) -> Option<u16> {
-        let open = |order: &u16| {
-            matches!(self.state(*order), StepState::Open | StepState::InProgress)
-        };
+        let open = |order: &u16| matches!(self.state(*order), StepState::Open | StepState::InProgress);
         let last = u16::try_from(self.outline.steps.len()).unwrap_or(u16::MAX);
         (from..=last).find(open).or_else(|| (1..from).find(open))
     }
 
     /// The steps that are complete.
     pub fn completed(&self) -> Vec<StepId> {
-        self.outline
-            .steps
-            .iter()
-            .map(|step| step.id)
-            .filter(|id| self.progress.is_complete(*id))
-            .collect()
+        self.outline.steps.iter().map(|step| step.id).filter(|id| self.progress.is_complete(*id)).collect()
     }
 
     /// Whether answers to this step wait to be graded.
     pub fn awaits_grading(&self, order: u16) -> bool {
-        self.pending
-            .iter()
-            .any(|entry| entry.order == order && entry.is_answers())
+        self.pending.iter().any(|entry| entry.order == order && entry.is_answers())
     }
 }

@@ -122,12 +122,7 @@ impl App {
             done as u64,
             &[("total", &words.number(f64::from(u16::try_from(total).unwrap_or(u16::MAX))))],
         );
-        let waiting = self
-            .session
-            .pending
-            .iter()
-            .filter(|entry| entry.advance)
-            .count();
+        let waiting = self.session.pending.iter().filter(|entry| entry.advance).count();
         let saved = self.session.base.is_some();
         html! {
             <header class="head" part="header">

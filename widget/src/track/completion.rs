@@ -11,11 +11,7 @@ impl App {
     pub(crate) fn view_completion(&self, link: &Scope<Self>) -> Html {
         let words = &self.words;
         // The score is the server's to say (S3, S4).
-        let confirmed = self
-            .session
-            .base
-            .as_ref()
-            .and_then(|base| base.completed_at.map(|at| (at, base.score)));
+        let confirmed = self.session.base.as_ref().and_then(|base| base.completed_at.map(|at| (at, base.score)));
         let open = self.session.next_open(1);
         html! {
             <article class="stage end" data-jalon="completion" part="completion" aria-labelledby="jalon-heading">

@@ -24,12 +24,7 @@ impl App {
         result: Option<&QuestionResult>,
         closed: bool,
     ) -> Html {
-        let nothing = Given {
-            question: question.id,
-            text: String::new(),
-            ids: Vec::new(),
-            pairs: Vec::new(),
-        };
+        let nothing = Given { question: question.id, text: String::new(), ids: Vec::new(), pairs: Vec::new() };
         let given = self.form.given_to(question.id).unwrap_or(&nothing);
         let id = ["q-", &question.id.to_string()].concat();
         let control = match question.kind {
@@ -37,7 +32,7 @@ impl App {
                 self.view_choices(link, question, given, closed, true)
             }
             QuestionKindName::MultipleChoice => self.view_choices(link, question, given, closed, false),
-            QuestionKindName::Numeric | QuestionKindName::ShortText => self.view_text(link, question, given, closed),
+            QuestionKindName::Numeric | QuestionKindName::ShortText => Self::view_text(link, question, given, closed),
             QuestionKindName::Ordering => self.view_ordering(link, question, given, closed),
             QuestionKindName::Matching => self.view_matching(link, question, given, closed),
         };
@@ -61,12 +56,20 @@ impl App {
         }
     }
 
-    fn view_choices(&self, link: &Scope<Self>, question: &QuestionView, given: &Given, closed: bool, only: bool) -> Html {
+    fn view_choices(
+        &self,
+        link: &Scope<Self>,
+        question: &QuestionView,
+        given: &Given,
+        closed: bool,
+        only: bool,
+    ) -> Html {
         let id = question.id;
         let row = |choice: &ChoiceView| {
             let choice_id = choice.id;
             let chosen = given.ids.contains(&choice_id);
-            let onchange = link.callback(move |_: Event| Msg::Quiz(QuizMsg::Choose { question: id, choice: choice_id, only }));
+            let onchange =
+                link.callback(move |_: Event| Msg::Quiz(QuizMsg::Choose { question: id, choice: choice_id, only }));
             html! {
                 <label key={choice_id.to_string()} class={if chosen { "choice chosen" } else { "choice" }} part="choice">
                     <input type={if only { "radio" } else { "checkbox" }} name={id.to_string()} value={choice_id.to_string()} checked={chosen} disabled={closed} {onchange} />
@@ -85,7 +88,7 @@ impl App {
         }
     }
 
-    fn view_text(&self, link: &Scope<Self>, question: &QuestionView, given: &Given, closed: bool) -> Html {
+    fn view_text(link: &Scope<Self>, question: &QuestionView, given: &Given, closed: bool) -> Html {
         let id = question.id;
         let numeric = question.kind == QuestionKindName::Numeric;
         let oninput = link.callback(move |event: InputEvent| Msg::Quiz(QuizMsg::Write(id, device::value(&event))));

@@ -37,10 +37,7 @@ from_js! { Given { question, text, ids, pairs } }
 
 impl Given {
     fn to_js(&self) -> JsValue {
-        let pairs = self
-            .pairs
-            .iter()
-            .map(|(left, right)| js::array([js::text(left), js::text(right)].into_iter()));
+        let pairs = self.pairs.iter().map(|(left, right)| js::array([js::text(left), js::text(right)].into_iter()));
         js::object(&[
             ("question", js::text(&self.question)),
             ("text", JsValue::from_str(&self.text)),
@@ -55,6 +52,7 @@ pub type Draft = Vec<Given>;
 
 /// The quiz that is being looked at.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that hold independently of each other")]
 pub struct Form {
     /// Of this step.
     pub order: u16,
@@ -74,10 +72,7 @@ pub struct Form {
 impl Form {
     /// The empty form of a step.
     pub fn of(order: u16) -> Self {
-        Self {
-            order,
-            ..Self::default()
-        }
+        Self { order, ..Self::default() }
     }
 
     /// What was given to a question.
@@ -88,12 +83,7 @@ impl Form {
     fn give(&mut self, question: QuestionId) -> &mut Given {
         let place = self.given.iter().position(|given| given.question == question);
         let place = place.unwrap_or_else(|| {
-            self.given.push(Given {
-                question,
-                text: String::new(),
-                ids: Vec::new(),
-                pairs: Vec::new(),
-            });
+            self.given.push(Given { question, text: String::new(), ids: Vec::new(), pairs: Vec::new() });
             self.given.len() - 1
         });
         &mut self.given[place]
@@ -169,9 +159,9 @@ impl App {
 
     /// Whether a countdown is on, or has just ended.
     pub(crate) fn counts_down(&mut self) -> bool {
-        let counting = self.quiz_shown().is_some_and(|(body, quiz)| {
-            matches!(self.may_attempt(body, quiz), Err(Refusal::Cooldown { .. }))
-        });
+        let counting = self
+            .quiz_shown()
+            .is_some_and(|(body, quiz)| matches!(self.may_attempt(body, quiz), Err(Refusal::Cooldown { .. })));
         std::mem::replace(&mut self.form.counting, counting) || counting
     }
 
@@ -179,11 +169,7 @@ impl App {
         match msg {
             QuizMsg::Submit => return self.submit(link),
             QuizMsg::Retry => return self.retry(link),
-            QuizMsg::Choose {
-                question,
-                choice,
-                only,
-            } => {
+            QuizMsg::Choose { question, choice, only } => {
                 let ids = &mut self.form.give(question).ids;
                 if only {
                     *ids = vec![choice];
@@ -196,12 +182,7 @@ impl App {
             QuizMsg::Write(question, text) => {
                 self.form.give(question).text = text;
             }
-            QuizMsg::Move {
-                question,
-                mut order,
-                from,
-                to,
-            } => {
+            QuizMsg::Move { question, mut order, from, to } => {
                 if from >= order.len() || to >= order.len() {
                     return;
                 }
@@ -212,10 +193,9 @@ impl App {
                 self.focus_on([name, &moved.to_string()].concat());
                 #[expect(clippy::cast_precision_loss, reason = "a handful of items")]
                 let (n, total) = ((to + 1) as f64, order.len() as f64);
-                let text = self.words.with(
-                    "order.moved",
-                    &[("n", &self.words.number(n)), ("total", &self.words.number(total))],
-                );
+                let text = self
+                    .words
+                    .with("order.moved", &[("n", &self.words.number(n)), ("total", &self.words.number(total))]);
                 self.say(&text);
                 self.form.give(question).ids = order;
             }
@@ -260,11 +240,8 @@ impl App {
                 return;
             }
         }
-        let request = AdvanceRequest {
-            answers: Some(answers),
-            time_spent_seconds: self.take_spent(),
-            last_position: None,
-        };
+        let request =
+            AdvanceRequest { answers: Some(answers), time_spent_seconds: self.take_spent(), last_position: None };
         self.form.result = None;
         self.form.warned = false;
         self.record(link, order, true, request);
@@ -278,11 +255,7 @@ impl App {
             keys::draft(&self.api, &self.who(), self.slug(), order),
             keys::result(&self.api, &self.who(), self.slug(), order),
         );
-        self.form = Form {
-            again: true,
-            touched: true,
-            ..Form::of(order)
-        };
+        self.form = Form { again: true, touched: true, ..Form::of(order) };
         task::spawn(async move {
             device::forget(&draft).await;
             device::forget(&result).await;
@@ -340,12 +313,7 @@ impl App {
             };
         }
         if complete && !self.form.again {
-            let score = self
-                .session
-                .progress
-                .steps
-                .get(&body.step_id)
-                .and_then(|done| done.score);
+            let score = self.session.progress.steps.get(&body.step_id).and_then(|done| done.score);
             return html! {
                 <div data-jalon="quiz" data-state="completed">
                     <div class="panel good">

@@ -17,7 +17,13 @@ use crate::{
 };
 
 impl App {
-    pub(crate) fn view_result(&self, link: &Scope<Self>, body: &StepBody, result: &QuizResult, may: &Result<(), Refusal>) -> Html {
+    pub(crate) fn view_result(
+        &self,
+        link: &Scope<Self>,
+        body: &StepBody,
+        result: &QuizResult,
+        may: &Result<(), Refusal>,
+    ) -> Html {
         let words = &self.words;
         let score = words.score(result.score);
         let key = if result.passed { "result.passed" } else { "result.failed" };
@@ -51,13 +57,10 @@ impl App {
             Score::ZERO => ("verdict wrong", "verdict.wrong"),
             _ => ("verdict partly", "verdict.partly"),
         };
-        let said = result
-            .choices
-            .iter()
-            .filter(|said| given.ids.is_empty() || given.ids.contains(&said.choice_id));
+        let said = result.choices.iter().filter(|said| given.ids.is_empty() || given.ids.contains(&said.choice_id));
         html! {
             <div class={class} data-jalon="verdict" part="feedback">
-                <p class="head">
+                <p class="said">
                     if result.score == Score::FULL { {icon(DONE)} }
                     <b>{words.t(key)}</b>
                     if result.score != Score::FULL && result.score != Score::ZERO { {" · "}{words.score(result.score)} }

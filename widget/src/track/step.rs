@@ -17,23 +17,20 @@ use crate::{
 impl App {
     pub(crate) fn view_step(&self, link: &Scope<Self>, order: u16) -> Html {
         let words = &self.words;
-        let Some(outline) = self
-            .track
-            .as_ref()
-            .and_then(|track| track.steps.iter().find(|step| step.order == order))
+        let Some(outline) = self.track.as_ref().and_then(|track| track.steps.iter().find(|step| step.order == order))
         else {
             return html! {};
         };
         let total = u16::try_from(self.session.outline.steps.len()).unwrap_or(u16::MAX);
-        let place = words.with(
-            "step.of",
-            &[("n", &words.number(f64::from(order))), ("total", &words.number(f64::from(total)))],
-        );
+        let place = words
+            .with("step.of", &[("n", &words.number(f64::from(order))), ("total", &words.number(f64::from(total)))]);
         let body = match self.bodies.get(order) {
             Some(Loaded::Here(body)) => self.view_body(link, body),
             Some(Loaded::Failed(failure)) => self.view_unread(link, failure),
             _ if self.offline && !self.session.served(order) => self.view_unread(link, &Failure::Network),
-            _ => html! { <div aria-busy="true" data-jalon="loading"><span class="bone s"></span><span class="bone v"></span><span class="bone"></span></div> },
+            _ => {
+                html! { <div aria-busy="true" data-jalon="loading"><span class="bone s"></span><span class="bone v"></span><span class="bone"></span></div> }
+            }
         };
         html! {
             <article class="stage" data-jalon="step" data-order={order.to_string()} part="stage" key={order.to_string()} aria-labelledby="jalon-heading">
@@ -84,7 +81,11 @@ impl App {
         let last = usize::from(order) >= self.session.outline.steps.len();
         let finished = self.session.progress.completed_at.is_some();
         let forward = if done {
-            let key = if finished && self.session.next_open(order + 1).is_none_or(|next| next <= order) { "to_end" } else { "next" };
+            let key = if finished && self.session.next_open(order + 1).is_none_or(|next| next <= order) {
+                "to_end"
+            } else {
+                "next"
+            };
             // Something may still be missing before the end; then there is nowhere to go on to.
             let leads = finished || self.session.next_open(1).is_some();
             html! { if leads { <button class="main" part="button" data-jalon="next" onclick={link.callback(|_| Msg::Onward)}>{words.t(key)}</button> } }

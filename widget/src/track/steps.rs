@@ -53,10 +53,7 @@ impl App {
         let state = self.session.state(order);
         let current = self.place == Some(Place::Step(order));
         let locked = state == StepState::Locked;
-        let reason = self
-            .session
-            .blocked_by(order)
-            .map(|blocking| self.locked_reason(blocking));
+        let reason = self.session.blocked_by(order).map(|blocking| self.locked_reason(blocking));
         let note = ["jalon-note-", &order.to_string()].concat();
         let done = self.session.progress.steps.get(&step.id);
         let score = done.and_then(|done| done.score).map(|score| words.score(score));
