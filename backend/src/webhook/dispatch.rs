@@ -3,13 +3,15 @@
 //! One task holds all that is known (what is leased, queued and under way for each endpoint); attempts,
 //! claims and writes run beside it and report back. Claims and outcomes go to the database in batches;
 //! while one is written the next gathers. Each endpoint has its own queue and its own share of attempts
-//! at once, and one that keeps failing has a small one: who is slow or dead delays nobody else.
+//! at once, which grows with each success and shrinks with each failure: who is slow or dead delays
+//! nobody else.
 //!
 //! It looks for work every [`POLL`], and when it is woken. An announcement does not wake it: it is written
 //! before its transaction commits, so it would often wake too early; and an idle look is one short read.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -36,16 +38,12 @@ const POLL: Duration = Duration::from_millis(200);
 const HOLD: usize = 2048;
 /// Attempts at once.
 const FLYING: usize = 512;
-/// Attempts at once to one endpoint.
-const ENDPOINT_FLYING: usize = 32;
-/// Attempts at once to one that failed [`FAILING`] times in a row.
-const FAILING_FLYING: usize = 4;
-const FAILING: u32 = 3;
-/// Deliveries claimed at once for one endpoint, and endpoints in one claim.
-const ROOM: usize = 96;
-const CLAIMED_ENDPOINTS: usize = 64;
-/// An endpoint that holds no more than this is given more.
-const REFILL: usize = 64;
+/// Attempts at once to one endpoint: doubled by a success, halved by a failure.
+const SHARE: RangeInclusive<usize> = 1..=32;
+/// The share of one that nothing is known of.
+const FIRST_SHARE: usize = 8;
+/// Endpoints in one claim.
+const CLAIMED: usize = 64;
 /// Outcomes in one write.
 const BATCH: usize = 256;
 /// No attempt begins on a lease with less than this left, in seconds: more than an attempt can take.
@@ -123,15 +121,21 @@ pub struct Dispatcher {
     stopping: bool,
 }
 
-/// One endpoint's share.
-#[derive(Default, Debug)]
+/// One endpoint's part.
+#[derive(Debug)]
 struct Lane {
     queue: VecDeque<Claimed>,
     flying: usize,
-    /// Failures since the last success.
-    failures: u32,
+    /// Attempts it may have at once.
+    share: usize,
     /// Whether the last claim left something behind.
     more: bool,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self { queue: VecDeque::new(), flying: 0, share: FIRST_SHARE, more: false }
+    }
 }
 
 impl Lane {
@@ -139,16 +143,37 @@ impl Lane {
         self.queue.len() + self.flying
     }
 
+    /// How many more it may be given: none before there is room for a good few.
+    fn room(&self) -> usize {
+        if self.held() > self.share * 2 { 0 } else { self.share * 4 - self.held() }
+    }
+
     fn is_ready(&self) -> bool {
-        let share = if self.failures < FAILING { ENDPOINT_FLYING } else { FAILING_FLYING };
-        self.flying < share && !self.queue.is_empty()
+        self.flying < self.share && !self.queue.is_empty()
+    }
+
+    /// Learns from an attempt; answers what it should no longer hold.
+    fn learn(&mut self, next: Next) -> Vec<Claimed> {
+        let keep = match next {
+            Next::Delivered => {
+                self.share = (self.share * 2).min(*SHARE.end());
+                return Vec::new();
+            }
+            Next::Retry(_) | Next::Parked => {
+                self.share = (self.share / 2).max(*SHARE.start());
+                self.share * 4
+            }
+            // Parked by the same write; trying them would only be told so again.
+            Next::Gone => 0,
+        };
+        self.queue.split_off(keep.min(self.queue.len())).into()
     }
 }
 
 /// What the tasks report.
 #[derive(Debug)]
 enum Step {
-    Looked { claimed: Result<Vec<Claimed>, DbError>, room: usize },
+    Looked { wanted: Vec<(Uuid, usize)>, claimed: Result<Vec<Claimed>, DbError> },
     Tried { outcome: Outcome, next: Next },
     Written { result: Result<(), DbError>, outcomes: Vec<Outcome>, returned: Vec<Uuid> },
 }
@@ -222,28 +247,28 @@ impl Dispatcher {
     /// Looks for work, unless it does already or has its hands full.
     fn claim(&mut self) {
         let free = HOLD.saturating_sub(self.held.len());
-        if !self.look || self.looking || self.stopping || free < REFILL {
+        if !self.look || self.looking || self.stopping || free < FIRST_SHARE {
             return;
         }
         (self.look, self.looking) = (false, true);
-        let full: HashSet<Uuid> = self.lanes.iter().filter(|(_, lane)| lane.held() > REFILL).map(|(id, _)| *id).collect();
+        let rooms: HashMap<Uuid, usize> = self.lanes.iter().map(|(id, lane)| (*id, lane.room())).collect();
         let (db, me, now, random) = (self.db.clone(), self.me.clone(), self.clock.now(), random());
         self.steps.spawn(async move {
-            let due = lease::due(&db, now).await;
-            let mut endpoints: Vec<Uuid> = match due {
-                Ok(due) => due.into_iter().filter(|endpoint| !full.contains(endpoint)).collect(),
-                Err(error) => return Step::Looked { claimed: Err(error), room: 0 },
+            let mut due = match lease::due(&db, now).await {
+                Ok(due) => due,
+                Err(error) => return Step::Looked { wanted: Vec::new(), claimed: Err(error) },
             };
-            if endpoints.is_empty() {
-                return Step::Looked { claimed: Ok(Vec::new()), room: 0 };
-            }
+            due.retain(|endpoint| rooms.get(endpoint) != Some(&0));
             // Where there are more endpoints than one claim takes, each claim begins elsewhere.
-            let start = usize::try_from(random % endpoints.len() as u64).unwrap_or(0);
-            endpoints.rotate_left(start);
-            endpoints.truncate(CLAIMED_ENDPOINTS);
-            let room = (free / endpoints.len()).clamp(1, ROOM);
-            let claimed = lease::claim(&db, me, endpoints, i64::try_from(room).unwrap_or(1), now).await;
-            Step::Looked { claimed, room }
+            let start = usize::try_from(random % due.len().max(1) as u64).unwrap_or(0);
+            due.rotate_left(start);
+            due.truncate(CLAIMED.min(free));
+            let fair = free / due.len().max(1);
+            let room = |endpoint: &Uuid| rooms.get(endpoint).copied().unwrap_or_else(|| Lane::default().room()).min(fair);
+            let wanted: Vec<(Uuid, usize)> = due.into_iter().map(|endpoint| (endpoint, room(&endpoint))).collect();
+            // Looking costs nobody a commit; most looks end here.
+            let claimed = if wanted.is_empty() { Ok(Vec::new()) } else { lease::claim(&db, me, wanted.clone(), now).await };
+            Step::Looked { wanted, claimed }
         });
     }
 
@@ -285,7 +310,7 @@ impl Dispatcher {
     /// Takes in what a task reports; `false` when the task panicked.
     fn take(&mut self, step: Result<Step, JoinError>) -> bool {
         match step {
-            Ok(Step::Looked { claimed: Ok(claimed), room }) => self.looked(claimed, room),
+            Ok(Step::Looked { wanted, claimed: Ok(claimed) }) => self.looked(&wanted, claimed),
             Ok(Step::Looked { claimed: Err(error), .. }) => {
                 self.looking = false;
                 tracing::warn!(%error, "webhooks can't be claimed");
@@ -313,7 +338,7 @@ impl Dispatcher {
         true
     }
 
-    fn looked(&mut self, claimed: Vec<Claimed>, room: usize) {
+    fn looked(&mut self, wanted: &[(Uuid, usize)], claimed: Vec<Claimed>) {
         self.looking = false;
         if self.stopping {
             self.returned.extend(claimed.into_iter().map(|claimed| claimed.id));
@@ -321,17 +346,16 @@ impl Dispatcher {
         }
         // There may be more, for others if not for these.
         self.look |= !claimed.is_empty();
-        let mut counts: HashMap<Uuid, usize> = HashMap::new();
+        for (endpoint, room) in wanted {
+            let count = claimed.iter().filter(|claimed| claimed.endpoint == *endpoint).count();
+            if count == *room {
+                self.lanes.entry(*endpoint).or_default().more = true;
+            }
+        }
         for claimed in claimed {
-            *counts.entry(claimed.endpoint).or_default() += 1;
             // Ours already when the clock leapt past the lease: it must not go out twice at once.
             if self.held.insert(claimed.id) {
                 self.lanes.entry(claimed.endpoint).or_default().queue.push_back(claimed);
-            }
-        }
-        for (endpoint, count) in counts {
-            if let Some(lane) = self.lanes.get_mut(&endpoint) {
-                lane.more = count == room;
             }
         }
     }
@@ -342,20 +366,18 @@ impl Dispatcher {
         self.counters.count(next);
         if let Some(lane) = self.lanes.get_mut(&outcome.endpoint_id) {
             lane.flying -= 1;
-            lane.failures = if next == Next::Delivered { 0 } else { lane.failures.saturating_add(1) };
-            if next == Next::Gone {
-                // Parked by the same write; trying them would only be told so again.
-                let queued = lane.queue.drain(..).map(|claimed| claimed.id);
-                for id in queued {
-                    self.held.remove(&id);
-                    self.returned.push(id);
-                }
+            let too_many = lane.learn(next);
+            lane.more |= !too_many.is_empty();
+            for claimed in too_many {
+                self.held.remove(&claimed.id);
+                self.returned.push(claimed.id);
             }
-            if lane.more && lane.held() <= REFILL {
+            if lane.more && lane.room() > 0 {
                 lane.more = false;
                 self.look = true;
             }
-            if lane.held() == 0 && lane.failures == 0 {
+            // One that fails is remembered.
+            if lane.held() == 0 && lane.share >= FIRST_SHARE {
                 self.lanes.remove(&outcome.endpoint_id);
             }
         }

@@ -85,54 +85,55 @@ pub async fn due(db: &Db, now: Timestamp) -> Result<Vec<Uuid>, DbError> {
     db.read(move |tx| Box::pin(async move { Ok(on!(tx, conn => sqlx::query_scalar(SQL).bind(now.0).fetch_all(conn).await)?) })).await
 }
 
-/// Leases what is due for these endpoints to `me`: the oldest first, `room` for each at most. Never
-/// what somebody else holds.
-pub async fn claim(db: &Db, me: String, endpoints: Vec<Uuid>, room: i64, now: Timestamp) -> Result<Vec<Claimed>, DbError> {
-    type Row = (Uuid, Uuid, Uuid, i32, String, String);
-    // A delivery's columns are named without an alias: SQLite knows none in RETURNING.
-    const SQLITE: &str = "UPDATE webhook_delivery SET lease_until = $2, lease_owner = $3 WHERE id IN ( \
-            SELECT d.id FROM json_each($4) AS r JOIN webhook_delivery d ON d.id IN ( \
-                SELECT w.id FROM webhook_delivery w WHERE w.endpoint_id = unhex(r.value ->> 'id', '-') AND w.state = 'pending' \
-                AND w.next_at <= $1 AND w.lease_until <= $1 ORDER BY w.next_at LIMIT $5)) \
-        RETURNING id, endpoint_id, message_id, attempts, (SELECT e.url FROM webhook_endpoint e WHERE e.id = endpoint_id), \
-            (SELECT m.payload FROM webhook_message m WHERE m.id = message_id)";
-    // An array is made once; a subquery that PostgreSQL ran again would lock more rows than it may.
-    const POSTGRES: &str = "UPDATE webhook_delivery SET lease_until = $2, lease_owner = $3 WHERE id = ANY(ARRAY( \
-            SELECT free.id FROM jsonb_to_recordset($4::jsonb) AS r(id uuid) CROSS JOIN LATERAL ( \
-                SELECT w.id FROM webhook_delivery w WHERE w.endpoint_id = r.id AND w.state = 'pending' \
-                AND w.next_at <= $1 AND w.lease_until <= $1 ORDER BY w.next_at LIMIT $5 FOR UPDATE SKIP LOCKED) AS free)) \
-        RETURNING id, endpoint_id, message_id, attempts, (SELECT e.url FROM webhook_endpoint e WHERE e.id = endpoint_id), \
-            (SELECT m.payload FROM webhook_message m WHERE m.id = message_id)";
-    const SECRETS_SQLITE: &str = "SELECT e.id, s.secret FROM json_each($1) AS r CROSS JOIN webhook_endpoint e ON e.id = unhex(r.value ->> 'id', '-') \
-        JOIN webhook_secret s ON s.site_id = e.site_id AND s.endpoint_id = e.id \
-        WHERE s.expires_at IS NULL OR s.expires_at > $2 ORDER BY s.created_at DESC, s.id DESC";
-    const SECRETS_POSTGRES: &str = "SELECT e.id, s.secret FROM jsonb_to_recordset($1::jsonb) AS r(id uuid) JOIN webhook_endpoint e ON e.id = r.id \
-        JOIN webhook_secret s ON s.site_id = e.site_id AND s.endpoint_id = e.id \
-        WHERE s.expires_at IS NULL OR s.expires_at > $2 ORDER BY s.created_at DESC, s.id DESC";
-    let (endpoints, until) = (ids(endpoints)?, now.plus_seconds(LEASE));
+/// Leases what is due for these endpoints to `me`: the oldest first, for each as many as it has room
+/// for. Never what somebody else holds.
+pub async fn claim(db: &Db, me: String, wanted: Vec<(Uuid, usize)>, now: Timestamp) -> Result<Vec<Claimed>, DbError> {
+    let until = now.plus_seconds(LEASE);
     db.write(move |tx| {
         Box::pin(async move {
-            let (claim, secrets) = (tx.pick(SQLITE, POSTGRES), tx.pick(SECRETS_SQLITE, SECRETS_POSTGRES));
-            let rows: Vec<Row> =
-                on!(tx, conn => sqlx::query_as(claim).bind(now.0).bind(until.0).bind(&me).bind(&endpoints).bind(room).fetch_all(conn).await)?;
-            if rows.is_empty() {
-                return Ok(Vec::new());
+            let mut claimed = Vec::new();
+            for (endpoint, room) in wanted {
+                claim_for(tx, &me, endpoint, i64::try_from(room).unwrap_or(i64::MAX), now, until, &mut claimed).await?;
             }
-            let secrets: Vec<(Uuid, String)> = on!(tx, conn => sqlx::query_as(secrets).bind(&endpoints).bind(now.0).fetch_all(conn).await)?;
-            let claimed = rows.into_iter().map(|(id, endpoint, message, attempts, url, payload)| Claimed {
-                id,
-                endpoint,
-                message,
-                attempts: u32::try_from(attempts).unwrap_or(0),
-                url,
-                secrets: secrets.iter().filter(|(of, _)| *of == endpoint).map(|(_, secret)| secret.clone()).collect(),
-                payload,
-                until,
-            });
-            Ok(claimed.collect())
+            Ok(claimed)
         })
     })
     .await
+}
+
+async fn claim_for(tx: &mut Tx<'_>, me: &str, endpoint: Uuid, room: i64, now: Timestamp, until: Timestamp, claimed: &mut Vec<Claimed>) -> Result<(), DbError> {
+    type Row = (Uuid, Uuid, i32, String);
+    const SQLITE: &str = "UPDATE webhook_delivery SET lease_until = $2, lease_owner = $3 WHERE id IN ( \
+            SELECT w.id FROM webhook_delivery w WHERE w.endpoint_id = $4 AND w.state = 'pending' \
+            AND w.next_at <= $1 AND w.lease_until <= $1 ORDER BY w.next_at LIMIT $5) \
+        RETURNING id, message_id, attempts, (SELECT m.payload FROM webhook_message m WHERE m.id = message_id)";
+    // An array is made once; a subquery that PostgreSQL ran again would lock more rows than it may.
+    const POSTGRES: &str = "UPDATE webhook_delivery SET lease_until = $2, lease_owner = $3 WHERE id = ANY(ARRAY( \
+            SELECT w.id FROM webhook_delivery w WHERE w.endpoint_id = $4 AND w.state = 'pending' \
+            AND w.next_at <= $1 AND w.lease_until <= $1 ORDER BY w.next_at LIMIT $5 FOR UPDATE SKIP LOCKED)) \
+        RETURNING id, message_id, attempts, (SELECT m.payload FROM webhook_message m WHERE m.id = message_id)";
+    const ENDPOINT: &str = "SELECT e.url, s.secret FROM webhook_endpoint e \
+        LEFT JOIN webhook_secret s ON s.site_id = e.site_id AND s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > $2) \
+        WHERE e.id = $1 ORDER BY s.created_at DESC, s.id DESC";
+    let sql = tx.pick(SQLITE, POSTGRES);
+    let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(sql).bind(now.0).bind(until.0).bind(me).bind(endpoint).bind(room).fetch_all(conn).await)?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<(String, Option<String>)> = on!(tx, conn => sqlx::query_as(ENDPOINT).bind(endpoint).bind(now.0).fetch_all(conn).await)?;
+    let Some((url, _)) = known.first() else { return Ok(()) };
+    let secrets: Vec<String> = known.iter().filter_map(|(_, secret)| secret.clone()).collect();
+    claimed.extend(rows.into_iter().map(|(id, message, attempts, payload)| Claimed {
+        id,
+        endpoint,
+        message,
+        attempts: u32::try_from(attempts).unwrap_or(0),
+        url: url.clone(),
+        secrets: secrets.clone(),
+        payload,
+        until,
+    }));
+    Ok(())
 }
 
 /// Writes what came of attempts, and hands back what was not tried. An outcome counts while `me` holds

@@ -122,7 +122,7 @@ for_both! {
         desk.execute("UPDATE webhook_endpoint SET enabled = TRUE, disabled_reason = NULL WHERE id = $1", endpoint).await;
         desk.announce(100).await;
         desk.settle().await;
-        assert!(receiver.calls().len() <= 64);
+        assert!(receiver.calls().len() <= 8);
         let deliveries = desk.deliveries(endpoint).await;
         assert_eq!(deliveries.len(), 101);
         assert!(deliveries.iter().all(|delivery| delivery.state == "parked" && delivery.lease_owner.is_none()), "{deliveries:?}");
@@ -195,7 +195,7 @@ for_both! {
         let desk = Desk::new(&db).await;
         let (endpoint, old) = desk.endpoint(receiver.url(), &[]).await;
         let until = desk.now().plus_seconds(86_400);
-        sqlx_expire(&desk, endpoint, until).await;
+        expire_secrets(&desk, endpoint, until).await;
         desk.clock.advance(Duration::from_secs(1));
         let new = desk.secret(endpoint, None).await;
 
@@ -206,7 +206,7 @@ for_both! {
         for secret in [&old, &new] {
             Webhook::new(secret).unwrap().verify(&call.body, &call.headers).unwrap();
         }
-        desk.clock.advance(Duration::from_secs(86_400));
+        desk.clock.advance(Duration::from_hours(24));
         desk.announce(1).await;
         desk.settle().await;
         let call = receiver.call().await;
@@ -228,7 +228,7 @@ for_both! {
     }
 }
 
-async fn sqlx_expire(desk: &Desk, endpoint: uuid::Uuid, at: jalon_shared::Timestamp) {
+async fn expire_secrets(desk: &Desk, endpoint: uuid::Uuid, at: jalon_shared::Timestamp) {
     let sql = "UPDATE webhook_secret SET expires_at = $2 WHERE endpoint_id = $1";
     super::write(&desk.db, move |tx| {
         Box::pin(async move { jalon_backend::db::execute!(tx, sqlx::query(sql).bind(endpoint).bind(at.0)) })

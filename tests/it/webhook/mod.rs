@@ -104,9 +104,8 @@ impl Receiver {
     }
 
     /// The next request; it must come soon.
-    #[track_caller]
-    pub fn call(&mut self) -> impl Future<Output = Call> {
-        async { tokio::time::timeout(Duration::from_secs(20), self.calls.recv()).await.expect("no webhook came").unwrap() }
+    pub async fn call(&mut self) -> Call {
+        tokio::time::timeout(Duration::from_secs(20), self.calls.recv()).await.expect("no webhook came").unwrap()
     }
 
     /// What has come so far.
