@@ -1,0 +1,457 @@
+//! The component behind one `<jalon-track>`: what can happen to it, and what follows.
+
+mod page;
+mod read;
+mod sync;
+mod walk;
+mod who;
+
+use std::{cell::Cell, rc::Rc};
+
+use jalon_shared::{
+    Lang, StepId,
+    wire::{
+        enrollment::Enrollment,
+        merge::MergeReceipt,
+        site::SiteView,
+        track::{StepBody, TrackView},
+    },
+};
+use js_sys::Function;
+use wasm_bindgen::prelude::*;
+use web_sys::{Element, HtmlElement};
+use yew::{Component, Context, Html, Properties};
+
+use crate::{
+    api::{Api, Failure},
+    device, from_js,
+    i18n::Words,
+    identity::{Guest, Member, Offer},
+    js::FromJs,
+    load,
+    merge::Merge,
+    outbox::{Entry, Sent},
+    session::Session,
+    track::quiz::{Form, QuizMsg},
+};
+
+/// Seconds without a sign of the learner after which time is no longer counted.
+const IDLE_AFTER_SECONDS: u32 = 120;
+/// Seconds of video between two reports of the position.
+const REPORT_EVERY_SECONDS: u32 = 10;
+/// The longest wait between two attempts to send, in seconds.
+const LONGEST_WAIT_SECONDS: u32 = 60;
+
+/// What the element hands over.
+#[derive(Properties, Clone, PartialEq)]
+pub struct Props {
+    /// `<jalon-track>`.
+    pub host: HtmlElement,
+    /// Where the widget stands, inside the shadow root.
+    pub root: Element,
+    /// The live region, in the light DOM.
+    pub live: HtmlElement,
+    /// The attributes, as an object.
+    pub config: JsValue,
+    /// Promises the interface's words: `[language, words]`.
+    pub words: Function,
+    /// Called once: usable, or the code of the problem.
+    pub ready: Function,
+}
+
+/// The attributes of the element.
+#[derive(Clone, PartialEq)]
+pub struct Config {
+    api: String,
+    site: String,
+    track: String,
+    lang: String,
+    /// What happens to guest progress when a member is named: `ask`, or `auto` where devices aren't shared.
+    merge: String,
+}
+
+from_js! { Config { api, site, track, lang, merge } }
+
+/// What is being looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// A step, by its order.
+    Step(u16),
+    /// The end.
+    Done,
+}
+
+impl Place {
+    /// As it lies on the device: the order, or 0 for the end.
+    pub fn read(order: u16) -> Self {
+        match order {
+            0 => Self::Done,
+            order => Self::Step(order),
+        }
+    }
+
+    fn to_js(self) -> JsValue {
+        match self {
+            Self::Done => 0.into(),
+            Self::Step(order) => order.into(),
+        }
+    }
+}
+
+/// The body of a step, on its way or here.
+pub enum Loaded {
+    /// Asked for.
+    Coming,
+    /// Here.
+    Here(Box<StepBody>),
+    /// Not to be had now.
+    Failed(Failure),
+}
+
+/// The bodies of the steps, by order.
+#[derive(Default)]
+pub struct Bodies(Vec<(u16, Loaded)>);
+
+impl Bodies {
+    /// What is known of a step's body.
+    pub fn get(&self, order: u16) -> Option<&Loaded> {
+        let found = self.0.iter().find(|(other, _)| *other == order);
+        found.map(|(_, body)| body)
+    }
+
+    fn has(&self, order: u16) -> bool {
+        matches!(self.get(order), Some(Loaded::Here(_)))
+    }
+
+    fn put(&mut self, order: u16, body: Loaded) {
+        self.keep(|other, _| other != order);
+        self.0.push((order, body));
+    }
+
+    fn keep(&mut self, wanted: impl Fn(u16, &Loaded) -> bool) {
+        self.0.retain(|(order, body)| wanted(*order, body));
+    }
+}
+
+/// What can happen.
+pub enum Msg {
+    /// The interface's words are here.
+    Words(Option<Words>),
+    /// The attributes changed.
+    Configure(JsValue),
+    /// The page named a member, or nobody.
+    Identify(Option<String>),
+    /// Ask the server how things stand.
+    Refresh,
+    /// Drop the guest on this device.
+    Forget,
+    /// The browser said something: see [`device::listen`].
+    Heard(String),
+    /// The device was read.
+    Kept(u32, Box<load::Kept>),
+    /// The site was read.
+    Site(u32, Result<SiteView, Failure>),
+    /// The track was read.
+    Track(u32, Result<Box<TrackView>, Failure>),
+    /// The enrollment was read.
+    Enrolled(u32, Result<Option<Box<Enrollment>>, Failure>),
+    /// The device was read again, because another tab changed it.
+    Again(u32, Option<Box<Enrollment>>, Vec<Entry>, Option<Guest>),
+    /// What the device holds of a step.
+    KeptBody(u32, u16, Box<load::Body>),
+    /// A step's body was read.
+    Body(u32, u16, Result<Box<StepBody>, Failure>),
+    /// Show a step, if it may be opened.
+    Open(u16),
+    /// Show the end.
+    OpenDone,
+    /// Complete the step shown, and go on.
+    Complete,
+    /// Go on without completing anything.
+    Onward,
+    /// Open or close the list of steps (on narrow pages).
+    ToggleList,
+    /// Something in the quiz.
+    Quiz(QuizMsg),
+    /// The video is at this second.
+    Position(u32),
+    /// The video plays, or stands.
+    Playing(bool),
+    /// The video can't be had.
+    VideoFailed,
+    /// Something was sent, or not.
+    Sent(u32, Box<Sent>),
+    /// Sending has ended for now.
+    Drained(u32),
+    /// Whether what was done outlives the page.
+    Durable(bool),
+    /// What a merge would add.
+    Offers(u32, Guest, Vec<Offer>),
+    /// Merge.
+    Accept,
+    /// Not mine.
+    Decline,
+    /// The merge came back.
+    Merged(u32, Box<Result<MergeReceipt, Failure>>),
+    /// The receipt or the notice was read.
+    Dismiss,
+    /// The learner wants to log in.
+    Login,
+    /// Why nothing loads (self-check).
+    Fault(String),
+}
+
+/// One widget.
+#[expect(clippy::struct_excessive_bools, reason = "facts that hold independently of each other")]
+pub struct App {
+    pub(crate) props: Props,
+    pub(crate) config: Config,
+    pub(crate) api: Api,
+    pub(crate) words: Words,
+    pub(crate) site: Option<SiteView>,
+    pub(crate) track: Option<TrackView>,
+    pub(crate) member: Option<Member>,
+    pub(crate) has_guest: bool,
+    pub(crate) session: Session,
+    /// Whether it is known if there is an enrollment.
+    pub(crate) knows: bool,
+    pub(crate) place: Option<Place>,
+    /// Where the learner was when the device was last in use.
+    remembered: Option<Place>,
+    pub(crate) bodies: Bodies,
+    pub(crate) form: Form,
+    pub(crate) merge: Merge,
+    pub(crate) receipt: Option<MergeReceipt>,
+    pub(crate) notice: Option<String>,
+    pub(crate) fault: Option<String>,
+    pub(crate) offline: bool,
+    pub(crate) durable: bool,
+    pub(crate) unauthorized: bool,
+    pub(crate) list_open: bool,
+    /// The locked step whose reason was asked for.
+    pub(crate) asked_locked: Option<u16>,
+    pub(crate) position: Option<u32>,
+    pub(crate) video_failed: bool,
+    /// The place to start the video from.
+    pub(crate) resume_at: u32,
+    playing: bool,
+    reported: u32,
+    spent: u32,
+    pub(crate) alive: Rc<Cell<u32>>,
+    draining: bool,
+    waiting: u32,
+    backoff: u32,
+    announced: Option<Vec<StepId>>,
+    completed_said: bool,
+    dressed: bool,
+    told: bool,
+    focus: Option<(String, bool)>,
+    /// Grows whenever learner, language or track change: answers to older questions are not ours.
+    turn: u32,
+    stop: Option<Function>,
+    _hear: Option<Closure<dyn FnMut(String)>>,
+}
+
+impl Component for App {
+    type Message = Msg;
+    type Properties = Props;
+
+    fn create(ctx: &Context<Self>) -> Self {
+        let props = ctx.props().clone();
+        let config: Config = Config::from_js(&props.config).unwrap_or(Config {
+            api: String::new(),
+            site: String::new(),
+            track: String::new(),
+            lang: String::new(),
+            merge: String::new(),
+        });
+        let link = ctx.link().clone();
+        let hear = Closure::new(move |what: String| link.send_message(Msg::Heard(what)));
+        let stop = device::listen(hear.as_ref().unchecked_ref());
+        let mut app = Self {
+            api: Api { base: config.api.clone(), site: config.site.clone(), lang: wanted(&config.lang), token: None },
+            props,
+            config,
+            words: Words::default(),
+            site: None,
+            track: None,
+            member: None,
+            has_guest: false,
+            session: Session::new(device::now()),
+            knows: false,
+            place: None,
+            remembered: None,
+            bodies: Bodies::default(),
+            form: Form::default(),
+            merge: Merge::None,
+            receipt: None,
+            notice: None,
+            fault: None,
+            offline: false,
+            durable: true,
+            unauthorized: false,
+            list_open: false,
+            asked_locked: None,
+            position: None,
+            video_failed: false,
+            resume_at: 0,
+            playing: false,
+            reported: 0,
+            spent: 0,
+            alive: Rc::new(Cell::new(0)),
+            draining: false,
+            waiting: 0,
+            backoff: 0,
+            announced: None,
+            completed_said: false,
+            dressed: false,
+            told: false,
+            focus: None,
+            turn: 0,
+            stop: Some(stop),
+            _hear: Some(hear),
+        };
+        app.begin(ctx.link());
+        app.read_words(ctx.link());
+        app
+    }
+
+    fn update(&mut self, ctx: &Context<Self>, msg: Msg) -> bool {
+        let link = ctx.link();
+        match msg {
+            Msg::Words(Some(words)) => self.words = words,
+            Msg::Words(None) => {}
+            Msg::Configure(config) => return self.configure(link, &config),
+            Msg::Identify(token) => self.identify(link, token),
+            Msg::Refresh => self.ask_server(link),
+            Msg::Forget => self.forget(link),
+            Msg::Heard(what) => return self.heard(link, &what),
+            Msg::Kept(turn, kept) if turn == self.turn => self.take_kept(link, *kept),
+            Msg::Site(turn, site) if turn == self.turn => match site {
+                Ok(site) => {
+                    self.site = Some(site);
+                    self.follow_site(link);
+                }
+                Err(failure) if self.site.is_none() => self.stumble(link, &failure),
+                Err(_) => {}
+            },
+            Msg::Track(turn, track) if turn == self.turn => match track {
+                Ok(track) => {
+                    self.session.outline = track.outline();
+                    self.track = Some(*track);
+                    self.fault = None;
+                    self.settle(link);
+                }
+                // A track that was closed to this page is closed, whatever the device remembers.
+                Err(Failure::Refused(problem)) => self.fail(&problem.code),
+                Err(failure) => self.stumble(link, &failure),
+            },
+            Msg::Enrolled(turn, enrollment) if turn == self.turn => {
+                self.take_enrollment(link, enrollment);
+            }
+            Msg::Again(turn, base, pending, guest) if turn == self.turn => {
+                if let (None, None, Some(guest)) = (&self.member, &self.api.token, guest) {
+                    self.api.token = Some(guest.token);
+                    self.has_guest = true;
+                }
+                self.session.pending = pending;
+                if let Some(base) = base {
+                    self.session.hear(*base);
+                }
+                self.settle(link);
+                if let Some(Place::Step(order)) = self.place {
+                    self.read_kept_body(link, order);
+                }
+            }
+            Msg::KeptBody(turn, order, kept) if turn == self.turn => {
+                if let (Some(body), false) = (kept.text, self.bodies.has(order)) {
+                    self.bodies.put(order, Loaded::Here(Box::new(body)));
+                }
+                if self.place == Some(Place::Step(order)) {
+                    self.form.restore(order, kept.draft, kept.result);
+                }
+            }
+            Msg::Body(turn, order, body) if turn == self.turn => self.take_body(order, body),
+            Msg::Open(order) => self.open(link, order, true),
+            Msg::OpenDone => self.go(link, Place::Done, true),
+            Msg::Complete => self.complete(link),
+            Msg::Onward => self.onward(link),
+            Msg::ToggleList => self.list_open = !self.list_open,
+            Msg::Quiz(msg) => self.answer_quiz(link, msg),
+            Msg::Position(at) => return self.moved(link, at),
+            Msg::Playing(playing) => {
+                self.playing = playing;
+                if !playing {
+                    self.report_position(link, 2);
+                }
+                return false;
+            }
+            Msg::VideoFailed => self.video_failed = true,
+            Msg::Sent(turn, sent) if turn == self.turn => self.take_sent(link, *sent),
+            Msg::Drained(turn) if turn == self.turn => {
+                self.draining = false;
+                if !self.session.pending.is_empty() && self.waiting == 0 {
+                    self.waiting = 1;
+                }
+            }
+            Msg::Durable(durable) => self.durable &= durable,
+            Msg::Offers(turn, guest, offers) if turn == self.turn => {
+                self.offer(link, guest, offers);
+            }
+            Msg::Accept => self.accept(link),
+            Msg::Decline => self.decline(link),
+            Msg::Merged(turn, merged) if turn == self.turn => self.take_merged(link, *merged),
+            Msg::Dismiss => {
+                self.receipt = None;
+                self.notice = None;
+            }
+            Msg::Login => self.login(),
+            Msg::Fault(code) => self.fail(&code),
+            // Answers to a question that is no longer asked.
+            Msg::Kept(..)
+            | Msg::Site(..)
+            | Msg::Track(..)
+            | Msg::Enrolled(..)
+            | Msg::Again(..)
+            | Msg::KeptBody(..)
+            | Msg::Body(..)
+            | Msg::Sent(..)
+            | Msg::Drained(_)
+            | Msg::Offers(..)
+            | Msg::Merged(..) => return false,
+        }
+        true
+    }
+
+    fn view(&self, ctx: &Context<Self>) -> Html {
+        self.view_shell(ctx.link())
+    }
+
+    fn rendered(&mut self, _ctx: &Context<Self>, _first: bool) {
+        if !self.dressed {
+            self.dress();
+        }
+        if let Some((id, scroll)) = self.focus.take() {
+            device::focus(&self.props.root, &id, scroll);
+        }
+        if !self.told && self.is_usable() {
+            self.told = true;
+            // What the page's promise does is the page's.
+            let _ = self.props.ready.call0(&JsValue::NULL);
+            self.emit("ready", &[]);
+            self.emit_step();
+            self.emit_progress();
+        }
+    }
+
+    fn destroy(&mut self, _ctx: &Context<Self>) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.call0(&JsValue::NULL);
+        }
+    }
+}
+
+/// The language attribute as the API takes it; empty where it is none.
+fn wanted(lang: &str) -> String {
+    Lang::parse(&lang.replace('_', "-")).map(|lang| lang.as_str().to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,329 @@
+//! What is read, and what follows from it: from the device, then from the server.
+
+use jalon_shared::{
+    track::StepState,
+    wire::{enrollment::Enrollment, track::StepBody},
+};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
+use yew::html::Scope;
+
+use super::{App, Config, Loaded, Msg, Place, wanted};
+use crate::{api::Failure, device, i18n::Words, identity, js::FromJs, load, session::Session, task, track::quiz::Form};
+
+impl App {
+    pub(crate) fn is_usable(&self) -> bool {
+        let has_body = match self.place {
+            Some(Place::Step(order)) => {
+                matches!(self.bodies.get(order), Some(Loaded::Here(_) | Loaded::Failed(_)))
+            }
+            Some(Place::Done) => true,
+            None => false,
+        };
+        self.track.is_some() && has_body && !self.words.lang().is_empty()
+    }
+
+    pub(crate) fn read_words(&self, link: &Scope<Self>) {
+        let lang = if self.config.lang.is_empty() {
+            self.site.as_ref().map_or("", |site| site.default_lang.as_str())
+        } else {
+            &self.config.lang
+        };
+        let promise = self.props.words.call1(&JsValue::NULL, &lang.into());
+        task::send(link, async move {
+            let read = async {
+                let pair = JsFuture::from(js_sys::Promise::from(promise.ok()?)).await.ok()?;
+                let pair = js_sys::Array::from(&pair);
+                Some(Words::new(pair.get(0).as_string()?, pair.get(1)))
+            };
+            Msg::Words(read.await)
+        });
+    }
+
+    /// Starts over for another learner or another track.
+    pub(crate) fn begin(&mut self, link: &Scope<Self>) {
+        self.turn += 1;
+        self.session = Session::new(device::now());
+        if let Some(track) = &self.track {
+            self.session.outline = track.outline();
+        }
+        self.knows = false;
+        self.place = None;
+        self.bodies.keep(|_, _| false);
+        self.form = Form::default();
+        self.announced = None;
+        self.completed_said = false;
+        self.unauthorized = false;
+        self.draining = false;
+        self.waiting = 0;
+        self.spent = 0;
+        self.read_device(link);
+    }
+
+    pub(crate) fn read_device(&self, link: &Scope<Self>) {
+        let (turn, api, slug, member) = (self.turn, self.api.clone(), self.config.track.clone(), self.member.clone());
+        task::send(link, async move { Msg::Kept(turn, Box::new(load::kept(&api, &slug, member.as_ref()).await)) });
+    }
+
+    pub(crate) fn configure(&mut self, link: &Scope<Self>, config: &JsValue) -> bool {
+        let Ok(config) = Config::from_js(config) else {
+            return false;
+        };
+        if config == self.config {
+            return false;
+        }
+        let other =
+            (&config.api, &config.site, &config.track) != (&self.config.api, &self.config.site, &self.config.track);
+        let lang = config.lang != self.config.lang;
+        self.config = config;
+        if other {
+            self.api.base.clone_from(&self.config.api);
+            self.api.site.clone_from(&self.config.site);
+            self.track = None;
+            self.site = None;
+            self.fault = None;
+        }
+        if lang {
+            self.api.lang = wanted(&self.config.lang);
+            self.read_words(link);
+        }
+        if other {
+            self.begin(link);
+        } else if lang {
+            // L3: the texts change, what was done stays; the old text stands until the new one is here.
+            self.turn += 1;
+            self.draining = false;
+            let shown = self.place;
+            self.bodies.keep(|order, _| shown == Some(Place::Step(order)));
+            self.ask_server(link);
+            if let Some(Place::Step(order)) = self.place {
+                self.read_body(link, order);
+            }
+            self.drain(link);
+        }
+        true
+    }
+
+    /// The site's default language, where the page names none.
+    pub(crate) fn follow_site(&mut self, link: &Scope<Self>) {
+        self.dressed = false;
+        if self.config.lang.is_empty() {
+            self.read_words(link);
+        }
+    }
+
+    pub(crate) fn take_kept(&mut self, link: &Scope<Self>, kept: load::Kept) {
+        self.has_guest = kept.guest.is_some();
+        self.api.token = match &self.member {
+            Some(member) => Some(member.token.clone()),
+            None => kept.guest.as_ref().map(|guest| guest.token.clone()),
+        };
+        self.site = self.site.take().or(kept.site);
+        if let (None, Some(track)) = (&self.track, kept.track) {
+            self.session.outline = track.outline();
+            self.track = Some(track);
+        }
+        self.session.base = kept.enrollment;
+        self.session.pending = kept.pending;
+        // Somebody new, or somebody whose way lies on the device: no need to wait for the server.
+        self.knows = self.api.token.is_none() || self.session.base.is_some();
+        self.remembered = kept.place;
+        self.session.settle();
+        if self.site.is_some() {
+            self.follow_site(link);
+        }
+        self.settle(link);
+        self.ask_server(link);
+        if self.knows && self.session.base.is_none() && self.track.is_none() {
+            // Nobody yet: the first step is what will be shown, so don't wait for the track to say so.
+            self.read_body(link, 1);
+        }
+        if let (Some(member), Some(guest)) = (&self.member, kept.guest)
+            && guest.declined_by.as_deref() != Some(&member.subject)
+        {
+            let (turn, api) = (self.turn, self.api.clone());
+            task::send(link, async move {
+                let offers = identity::offers(&api).await;
+                Msg::Offers(turn, guest, offers)
+            });
+        }
+        self.drain(link);
+    }
+
+    /// Reads site, track and enrollment from the server, side by side.
+    pub(crate) fn ask_server(&mut self, link: &Scope<Self>) {
+        let turn = self.turn;
+        let api = self.api.clone();
+        task::send(link, async move { Msg::Site(turn, load::site(&api).await) });
+        self.read_track(link);
+        self.read_enrollment(link);
+    }
+
+    /// Reads the track in the version that the learner began with (T1).
+    pub(crate) fn read_track(&self, link: &Scope<Self>) {
+        let turn = self.turn;
+        let version = self.session.base.as_ref().map(|base| base.track.version);
+        let (api, slug) = (self.api.clone(), self.config.track.clone());
+        task::send(link, async move {
+            let track = load::track(&api, &slug, version).await;
+            Msg::Track(turn, track.map(Box::new))
+        });
+    }
+
+    /// Whether the track shown is of another version than the learner's.
+    pub(crate) fn wrong_version(&self) -> bool {
+        match (&self.session.base, &self.track) {
+            (Some(base), Some(track)) => base.track.version != track.version,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn read_enrollment(&self, link: &Scope<Self>) {
+        if self.api.token.is_none() {
+            return;
+        }
+        let turn = self.turn;
+        let (api, who, slug) = (self.api.clone(), self.who(), self.config.track.clone());
+        task::send(link, async move {
+            let enrollment = identity::enrollment(&api, &who, &slug).await;
+            Msg::Enrolled(turn, enrollment.map(|found| found.map(Box::new)))
+        });
+    }
+
+    pub(crate) fn take_enrollment(&mut self, link: &Scope<Self>, enrollment: Result<Option<Box<Enrollment>>, Failure>) {
+        match enrollment {
+            Ok(Some(enrollment)) => {
+                self.unauthorized = false;
+                self.session.hear(*enrollment);
+                if self.wrong_version() {
+                    self.read_track(link);
+                }
+            }
+            Ok(None) => self.session.base = None,
+            Err(failure) => {
+                self.note_failure(&failure);
+                if !self.knows && matches!(failure, Failure::Refused(_)) {
+                    self.fail(failure.code());
+                }
+            }
+        }
+        self.knows = true;
+        self.settle(link);
+    }
+
+    /// After anything about the learner's way changed: decides, announces, and reads what is needed next.
+    pub(crate) fn settle(&mut self, link: &Scope<Self>) {
+        self.session.settle();
+        if self.session.outline.steps.is_empty() || !self.knows {
+            return;
+        }
+        let shown = self.place.filter(|place| load::can_show(&self.session, *place));
+        if let Some(Place::Step(order)) = shown {
+            self.want_body(link, order);
+        } else if shown.is_none() {
+            let back = self.remembered.take();
+            let place = back
+                .filter(|place| load::can_show(&self.session, *place))
+                .unwrap_or_else(|| load::first_place(&self.session));
+            self.go(link, place, false);
+        }
+        self.announce();
+        self.prefetch(link);
+    }
+
+    /// Reads the steps that may be opened, so that going on needs no network (G6 sets the limit).
+    pub(crate) fn prefetch(&mut self, link: &Scope<Self>) {
+        let orders: Vec<u16> = self
+            .session
+            .outline
+            .steps
+            .iter()
+            .map(|step| step.order)
+            .filter(|order| {
+                matches!(self.session.state(*order), StepState::Open | StepState::InProgress)
+                    && self.session.served(*order)
+                    && self.bodies.get(*order).is_none()
+            })
+            .take(4)
+            .collect();
+        // Before there is an enrollment only what is shown is read: most visitors just look.
+        if self.session.base.is_some() && !self.offline {
+            for order in orders {
+                self.read_body(link, order);
+            }
+        }
+    }
+
+    pub(crate) fn want_body(&mut self, link: &Scope<Self>, order: u16) {
+        if self.bodies.get(order).is_none() {
+            self.read_body(link, order);
+        }
+    }
+
+    pub(crate) fn read_kept_body(&self, link: &Scope<Self>, order: u16) {
+        let turn = self.turn;
+        let (api, who, slug) = (self.api.clone(), self.who(), self.config.track.clone());
+        task::send(link, async move {
+            let kept = load::kept_body(&api, &who, &slug, order).await;
+            Msg::KeptBody(turn, order, Box::new(kept))
+        });
+    }
+
+    pub(crate) fn read_body(&mut self, link: &Scope<Self>, order: u16) {
+        self.read_kept_body(link, order);
+        if !self.session.outline.steps.is_empty() && !self.session.served(order) {
+            // It waits for the outbox: `take_sent` asks again.
+            return;
+        }
+        if !self.bodies.has(order) {
+            self.bodies.put(order, Loaded::Coming);
+        }
+        let turn = self.turn;
+        let (api, who, slug) = (self.api.clone(), self.who(), self.config.track.clone());
+        let id = self.session.base.as_ref().map(|base| base.id.to_string());
+        task::send(link, async move {
+            let body = load::body(&api, &who, &slug, id.as_deref(), order).await;
+            Msg::Body(turn, order, body.map(Box::new))
+        });
+    }
+
+    pub(crate) fn take_body(&mut self, order: u16, body: Result<Box<StepBody>, Failure>) {
+        match body {
+            Ok(body) => {
+                self.offline = false;
+                self.bodies.put(order, Loaded::Here(body));
+            }
+            Err(failure) => {
+                self.note_failure(&failure);
+                if !self.bodies.has(order) {
+                    self.bodies.put(order, Loaded::Failed(failure));
+                }
+            }
+        }
+    }
+
+    /// A read failed: a problem only where the device has nothing to show instead.
+    pub(crate) fn stumble(&mut self, link: &Scope<Self>, failure: &Failure) {
+        self.note_failure(failure);
+        if self.track.is_some() && self.site.is_some() || self.fault.is_some() {
+            return;
+        }
+        match failure {
+            Failure::Network => {
+                let base = self.api.base.clone();
+                task::send(link, async move { Msg::Fault(device::diagnose(&base).await) });
+            }
+            failure => self.fail(failure.code()),
+        }
+    }
+
+    /// The turn that an answer must name to be taken.
+    pub(crate) fn turn(&self) -> u32 {
+        self.turn
+    }
+
+    /// Starts over, as after a merge.
+    pub(crate) fn begin_again(&mut self, link: &Scope<Self>) {
+        self.begin(link);
+    }
+}

@@ -1,0 +1,158 @@
+//! The learner's way through the steps, and the time they take.
+
+use jalon_shared::{track::StepState, wire::enrollment::AdvanceRequest};
+use yew::html::Scope;
+
+use super::{App, IDLE_AFTER_SECONDS, Place, REPORT_EVERY_SECONDS};
+use crate::{device, keys, outbox, task, track::quiz::Form};
+
+impl App {
+    /// Shows a step, or says what blocks it.
+    pub(crate) fn open(&mut self, link: &Scope<Self>, order: u16, focus: bool) {
+        if self.session.outline.at(order).is_none() {
+            return;
+        }
+        if let Some(blocking) = self.session.blocked_by(order) {
+            self.asked_locked = Some(order);
+            let reason = self.locked_reason(blocking);
+            self.say(&reason);
+        } else {
+            self.go(link, Place::Step(order), focus);
+        }
+    }
+
+    /// Why a step is locked (G2), in words.
+    pub(crate) fn locked_reason(&self, blocking: u16) -> String {
+        let title = self
+            .track
+            .as_ref()
+            .and_then(|track| track.steps.iter().find(|step| step.order == blocking))
+            .map_or("", |step| step.title.value.as_str());
+        self.words.with("locked", &[("n", &self.words.number(f64::from(blocking))), ("title", title)])
+    }
+
+    pub(crate) fn go(&mut self, link: &Scope<Self>, place: Place, focus: bool) {
+        if self.place != Some(place) {
+            self.report_position(link, 1);
+            self.report_time(link);
+            self.video_failed = false;
+            self.playing = false;
+        }
+        self.place = Some(place);
+        self.asked_locked = None;
+        self.list_open = false;
+        if let Place::Step(order) = place {
+            let at = self.session.outline.at(order).map(|step| step.id);
+            let done = at.and_then(|id| self.session.progress.steps.get(&id));
+            self.resume_at = done.and_then(|done| done.last_position).unwrap_or(0);
+            self.reported = self.resume_at;
+            self.position = None;
+            if self.form.order != order {
+                self.form = Form::of(order);
+                self.read_kept_body(link, order);
+            }
+            self.want_body(link, order);
+        }
+        if focus {
+            self.focus = Some(("jalon-heading".to_owned(), true));
+        }
+        if self.told {
+            self.emit_step();
+        }
+        let key = keys::place(&self.api, &self.who(), &self.config.track);
+        task::spawn(async move {
+            device::save(&key, &place.to_js()).await;
+        });
+    }
+
+    pub(crate) fn complete(&mut self, link: &Scope<Self>) {
+        let Some(Place::Step(order)) = self.place else {
+            return;
+        };
+        if matches!(self.session.state(order), StepState::Open | StepState::InProgress) {
+            let request = AdvanceRequest {
+                answers: None,
+                time_spent_seconds: outbox::bounded(std::mem::take(&mut self.spent)),
+                last_position: self.position,
+            };
+            self.position = None;
+            self.record(link, order, true, request);
+        }
+        self.onward(link);
+    }
+
+    pub(crate) fn onward(&mut self, link: &Scope<Self>) {
+        let Some(Place::Step(order)) = self.place else {
+            return;
+        };
+        let finished = self.session.progress.completed_at.is_some();
+        let next = self.session.next_open(order + 1);
+        let place = match next {
+            Some(next) if next > order || !finished => Place::Step(next),
+            _ if finished => Place::Done,
+            _ => Place::Step(order),
+        };
+        self.go(link, place, true);
+    }
+
+    pub(crate) fn moved(&mut self, link: &Scope<Self>, at: u32) -> bool {
+        self.position = Some(at);
+        self.report_position(link, REPORT_EVERY_SECONDS);
+        false
+    }
+
+    /// Tells where the video stands, once it is this far from what was told.
+    pub(crate) fn report_position(&mut self, link: &Scope<Self>, at_least: u32) {
+        let (Some(Place::Step(order)), Some(at)) = (self.place, self.position) else {
+            return;
+        };
+        if at.abs_diff(self.reported) < at_least {
+            return;
+        }
+        self.reported = at;
+        let request = AdvanceRequest {
+            answers: None,
+            time_spent_seconds: outbox::bounded(std::mem::take(&mut self.spent)),
+            last_position: Some(at),
+        };
+        self.record(link, order, false, request);
+    }
+
+    pub(crate) fn report_time(&mut self, link: &Scope<Self>) {
+        let Some(Place::Step(order)) = self.place else {
+            return;
+        };
+        // Looking alone makes no guest; the time is told with the first thing worth saving.
+        if self.session.base.is_none() || self.spent < 5 {
+            return;
+        }
+        let request = AdvanceRequest {
+            answers: None,
+            time_spent_seconds: outbox::bounded(std::mem::take(&mut self.spent)),
+            last_position: None,
+        };
+        self.record(link, order, false, request);
+    }
+
+    /// Sends time spent with the answers, and counts anew.
+    pub(crate) fn take_spent(&mut self) -> Option<u32> {
+        outbox::bounded(std::mem::take(&mut self.spent))
+    }
+
+    pub(crate) fn tick(&mut self, link: &Scope<Self>) -> bool {
+        let idle = self.alive.get().saturating_add(1);
+        self.alive.set(idle);
+        if self.playing || idle < IDLE_AFTER_SECONDS {
+            self.spent += 1;
+        }
+        if self.waiting > 0 {
+            self.waiting -= 1;
+            let stuck = self.unauthorized && self.member.is_some();
+            if self.waiting == 0 && !self.session.pending.is_empty() && !stuck {
+                self.drain(link);
+            }
+        }
+        // Only a countdown is worth a new picture each second.
+        self.counts_down()
+    }
+}
