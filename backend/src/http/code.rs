@@ -40,7 +40,6 @@ codes! {
     NOT_FOUND = 404 "not_found", "Not found", "There is nothing here, or nothing that you may know of.";
     UNKNOWN_SITE = 404 "unknown_site", "There is no such site", "Check how the site's name is written.";
     UNKNOWN_TRACK = 404 "unknown_track", "There is no such track", "Check how the track's name is written, and that it is published.";
-    NO_SUCH_STEP = 404 "no_such_step", "There is no such step", "The track has no step of this number.";
     METHOD_NOT_ALLOWED = 405 "method_not_allowed", "The method is not allowed here", "The header Allow names the methods that are.";
     REQUEST_TIMEOUT = 408 "request_timeout", "The request came too slowly", "The body did not arrive in time; try again.";
     CONFLICT = 409 "conflict", "It conflicts with what is there", "Something else stands in the way; look at the present state and try again.";
@@ -50,7 +49,6 @@ codes! {
     COOLDOWN = 409 "cooldown", "The next attempt must wait", "retry_at says when the next attempt is possible.";
     GUEST_MERGED = 409 "guest_merged", "The guest became a member", "What this guest did belongs to a member now; go on with the member's token.";
     GUEST_ALREADY_MERGED = 409 "guest_already_merged", "The guest belongs to another member", "A guest can become one member only.";
-    PRECONDITION_CHANGED = 409 "stale_state", "The state has changed meanwhile", "Read the present state and decide again.";
     VERSION_CONFLICT = 412 "version_conflict", "It was changed meanwhile", "The version in If-Match is not the present one: read again, then write.";
     BODY_TOO_LARGE = 413 "body_too_large", "The body is too large", "A body holds at most 256 KiB.";
     UNSUPPORTED_MEDIA_TYPE = 415 "unsupported_media_type", "The content type is not JSON", "Send the body as application/json.";
@@ -58,11 +56,7 @@ codes! {
     UNKNOWN_FIELD = 422 "unknown_field", "There is no such field", "errors names the field; leave it out or write it as documented.";
     MISSING_FIELD = 422 "missing_field", "A field is missing", "errors names the field that is needed.";
     INVALID_VALUE = 422 "invalid_value", "A value is not valid", "errors names the field and says what it may hold.";
-    INVALID_ANSWER = 422 "invalid_answer", "An answer does not fit its question", "errors names the answer at fault. No attempt was used.";
-    ANSWERS_REQUIRED = 422 "answers_required", "The step needs answers", "This step is completed by answering its questions.";
-    NO_QUESTIONS = 422 "no_questions", "The step has no questions", "Only a quiz takes answers.";
     IDEMPOTENCY_KEY_REUSED = 422 "idempotency_key_reused", "The idempotency key was used for something else", "The same key came with another body before; use a new key for a new request.";
-    IMPORT_FAILED = 422 "import_failed", "The import is not valid", "errors names file, line and field. Nothing was changed.";
     RATE_LIMITED = 429 "rate_limited", "Too many requests", "Wait as long as the header Retry-After says.";
     HEADERS_TOO_LARGE = 431 "headers_too_large", "The headers are too large", "Send fewer or shorter headers.";
     INTERNAL = 500 "internal", "Something went wrong here", "It is our fault and has been logged under the request's id (header X-Request-Id).";

@@ -249,7 +249,14 @@ impl Reader<'_> {
     fn value(&mut self, node: &Spanned<Node>, pointer: String) -> Value {
         self.places.insert(pointer.clone(), (self.file.to_owned(), Some(node.referenced.line())));
         match &node.value {
-            Node::Scalar(Value::String(text)) => Value::String(self.address(text)),
+            Node::Scalar(Value::String(text)) => {
+                if text.starts_with("{media}") && self.media_base.is_none() {
+                    let (file, line) = (self.file.to_owned(), Some(node.referenced.line()));
+                    let detail = "say what {media} stands for: --media-base https://…".to_owned();
+                    self.faults.push(Fault { file, line, pointer, detail });
+                }
+                Value::String(self.address(text))
+            }
             Node::Scalar(value) => value.clone(),
             Node::List(items) => items.iter().enumerate().map(|(place, item)| self.value(item, format!("{pointer}/{place}"))).collect(),
             Node::Map(entries) => match entries.as_slice() {
@@ -479,6 +486,8 @@ mod tests {
             let faults = broken(&yaml);
             assert!(faults.iter().any(|fault| fault.0 == Some(line) && fault.1 == pointer), "{yaml}\n{faults:?}");
         }
+        let media = broken(&format!("{head}  - key: a\n    kind: link\n    title: {{fr: A}}\n    url: \"{{media}}/a\"\n"));
+        assert!(media[0].0 == Some(8) && media[0].2.contains("--media-base"), "{media:?}");
         let unclosed = broken("track_type: [beginner_intro\nsource_lang: fr\n");
         assert!(unclosed[0].0.is_some());
     }

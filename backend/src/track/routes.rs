@@ -24,12 +24,13 @@ use uuid::Uuid;
 use super::{
     advance::{Advance, Done, What},
     catalog::{Rendered, Version},
-    enroll, learner, merge, problem, view,
+    enroll, learner, merge, problem, store, view,
 };
 use crate::{
     app::AppState,
     guest::token::GuestTokenError,
     http::{
+        code,
         auth::{Caller, LearnerAuth, MemberAuth},
         error::{ApiError, ApiResult},
         etag::{ETag, IfNoneMatch},
@@ -60,18 +61,32 @@ pub fn wanted(langs: Langs, of_learner: Option<&Lang>, site: &Site) -> Vec<Lang>
 }
 
 /// The published version of a track, if this caller may see it (E1): guests and pages that embed it
-/// only where `cms_block_enabled`.
+/// only where `cms_block_enabled`. A retired track is there for whoever is in it already, and goes on.
 async fn visible(app: &AppState, caller: &Caller, slug: &str) -> ApiResult<Arc<Version>> {
-    let slug = TrackSlug::parse(slug).map_err(|_| ApiError::not_found())?;
+    let unknown = || ApiError::new(&code::UNKNOWN_TRACK);
+    let slug = TrackSlug::parse(slug).map_err(|_| unknown())?;
     let site = &caller.site;
-    let row = app.tracks.catalog.track(site.id, site.revision, &slug).await?;
-    let row = row.filter(|row| row.state == TrackState::Published).ok_or_else(ApiError::not_found)?;
+    let row = app.tracks.catalog.track(site.id, site.revision, &slug).await?.ok_or_else(unknown)?;
+    let open = match (row.state, &caller.learner) {
+        (TrackState::Published, _) => true,
+        (TrackState::Retired, Some(auth)) => {
+            let (site, track, learner) = (site.id, row.id, auth.learner.clone());
+            let enrollment = app.db.read(move |tx| {
+                Box::pin(async move { store::enrollment_in_track(tx, site, &learner, track).await })
+            });
+            enrollment.await?.is_some()
+        }
+        _ => false,
+    };
+    if !open {
+        return Err(unknown());
+    }
     let member = caller.learner.as_ref().is_some_and(|learner| learner.learner.user_id().is_some());
     if !row.cms_block_enabled && (caller.embedded || !member) {
         return Err(ApiError::cms_block_disabled());
     }
-    let number = row.published_version.ok_or_else(ApiError::not_found)?;
-    app.tracks.catalog.version(site.id, row.id, row.slug.clone(), number).await?.ok_or_else(ApiError::not_found)
+    let number = row.published_version.ok_or_else(unknown)?;
+    app.tracks.catalog.version(site.id, row.id, row.slug.clone(), number).await?.ok_or_else(unknown)
 }
 
 /// A ready body with its tag; 304 for who has it.

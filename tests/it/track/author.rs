@@ -82,8 +82,16 @@ for_both! {
         let publish = format!("{PATH}/publish");
         let once = server.post(&publish).bearer(&stage.key).send().await.expect(200);
         assert_eq!(server.post(&publish).bearer(&stage.key).send().await.expect(200), once, "twice is once");
+        let (_, token) = stage.guest().await;
+        let learner = Learner::begin(&stage, &token, "first").await;
         server.post(&format!("{PATH}/retire")).bearer(&stage.key).send().await.expect(200);
-        server.get("/api/v1/sites/fpsf/tracks/first").send().await.problem(404, "not_found");
+        server.get("/api/v1/sites/fpsf/tracks/first").bearer(&token).send().await.expect(200);
+        learner.advance(1, json!({})).await.expect(200);
+        let (_, late) = stage.guest().await;
+        server.get("/api/v1/sites/fpsf/tracks/first").bearer(&late).send().await.problem(404, "unknown_track");
+        let enroll = "/api/v1/sites/fpsf/tracks/first/enrollments";
+        server.post(enroll).bearer(&late).json(&json!({})).send().await.problem(404, "unknown_track");
+        server.get("/api/v1/sites/fpsf/tracks/first").send().await.problem(404, "unknown_track");
     }
 
     /// T1: a new version moves and loses nobody's progress; the finished stay finished.

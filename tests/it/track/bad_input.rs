@@ -127,7 +127,7 @@ for_both! {
         }
         stage.server.get(&get).send().await.problem(401, "unauthenticated");
         stage.server.get(&get).bearer("nonsense").send().await.problem(401, "unauthenticated");
-        stage.server.get("/api/v1/sites/other/tracks/first").send().await.problem(404, "not_found");
+        stage.server.get("/api/v1/sites/other/tracks/first").send().await.problem(404, "unknown_track");
         stage.server.get("/api/v1/sites/other/me/enrollments").bearer(&token).send().await.problem(401, "unauthenticated");
         // The same key used by two callers is two keys.
         let key = Uuid::now_v7();

@@ -154,7 +154,7 @@ for_both! {
         let stage = Stage::set(&db).await;
         let server = &stage.server;
         server.put("/api/v1/admin/sites/fpsf/tracks/draft").bearer(&stage.key).json(&small_track()).send().await.expect(201);
-        server.get("/api/v1/sites/fpsf/tracks/draft").send().await.problem(404, "not_found");
+        server.get("/api/v1/sites/fpsf/tracks/draft").send().await.problem(404, "unknown_track");
         let mut members_only = small_track();
         members_only["cms_block_enabled"] = false.into();
         stage.publish("members", &members_only).await;
