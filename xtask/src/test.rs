@@ -35,7 +35,7 @@ pub fn test(arguments: &[&str]) -> Result<()> {
             native(&["--workspace", "--exclude", "jalon-widget"], true)
         })),
         (true, false) => {
-            suites.push(suite("unit", || native(&["-p", "jalon-shared", "-p", "jalon-backend", "-p", "xtask"], false)))
+            suites.push(suite("unit", || native(&["-p", "jalon-shared", "-p", "jalon-backend", "-p", "xtask"], false)));
         }
         (false, true) => suites.push(suite("integration, both databases", || native(&["-p", "jalon-tests"], true))),
         (false, false) => {}
@@ -154,7 +154,7 @@ fn shared_alone() -> Result<Tally> {
 fn doctests() -> Result<Tally> {
     let mut tally = Tally::default();
     let good = tee(cargo().args(["test", "--quiet", "--doc", "--package", "jalon-shared"]), |line| {
-        tally = tally.plus(libtest(line))
+        tally = tally.plus(libtest(line));
     })?;
     // A crate whose documentation has no examples is fine.
     Ok(if good { tally } else { tally.with_end(false) })
