@@ -287,6 +287,7 @@ async fn read_learner(
 ) -> Result<LearnerAuth, ApiError> {
     let now = state.clock.now();
     if token.starts_with(key::PREFIX) {
+        read_key(state, token, now)?;
         return Err(ApiError::forbidden("An API key is no learner; send a guest's or a member's token."));
     }
     let auth = if state.gate.guests.is_one(token) {
@@ -355,6 +356,7 @@ impl FromRequestParts<AppState> for MemberAuth {
         let token = needed(parts)?;
         let now = state.clock.now();
         if token.starts_with(key::PREFIX) {
+            read_key(state, token, now)?;
             return Err(ApiError::forbidden("An API key is no member; send a member's token."));
         }
         if state.gate.guests.is_one(token) {
@@ -428,6 +430,8 @@ impl FromRequestParts<AppState> for ServerAdmin {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let token = needed(parts)?;
         if !token.starts_with(key::PREFIX) {
+            // Only who is somebody hears that they may not; a bad token is 401 here as everywhere.
+            read_learner(state, parts, token, None).await?;
             return Err(ApiError::forbidden("This needs an API key of the whole server."));
         }
         let key = read_key(state, token, state.clock.now())?;

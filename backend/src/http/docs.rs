@@ -22,10 +22,10 @@ static PAGE: LazyLock<String> = LazyLock::new(|| render(&serde_json::from_str(&D
 /// The OpenAPI document.
 #[utoipa::path(get, path = "/api/openapi.json", tag = "operations", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 pub async fn openapi_document(known: IfNoneMatch) -> Response {
-    let tag = ETag(format!("openapi-{}", env!("CARGO_PKG_VERSION")));
-    known.not_modified(&tag).unwrap_or_else(|| {
+    static TAG: LazyLock<ETag> = LazyLock::new(|| ETag::of(DOCUMENT.as_bytes()));
+    known.not_modified(&TAG).unwrap_or_else(|| {
         let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=300")];
-        tag.on((headers, DOCUMENT.as_str()))
+        TAG.on((headers, DOCUMENT.as_str()))
     })
 }
 
