@@ -52,7 +52,7 @@ impl Options {
             quick: false,
             only: None,
             steps: 12,
-            patience: Patience::new(Duration::from_secs(60)),
+            patience: Patience::new(Duration::from_mins(1)),
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {

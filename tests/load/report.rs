@@ -23,7 +23,7 @@ pub struct Report {
 struct Aim {
     what: String,
     found: String,
-    aim: String,
+    wanted: String,
     reached: bool,
 }
 
@@ -84,7 +84,7 @@ impl Report {
         self.aims.push(Aim {
             what: what.to_owned(),
             found,
-            aim: aim.to_owned(),
+            wanted: aim.to_owned(),
             reached,
         });
     }
@@ -99,7 +99,7 @@ impl Report {
                 if aim.reached { "reached" } else { "MISSED " },
                 aim.what,
                 aim.found,
-                aim.aim
+                aim.wanted
             );
         }
         for note in &self.notes {
