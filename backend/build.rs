@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
-    let dist =
-        Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../widget/dist");
+    let dist = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../widget/dist");
     // Cargo can only watch what is there: a missing folder would mean a new build every time.
     fs::create_dir_all(&dist).expect("widget/dist can be made");
     println!("cargo::rerun-if-changed={}", dist.display());
@@ -17,19 +16,8 @@ fn main() {
 
     let mut names: Vec<String> = fs::read_dir(&dist)
         .expect("widget/dist can be read")
-        .filter_map(|entry| {
-            entry
-                .ok()
-                .filter(|entry| entry.path().is_file())?
-                .file_name()
-                .into_string()
-                .ok()
-        })
-        .filter(|name| {
-            !Path::new(name)
-                .extension()
-                .is_some_and(|end| end == "br" || end == "gz")
-        })
+        .filter_map(|entry| entry.ok().filter(|entry| entry.path().is_file())?.file_name().into_string().ok())
+        .filter(|name| !Path::new(name).extension().is_some_and(|end| end == "br" || end == "gz"))
         .collect();
     names.sort();
 
@@ -39,11 +27,7 @@ fn main() {
         let bytes = include(&path);
         let compressed = |end: &str| {
             let path = dist.join(format!("{name}.{end}"));
-            if path.is_file() {
-                format!("Some({})", include(&path))
-            } else {
-                "None".to_owned()
-            }
+            if path.is_file() { format!("Some({})", include(&path)) } else { "None".to_owned() }
         };
         writeln!(
             code,
@@ -60,8 +44,5 @@ fn main() {
 
 fn include(path: &Path) -> String {
     let path = fs::canonicalize(path).expect("it was just listed");
-    format!(
-        "include_bytes!({:?})",
-        path.to_str().expect("a path of text")
-    )
+    format!("include_bytes!({:?})", path.to_str().expect("a path of text"))
 }

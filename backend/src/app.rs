@@ -41,14 +41,7 @@ impl AppState {
         let gate = Gate::new(&db, &clock, &config).await?;
         let tracks = Tracks::new(&db, &clock);
         let webhooks = Webhooks::new(config.development, &gate.metrics)?;
-        Ok(Self(Arc::new(App {
-            db,
-            clock,
-            config,
-            gate,
-            tracks,
-            webhooks,
-        })))
+        Ok(Self(Arc::new(App { db, clock, config, gate, tracks, webhooks })))
     }
 
     /// What runs beside the requests until `stop` is asked for. A noun with a background task adds it

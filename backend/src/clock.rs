@@ -27,10 +27,7 @@ impl Clock {
     }
 
     /// Now.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the machine's clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Kind::System => Timestamp(chrono::Utc::now().timestamp_millis()),
@@ -43,12 +40,7 @@ impl Clock {
     /// # Panics
     /// On the system's clock: nobody moves that.
     pub fn advance(&self, by: std::time::Duration) {
-        let Kind::Fixed(at) = &self.0 else {
-            panic!("only a fixed clock can be moved")
-        };
-        at.fetch_add(
-            i64::try_from(by.as_millis()).unwrap_or(i64::MAX),
-            Ordering::SeqCst,
-        );
+        let Kind::Fixed(at) = &self.0 else { panic!("only a fixed clock can be moved") };
+        at.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
 }

@@ -151,14 +151,10 @@ pub enum ConfigError {
 impl Settings {
     /// Reads a YAML file; its keys are the flags' names with underscores.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        serde_saphyr::from_str(&text).map_err(|error| ConfigError::Parse {
-            path: path.to_owned(),
-            message: error.to_string(),
-        })
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        serde_saphyr::from_str(&text)
+            .map_err(|error| ConfigError::Parse { path: path.to_owned(), message: error.to_string() })
     }
 
     /// Takes from `weaker` what these settings leave out.
@@ -187,32 +183,19 @@ impl Settings {
 
     /// Fills in the defaults and checks the whole.
     pub fn complete(self) -> Result<Config, ConfigError> {
-        let address: DbAddress = self
-            .database_url
-            .as_deref()
-            .unwrap_or("sqlite://jalon.db")
-            .parse()?;
+        let address: DbAddress = self.database_url.as_deref().unwrap_or("sqlite://jalon.db").parse()?;
         let mut db = DbConfig::new(address);
         if let Some(connections) = self.database_connections {
             db.connections = connections.max(1);
         }
-        let has_origin_only =
-            |url: &Url| url.has_host() && url.path() == "/" && url.query().is_none();
-        if self
-            .public_url
-            .as_ref()
-            .is_some_and(|url| !has_origin_only(url))
-        {
+        let has_origin_only = |url: &Url| url.has_host() && url.path() == "/" && url.query().is_none();
+        if self.public_url.as_ref().is_some_and(|url| !has_origin_only(url)) {
             return Err(ConfigError::PublicUrl);
         }
-        let period = |setting: Option<Period>, default: u64| {
-            setting.map_or(Duration::from_secs(default), |p| p.0)
-        };
+        let period = |setting: Option<Period>, default: u64| setting.map_or(Duration::from_secs(default), |p| p.0);
         Ok(Config {
             db,
-            listen: self
-                .listen
-                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             public_url: self.public_url,
             metrics_listen: self.metrics_listen,
             trusted_proxies: self.trusted_proxies.unwrap_or(0),
@@ -252,9 +235,7 @@ impl FromStr for Period {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const HELP: &str = "write a period like 30s, 10m, 24h or 90d";
-        let (number, unit) = text
-            .split_at_checked(text.len().saturating_sub(1))
-            .ok_or(HELP)?;
+        let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or(HELP)?;
         let unit = match unit {
             "s" => 1,
             "m" => 60,
@@ -263,19 +244,13 @@ impl FromStr for Period {
             _ => return Err(HELP),
         };
         let number: u64 = number.parse().map_err(|_| HELP)?;
-        number
-            .checked_mul(unit)
-            .map(Duration::from_secs)
-            .map(Self)
-            .ok_or(HELP)
+        number.checked_mul(unit).map(Duration::from_secs).map(Self).ok_or(HELP)
     }
 }
 
 impl<'de> Deserialize<'de> for Period {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -288,28 +263,15 @@ mod tests {
     fn periods() {
         assert_eq!("90d".parse(), Ok(Period(Duration::from_hours(90 * 24))));
         assert_eq!("1h".parse(), Ok(Period(Duration::from_hours(1))));
-        for wrong in [
-            "",
-            "s",
-            "10",
-            "-1s",
-            "1é",
-            "1.5h",
-            "99999999999999999999d",
-            "999999999999999999d",
-        ] {
+        for wrong in ["", "s", "10", "-1s", "1é", "1.5h", "99999999999999999999d", "999999999999999999d"] {
             assert!(wrong.parse::<Period>().is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn a_flag_is_stronger_than_the_file_and_the_file_than_the_default() {
-        let flags = Settings {
-            listen: Some("127.0.0.1:1".parse().unwrap()),
-            ..Settings::default()
-        };
-        let file: Settings =
-            serde_saphyr::from_str("listen: '127.0.0.1:2'\nguest_ttl: 7d\n").unwrap();
+        let flags = Settings { listen: Some("127.0.0.1:1".parse().unwrap()), ..Settings::default() };
+        let file: Settings = serde_saphyr::from_str("listen: '127.0.0.1:2'\nguest_ttl: 7d\n").unwrap();
         let config = flags.or(file).complete().unwrap();
         assert_eq!(config.listen.port(), 1);
         assert_eq!(config.guest_ttl, Duration::from_hours(7 * 24));
@@ -318,9 +280,7 @@ mod tests {
 
     #[test]
     fn a_misspelt_setting_is_refused() {
-        let error = serde_saphyr::from_str::<Settings>("lisen: '127.0.0.1:2'")
-            .unwrap_err()
-            .to_string();
+        let error = serde_saphyr::from_str::<Settings>("lisen: '127.0.0.1:2'").unwrap_err().to_string();
         assert!(error.contains("lisen"), "{error}");
     }
 }

@@ -13,11 +13,7 @@ static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 pub fn new_v7(now: Timestamp) -> Uuid {
     let milliseconds = u64::try_from(now.0).unwrap_or(0);
     let nanos = u32::try_from(milliseconds % 1000).unwrap_or(0) * 1_000_000;
-    Uuid::new_v7(uuid::Timestamp::from_unix(
-        &CONTEXT,
-        milliseconds / 1000,
-        nanos,
-    ))
+    Uuid::new_v7(uuid::Timestamp::from_unix(&CONTEXT, milliseconds / 1000, nanos))
 }
 
 #[cfg(test)]

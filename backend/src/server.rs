@@ -49,32 +49,15 @@ impl Server {
             grace: app.config.shutdown_grace,
             places: Arc::new(Semaphore::new(app.config.max_connections)),
         };
-        listeners.spawn(listen(
-            listener,
-            router,
-            settings.clone(),
-            listeners_stop.clone(),
-        ));
+        listeners.spawn(listen(listener, router, settings.clone(), listeners_stop.clone()));
         for (listener, router) in more {
-            listeners.spawn(listen(
-                listener,
-                router,
-                settings.clone(),
-                listeners_stop.clone(),
-            ));
+            listeners.spawn(listen(listener, router, settings.clone(), listeners_stop.clone()));
         }
         let mut workers = JoinSet::new();
         for task in app.background(&workers_stop) {
             workers.spawn(task);
         }
-        Ok(Self {
-            app,
-            address,
-            listening,
-            listeners,
-            working,
-            workers,
-        })
+        Ok(Self { app, address, listening, listeners, working, workers })
     }
 
     /// Where it listens.

@@ -12,44 +12,24 @@ const SECRET: &str = "a-secret-of-the-federation-of-more-than-32-bytes";
 /// `jalon` with a database in this folder, and nothing of our own environment.
 fn jalon(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jalon"));
-    command
-        .current_dir(folder)
-        .env_clear()
-        .args(arguments)
-        .stdin(Stdio::null());
+    command.current_dir(folder).env_clear().args(arguments).stdin(Stdio::null());
     command
 }
 
 /// What a command that must succeed prints on stdout.
 #[track_caller]
 fn ok(folder: &Path, arguments: &[&str]) -> String {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = jalon(folder, arguments).output().unwrap();
-    assert!(
-        status.success(),
-        "{arguments:?}: {}",
-        String::from_utf8_lossy(&stderr)
-    );
+    let Output { status, stdout, stderr } = jalon(folder, arguments).output().unwrap();
+    assert!(status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
     String::from_utf8(stdout).unwrap()
 }
 
 /// The sentence of a command that must fail.
 #[track_caller]
 fn refused(folder: &Path, arguments: &[&str]) -> String {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = jalon(folder, arguments).output().unwrap();
+    let Output { status, stdout, stderr } = jalon(folder, arguments).output().unwrap();
     assert!(!status.success(), "{arguments:?}");
-    assert!(
-        stdout.is_empty(),
-        "{arguments:?}: {}",
-        String::from_utf8_lossy(&stdout)
-    );
+    assert!(stdout.is_empty(), "{arguments:?}: {}", String::from_utf8_lossy(&stdout));
     String::from_utf8(stderr).unwrap()
 }
 
@@ -77,15 +57,9 @@ fn every_command_explains_itself() {
     for command in commands {
         let arguments: Vec<_> = command.split(' ').chain(["--help"]).collect();
         let help = ok(folder.path(), &arguments);
-        assert!(
-            help.contains("Usage: jalon") && help.contains("--json"),
-            "{command}: {help}"
-        );
+        assert!(help.contains("Usage: jalon") && help.contains("--json"), "{command}: {help}");
     }
-    assert!(
-        std::fs::read_dir(folder.path()).unwrap().next().is_none(),
-        "asking for help makes no database"
-    );
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "asking for help makes no database");
 }
 
 #[test]
@@ -93,10 +67,7 @@ fn a_federation_is_set_up_and_setting_it_up_again_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     assert!(ok(folder, &["migrate"]).contains("from migration 0"));
-    assert_eq!(
-        json(&ok(folder, &["migrate", "--json"]))["before"],
-        json(&ok(folder, &["migrate", "--json"]))["now"]
-    );
+    assert_eq!(json(&ok(folder, &["migrate", "--json"]))["before"], json(&ok(folder, &["migrate", "--json"]))["now"]);
 
     let site = [
         "site",
@@ -115,24 +86,12 @@ fn a_federation_is_set_up_and_setting_it_up_again_is_no_error() {
     ok(folder, &site);
     assert!(ok(folder, &["site", "list"]).contains("fpsf"));
 
-    let key = ok(
-        folder,
-        &["key", "add", "--site", "fpsf", "--scope", "site_admin"],
-    );
-    assert!(
-        key.starts_with("jk_") && key.trim_end().lines().count() == 1,
-        "the key stands alone on stdout: {key}"
-    );
-    let token = ok(
-        folder,
-        &["token", "member", "--site", "fpsf", "--sub", "u-42"],
-    );
+    let key = ok(folder, &["key", "add", "--site", "fpsf", "--scope", "site_admin"]);
+    assert!(key.starts_with("jk_") && key.trim_end().lines().count() == 1, "the key stands alone on stdout: {key}");
+    let token = ok(folder, &["token", "member", "--site", "fpsf", "--sub", "u-42"]);
     assert_eq!(token.trim().split('.').count(), 3);
 
-    let content = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../examples/content/youth-safeguarding-basics"
-    );
+    let content = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/content/youth-safeguarding-basics");
     ok(folder, &["import", content, "--site", "fpsf", "--publish"]);
     ok(folder, &["export", "--site", "fpsf", "--out", "exported"]);
     ok(folder, &["import", "exported", "--site", "fpsf"]);
@@ -142,84 +101,31 @@ fn a_federation_is_set_up_and_setting_it_up_again_is_no_error() {
 fn a_failure_is_one_plain_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let sentence = refused(
-        folder,
-        &["key", "add", "--site", "none", "--scope", "site_admin"],
-    );
-    assert!(
-        sentence.starts_with("jalon: ") && sentence.trim_end().lines().count() == 1,
-        "{sentence}"
-    );
+    let sentence = refused(folder, &["key", "add", "--site", "none", "--scope", "site_admin"]);
+    assert!(sentence.starts_with("jalon: ") && sentence.trim_end().lines().count() == 1, "{sentence}");
     assert!(sentence.contains("none"), "{sentence}");
-    let sentence = refused(
-        folder,
-        &[
-            "--json",
-            "key",
-            "add",
-            "--site",
-            "none",
-            "--scope",
-            "site_admin",
-        ],
-    );
-    assert!(
-        json(&sentence)["error"].as_str().unwrap().contains("none"),
-        "{sentence}"
-    );
+    let sentence = refused(folder, &["--json", "key", "add", "--site", "none", "--scope", "site_admin"]);
+    assert!(json(&sentence)["error"].as_str().unwrap().contains("none"), "{sentence}");
 
-    assert!(
-        refused(folder, &["migrate", "--database-url", "mysql://x"])
-            .contains("sqlite:// or postgres://")
-    );
+    assert!(refused(folder, &["migrate", "--database-url", "mysql://x"]).contains("sqlite:// or postgres://"));
     assert!(refused(folder, &["migrate", "--config", "none.yaml"]).contains("none.yaml"));
     std::fs::write(folder.join("jalon.yaml"), "guest_ttl: soon\n").unwrap();
     let sentence = refused(folder, &["migrate", "--config", "jalon.yaml"]);
-    assert!(
-        sentence.contains("jalon.yaml") && sentence.contains("90d"),
-        "{sentence}"
-    );
+    assert!(sentence.contains("jalon.yaml") && sentence.contains("90d"), "{sentence}");
 }
 
 #[test]
 fn the_server_serves_what_was_set_up_and_stops_when_asked() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    ok(
-        folder,
-        &[
-            "site",
-            "add",
-            "fpsf",
-            "--name",
-            "FPSF",
-            "--lang",
-            "fr",
-            "--member-secret",
-            SECRET,
-        ],
-    );
-    let token = ok(
-        folder,
-        &["token", "member", "--site", "fpsf", "--sub", "u-42"],
-    );
+    ok(folder, &["site", "add", "fpsf", "--name", "FPSF", "--lang", "fr", "--member-secret", SECRET]);
+    let token = ok(folder, &["token", "member", "--site", "fpsf", "--sub", "u-42"]);
 
-    let mut command = jalon(
-        folder,
-        &["serve", "--listen", "127.0.0.1:0", "--log-format", "json"],
-    );
-    let mut server = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = jalon(folder, &["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+    let mut server = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut log = BufReader::new(server.stderr.take().unwrap()).lines();
     let address = loop {
-        let line = json(
-            &log.next()
-                .expect("the server ended before it listened")
-                .unwrap(),
-        );
+        let line = json(&log.next().expect("the server ended before it listened").unwrap());
         if line["message"] == "listening" {
             break line["address"].as_str().unwrap().to_owned();
         }
@@ -234,29 +140,17 @@ fn the_server_serves_what_was_set_up_and_stops_when_asked() {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 
-    let asked = Command::new("kill")
-        .arg("-TERM")
-        .arg(server.id().to_string())
-        .status()
-        .unwrap();
+    let asked = Command::new("kill").arg("-TERM").arg(server.id().to_string()).status().unwrap();
     assert!(asked.success());
     let rest: Vec<_> = log.map(Result::unwrap).collect();
     assert!(server.wait().unwrap().success());
-    assert!(
-        rest.iter().any(|line| json(line)["message"] == "stopped"),
-        "{rest:?}"
-    );
-    assert!(
-        rest.iter().all(|line| !line.contains(token.trim())),
-        "a token stands in the log"
-    );
+    assert!(rest.iter().any(|line| json(line)["message"] == "stopped"), "{rest:?}");
+    assert!(rest.iter().all(|line| !line.contains(token.trim())), "a token stands in the log");
 }
 
 #[test]
 fn the_api_describes_itself() {
     let folder = tempfile::tempdir().unwrap();
     let document = json(&ok(folder.path(), &["openapi"]));
-    assert!(
-        document["paths"]["/api/v1/enrollments/{id}/steps/{order}/advance"]["post"].is_object()
-    );
+    assert!(document["paths"]["/api/v1/enrollments/{id}/steps/{order}/advance"]["post"].is_object());
 }

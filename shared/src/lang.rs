@@ -46,22 +46,15 @@ impl Lang {
             } else if part.len() == 4 && letters {
                 tag.push_str(&part[..1].to_ascii_uppercase());
                 tag.push_str(&part[1..].to_ascii_lowercase());
-            } else if part.len() == 2 && letters
-                || part.len() == 3 && part.bytes().all(|b| b.is_ascii_digit())
-            {
+            } else if part.len() == 2 && letters || part.len() == 3 && part.bytes().all(|b| b.is_ascii_digit()) {
                 tag.push_str(&part.to_ascii_uppercase());
-            } else if part.len() == 3 && letters
-                || part.len() >= 5
-                || part.as_bytes()[0].is_ascii_digit()
-            {
+            } else if part.len() == 3 && letters || part.len() >= 5 || part.as_bytes()[0].is_ascii_digit() {
                 tag.push_str(&part.to_ascii_lowercase());
             } else {
                 return Err(NotALang);
             }
         }
-        if tag.ends_with('-')
-            || (in_extension && tag.rsplit('-').next().is_some_and(|last| last.len() == 1))
-        {
+        if tag.ends_with('-') || (in_extension && tag.rsplit('-').next().is_some_and(|last| last.len() == 1)) {
             return Err(NotALang);
         }
         Ok(Self(tag.into_boxed_str()))
@@ -84,10 +77,7 @@ impl Lang {
         let base = parts.next().unwrap_or_default();
         match parts.find(|part| part.len() == 4) {
             Some(script) => matches!(script, "Arab" | "Hebr" | "Thaa" | "Syrc" | "Nkoo" | "Adlm"),
-            None => matches!(
-                base,
-                "ar" | "he" | "fa" | "ur" | "ps" | "sd" | "yi" | "dv" | "ug" | "ckb"
-            ),
+            None => matches!(base, "ar" | "he" | "fa" | "ur" | "ps" | "sd" | "yi" | "dv" | "ug" | "ckb"),
         }
     }
 
@@ -105,9 +95,7 @@ impl Lang {
             let Ok(lang) = Self::parse(parts.next().unwrap_or_default().trim()) else {
                 continue;
             };
-            let quality = parts
-                .find_map(|part| part.trim().strip_prefix("q="))
-                .map_or(1000, quality);
+            let quality = parts.find_map(|part| part.trim().strip_prefix("q=")).map_or(1000, quality);
             if quality > 0 {
                 wanted.push((1000 - quality.min(1000), place, lang));
             }
@@ -167,36 +155,16 @@ mod tests {
         ] {
             assert_eq!(Lang::parse(given).unwrap().as_str(), canonical);
         }
-        for bad in [
-            "",
-            "f",
-            "fr_FR",
-            "fr-",
-            "-fr",
-            "fr--FR",
-            "42",
-            "fr-u",
-            "français",
-            "fr-abcdefghi",
-            "*",
-            "fr;q=1",
-        ] {
+        for bad in ["", "f", "fr_FR", "fr-", "-fr", "fr--FR", "42", "fr-u", "français", "fr-abcdefghi", "*", "fr;q=1"]
+        {
             assert_eq!(Lang::parse(bad), Err(NotALang), "{bad}");
         }
     }
 
     #[test]
     fn l1_accept_language_is_read_in_order_of_preference() {
-        let tags = |header: &str| {
-            Lang::parse_accept(header)
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            tags("en;q=0.5, sv, fr;q=0.75, de;q=0, *;q=0.1"),
-            ["sv", "fr", "en"]
-        );
+        let tags = |header: &str| Lang::parse_accept(header).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(tags("en;q=0.5, sv, fr;q=0.75, de;q=0, *;q=0.1"), ["sv", "fr", "en"]);
         assert_eq!(tags("?, ;;;, sv-SE"), ["sv-SE"]);
         assert!(tags("").is_empty());
     }

@@ -18,13 +18,8 @@ pub struct NotAUserId;
 impl UserId {
     /// Reads a member's id.
     pub fn parse(text: &str) -> Result<Self, NotAUserId> {
-        let fits =
-            !text.is_empty() && text.chars().count() <= 255 && !text.chars().any(char::is_control);
-        if fits {
-            Ok(Self(text.into()))
-        } else {
-            Err(NotAUserId)
-        }
+        let fits = !text.is_empty() && text.chars().count() <= 255 && !text.chars().any(char::is_control);
+        if fits { Ok(Self(text.into())) } else { Err(NotAUserId) }
     }
 
     /// The id as the site knows it.
@@ -92,14 +87,8 @@ pub struct NotOneLearner;
 impl From<Learner> for LearnerIds {
     fn from(learner: Learner) -> Self {
         match learner {
-            Learner::Guest(id) => Self {
-                user_id: None,
-                guest_id: Some(id),
-            },
-            Learner::User(id) => Self {
-                user_id: Some(id),
-                guest_id: None,
-            },
+            Learner::Guest(id) => Self { user_id: None, guest_id: Some(id) },
+            Learner::User(id) => Self { user_id: Some(id), guest_id: None },
         }
     }
 }
@@ -123,14 +112,9 @@ mod tests {
     fn xor_both_and_neither_are_refused() {
         let read = |text: &str| serde_json::from_str::<Learner>(text);
         assert!(read(r#"{"user_id":"u-42","guest_id":null}"#).is_ok());
-        assert!(
-            read(r#"{"user_id":null,"guest_id":"01890a5d-ac96-774b-bcce-b302099a8057"}"#).is_ok()
-        );
+        assert!(read(r#"{"user_id":null,"guest_id":"01890a5d-ac96-774b-bcce-b302099a8057"}"#).is_ok());
         assert!(read(r#"{"user_id":null,"guest_id":null}"#).is_err());
-        assert!(
-            read(r#"{"user_id":"u-42","guest_id":"01890a5d-ac96-774b-bcce-b302099a8057"}"#)
-                .is_err()
-        );
+        assert!(read(r#"{"user_id":"u-42","guest_id":"01890a5d-ac96-774b-bcce-b302099a8057"}"#).is_err());
         assert!(read(r#"{"user_id":"","guest_id":null}"#).is_err());
     }
 }

@@ -37,10 +37,7 @@ impl LocalizedText {
 
     /// The text in exactly this language, unless it is blank: a blank translation is none.
     pub fn get(&self, lang: &Lang) -> Option<&str> {
-        self.0
-            .get(lang)
-            .map(String::as_str)
-            .filter(|text| !text.trim().is_empty())
+        self.0.get(lang).map(String::as_str).filter(|text| !text.trim().is_empty())
     }
 
     /// The language this field is answered in (L1): for each wanted language in turn the exact tag,
@@ -48,11 +45,7 @@ impl LocalizedText {
     ///
     /// `fallback` is true when it is not a language that was asked for. With nothing asked for, the
     /// source language is no fallback.
-    pub fn choose<'a>(
-        &'a self,
-        wanted: &[Lang],
-        source: &Lang,
-    ) -> Option<(&'a Lang, &'a str, bool)> {
+    pub fn choose<'a>(&'a self, wanted: &[Lang], source: &Lang) -> Option<(&'a Lang, &'a str, bool)> {
         let found = |lang: &Lang| {
             let (lang, text) = self.0.get_key_value(lang)?;
             (!text.trim().is_empty()).then_some((lang, text.as_str()))
@@ -63,10 +56,7 @@ impl LocalizedText {
             }
         }
         let (lang, text) = found(source).or_else(|| {
-            self.0
-                .iter()
-                .find(|(_, text)| !text.trim().is_empty())
-                .map(|(lang, text)| (lang, text.as_str()))
+            self.0.iter().find(|(_, text)| !text.trim().is_empty()).map(|(lang, text)| (lang, text.as_str()))
         })?;
         Some((lang, text, !wanted.is_empty()))
     }
@@ -74,25 +64,15 @@ impl LocalizedText {
     /// [`Self::choose`], owned; a text that is nowhere answers empty in the source language.
     pub fn resolve(&self, wanted: &[Lang], source: &Lang) -> Resolved {
         match self.choose(wanted, source) {
-            Some((lang, text, fallback)) => Resolved {
-                value: text.to_owned(),
-                lang: lang.clone(),
-                fallback,
-            },
-            None => Resolved {
-                value: String::new(),
-                lang: source.clone(),
-                fallback: !wanted.is_empty(),
-            },
+            Some((lang, text, fallback)) => Resolved { value: text.to_owned(), lang: lang.clone(), fallback },
+            None => Resolved { value: String::new(), lang: source.clone(), fallback: !wanted.is_empty() },
         }
     }
 }
 
 /// How complete each language of an object is (L4), counted over its fields: every language that
 /// appears at all, in hundredths of a percent of the fields that have a source text.
-pub fn completeness<'a>(
-    fields: impl IntoIterator<Item = &'a LocalizedText>,
-) -> BTreeMap<Lang, (u32, u32)> {
+pub fn completeness<'a>(fields: impl IntoIterator<Item = &'a LocalizedText>) -> BTreeMap<Lang, (u32, u32)> {
     let mut counts: BTreeMap<Lang, u32> = BTreeMap::new();
     let mut total = 0;
     for field in fields {
@@ -106,10 +86,7 @@ pub fn completeness<'a>(
             }
         }
     }
-    counts
-        .into_iter()
-        .map(|(lang, count)| (lang, (count, total)))
-        .collect()
+    counts.into_iter().map(|(lang, count)| (lang, (count, total))).collect()
 }
 
 #[cfg(test)]
@@ -122,59 +99,31 @@ mod tests {
     }
 
     fn text(pairs: &[(&str, &str)]) -> LocalizedText {
-        LocalizedText(
-            pairs
-                .iter()
-                .map(|(tag, text)| (lang(tag), (*text).to_owned()))
-                .collect(),
-        )
+        LocalizedText(pairs.iter().map(|(tag, text)| (lang(tag), (*text).to_owned())).collect())
     }
 
     #[test]
     fn l1_exact_then_base_then_source() {
-        let title = text(&[
-            ("fr", "But"),
-            ("pt", "Bola"),
-            ("pt-BR", "Bolim"),
-            ("sv", " "),
-        ]);
+        let title = text(&[("fr", "But"), ("pt", "Bola"), ("pt-BR", "Bolim"), ("sv", " ")]);
         let ask = |wanted: &[&str]| {
             let wanted: Vec<Lang> = wanted.iter().map(|tag| lang(tag)).collect();
             title.resolve(&wanted, &lang("fr"))
         };
-        assert_eq!(
-            (ask(&["pt-BR"]).value.as_str(), ask(&["pt-BR"]).fallback),
-            ("Bolim", false)
-        );
+        assert_eq!((ask(&["pt-BR"]).value.as_str(), ask(&["pt-BR"]).fallback), ("Bolim", false));
         assert_eq!(ask(&["pt-PT"]).value, "Bola", "the base language");
-        assert_eq!(
-            ask(&["de", "pt"]).value,
-            "Bola",
-            "the next wanted language before the source"
-        );
+        assert_eq!(ask(&["de", "pt"]).value, "Bola", "the next wanted language before the source");
         let fallback = ask(&["sv"]);
         assert_eq!(
-            (
-                fallback.value.as_str(),
-                fallback.lang.as_str(),
-                fallback.fallback
-            ),
+            (fallback.value.as_str(), fallback.lang.as_str(), fallback.fallback),
             ("But", "fr", true),
             "L2: a blank translation is none, and the fallback is marked"
         );
-        assert!(
-            !ask(&[]).fallback,
-            "asked for nothing, the source is no fallback"
-        );
+        assert!(!ask(&[]).fallback, "asked for nothing, the source is no fallback");
     }
 
     #[test]
     fn l4_completeness_counts_fields_with_a_text() {
-        let fields = [
-            text(&[("fr", "a"), ("en", "a")]),
-            text(&[("fr", "b"), ("en", "")]),
-            text(&[]),
-        ];
+        let fields = [text(&[("fr", "a"), ("en", "a")]), text(&[("fr", "b"), ("en", "")]), text(&[])];
         let counts = completeness(&fields);
         assert_eq!(counts[&lang("fr")], (2, 2));
         assert_eq!(counts[&lang("en")], (1, 2));

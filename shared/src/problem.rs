@@ -48,11 +48,7 @@ pub struct FieldError {
 impl FieldError {
     /// A field at fault.
     pub fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            pointer: pointer.into(),
-            code: code.into(),
-            detail: detail.into(),
-        }
+        Self { pointer: pointer.into(), code: code.into(), detail: detail.into() }
     }
 }
 
@@ -79,12 +75,7 @@ impl Problem {
 
     /// With a field at fault.
     #[must_use]
-    pub fn field(
-        mut self,
-        pointer: impl Into<String>,
-        code: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
+    pub fn field(mut self, pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
         self.errors.push(FieldError::new(pointer, code, detail));
         self
     }

@@ -20,11 +20,7 @@ impl Score {
 
     /// From hundredths of a percent.
     pub fn from_hundredths(hundredths: i64) -> Result<Self, NotAScore> {
-        u16::try_from(hundredths)
-            .ok()
-            .filter(|n| *n <= 10_000)
-            .map(Self)
-            .ok_or(NotAScore)
+        u16::try_from(hundredths).ok().filter(|n| *n <= 10_000).map(Self).ok_or(NotAScore)
     }
 
     /// Hundredths of a percent, 0..=10000.
@@ -94,15 +90,10 @@ impl<'de> Deserialize<'de> for Score {
             }
             fn visit_f64<E: serde::de::Error>(self, n: f64) -> Result<Score, E> {
                 let hundredths = (n * 100.0).round();
-                if !(0.0..=10_000.0).contains(&hundredths) || (hundredths / 100.0 - n).abs() > 1e-9
-                {
+                if !(0.0..=10_000.0).contains(&hundredths) || (hundredths / 100.0 - n).abs() > 1e-9 {
                     return Err(E::custom(NotAScore));
                 }
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "checked to be 0..=10000"
-                )]
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be 0..=10000")]
                 Ok(Score(hundredths as u16))
             }
         }
@@ -119,21 +110,13 @@ mod tests {
 
     #[test]
     fn s1_is_a_number_with_two_decimals_on_the_wire() {
-        for (hundredths, text) in [
-            (0, "0"),
-            (10_000, "100"),
-            (8750, "87.5"),
-            (3333, "33.33"),
-            (1, "0.01"),
-            (10, "0.1"),
-        ] {
+        for (hundredths, text) in [(0, "0"), (10_000, "100"), (8750, "87.5"), (3333, "33.33"), (1, "0.01"), (10, "0.1")]
+        {
             let score = Score::from_hundredths(hundredths).unwrap();
             assert_eq!(serde_json::to_string(&score).unwrap(), text);
             assert_eq!(score.to_string(), text);
         }
-        for bad in [
-            "-1", "100.01", "101", "33.333", "\"80\"", "null", "1e9", "-0.01",
-        ] {
+        for bad in ["-1", "100.01", "101", "33.333", "\"80\"", "null", "1e9", "-0.01"] {
             assert!(serde_json::from_str::<Score>(bad).is_err(), "{bad}");
         }
     }
@@ -143,10 +126,7 @@ mod tests {
         let score = |n| Score::from_hundredths(n).unwrap();
         assert_eq!(Score::mean([]), None);
         assert_eq!(Score::mean([score(1), score(2)]), Some(score(2)));
-        assert_eq!(
-            Score::mean([score(10_000), score(5000), score(5001)]),
-            Some(score(6667))
-        );
+        assert_eq!(Score::mean([score(10_000), score(5000), score(5001)]), Some(score(6667)));
         assert_eq!(Score::ratio(1, 3), score(3333));
         assert_eq!(Score::ratio(2, 3), score(6667));
         assert_eq!(Score::ratio(1, 8), score(1250));

@@ -17,9 +17,7 @@ impl Timestamp {
 
     /// Reads RFC 3339, to the millisecond; `None` when it is not that.
     pub fn parse(text: &str) -> Option<Self> {
-        DateTime::parse_from_rfc3339(text)
-            .ok()
-            .map(|moment| Self(moment.timestamp_millis()))
+        DateTime::parse_from_rfc3339(text).ok().map(|moment| Self(moment.timestamp_millis()))
     }
 }
 
@@ -39,9 +37,8 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| {
-            serde::de::Error::custom("a time as RFC 3339 is needed, e.g. 2026-11-20T12:00:00Z")
-        })
+        Self::parse(&text)
+            .ok_or_else(|| serde::de::Error::custom("a time as RFC 3339 is needed, e.g. 2026-11-20T12:00:00Z"))
     }
 }
 
@@ -54,10 +51,7 @@ mod tests {
         let moment = Timestamp(1_763_640_000_123);
         assert_eq!(moment.to_string(), "2025-11-20T12:00:00.123Z");
         assert_eq!(Timestamp::parse(&moment.to_string()), Some(moment));
-        assert_eq!(
-            Timestamp::parse("2025-11-20T13:00:00.123+01:00"),
-            Some(moment)
-        );
+        assert_eq!(Timestamp::parse("2025-11-20T13:00:00.123+01:00"), Some(moment));
         assert_eq!(Timestamp::parse("yesterday"), None);
     }
 }

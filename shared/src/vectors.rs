@@ -45,8 +45,7 @@ impl Vector {
             "track" => run_track(with),
             "merge" => run_merge(with),
             "grade" => {
-                let (quiz, answers): (Quiz, Vec<Answer>) =
-                    (read(with, "quiz")?, read(with, "answers")?);
+                let (quiz, answers): (Quiz, Vec<Answer>) = (read(with, "quiz")?, read(with, "answers")?);
                 let faults = quiz::answer::check(&quiz, &answers);
                 if !faults.is_empty() {
                     return Ok(json!({ "faults": faults }));
@@ -57,21 +56,15 @@ impl Vector {
                 )
             }
             "localized" => {
-                let (text, wanted, source): (LocalizedText, Vec<Lang>, Lang) = (
-                    read(with, "text")?,
-                    read(with, "wanted")?,
-                    read(with, "source")?,
-                );
+                let (text, wanted, source): (LocalizedText, Vec<Lang>, Lang) =
+                    (read(with, "text")?, read(with, "wanted")?, read(with, "source")?);
                 Ok(shown(text.resolve(&wanted, &source)))
             }
             "mean" => Ok(shown(Score::mean(read::<Vec<Score>>(with, "scores")?))),
-            "lang" => Ok(Lang::parse(&read::<String>(with, "tag")?).map_or(
-                Value::Null,
-                |lang| json!({ "tag": lang, "base": lang.base(), "dir": lang.dir() }),
-            )),
+            "lang" => Ok(Lang::parse(&read::<String>(with, "tag")?)
+                .map_or(Value::Null, |lang| json!({ "tag": lang, "base": lang.base(), "dir": lang.dir() }))),
             "shuffle" => {
-                let (enrollment, step): (Uuid, Uuid) =
-                    (read(with, "enrollment")?, read(with, "step")?);
+                let (enrollment, step): (Uuid, Uuid) = (read(with, "enrollment")?, read(with, "step")?);
                 let seed = shuffle::Seed::of_attempt(enrollment, step, read(with, "attempt")?);
                 let mut items: Vec<u32> = (1..=read(with, "count")?).collect();
                 shuffle::shuffle(&mut items, seed);
@@ -103,33 +96,25 @@ fn run_track(with: &Value) -> Result<Value, String> {
             Err(refusal) => shown(refusal),
         });
     }
-    let states: Vec<Value> = outline
-        .steps
-        .iter()
-        .map(|step| shown(outline.state(step, &progress)))
-        .collect();
+    let states: Vec<Value> = outline.steps.iter().map(|step| shown(outline.state(step, &progress))).collect();
     Ok(json!({ "said": said, "states": states, "progress": progress }))
 }
 
 fn run_merge(with: &Value) -> Result<Value, String> {
-    let (outline, other): (Outline, Option<Outline>) =
-        (read(with, "outline")?, read(with, "other_outline")?);
+    let (outline, other): (Outline, Option<Outline>) = (read(with, "outline")?, read(with, "other_outline")?);
     let mut user: Enrollment = read(with, "user")?;
     let guests: Vec<Enrollment> = read(with, "guests")?;
     let at: Timestamp = read(with, "at")?;
     let mut said = Vec::new();
     for guest in &guests {
         let from: Vec<_> = merge::steps_from_guest(Some(&user.progress), &guest.progress);
-        let events = merge::decide_merge(
-            [&outline, other.as_ref().unwrap_or(&outline)],
-            &user,
-            guest,
-            at,
-        );
+        let events = merge::decide_merge([&outline, other.as_ref().unwrap_or(&outline)], &user, guest, at);
         for event in &events {
             user.apply(event);
         }
-        said.push(json!({ "events": events.iter().map(TrackEvent::name).collect::<Vec<_>>(), "steps_from_guest": from }));
+        said.push(
+            json!({ "events": events.iter().map(TrackEvent::name).collect::<Vec<_>>(), "steps_from_guest": from }),
+        );
     }
     Ok(json!({ "said": said, "enrollment": user }))
 }
@@ -138,14 +123,9 @@ fn run_merge(with: &Value) -> Result<Value, String> {
 pub fn run_all(text: &str) -> Result<usize, String> {
     let vectors: Vec<Vector> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     for vector in &vectors {
-        let got = vector
-            .run()
-            .map_err(|error| format!("{}: {error}", vector.name))?;
+        let got = vector.run().map_err(|error| format!("{}: {error}", vector.name))?;
         if got != vector.expect {
-            return Err(format!(
-                "{}: expected {}, got {got}",
-                vector.name, vector.expect
-            ));
+            return Err(format!("{}: expected {}, got {got}", vector.name, vector.expect));
         }
     }
     Ok(vectors.len())

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use jalon_shared::{
     EnrollmentId, GuestId, Learner, Score, SiteId, StepId, Timestamp, TrackId, UserId,
     track::{
-        self, Command, Enrollment, Outline, OutlineStep, Progress, Refusal, StepProgress,
-        StepState, TrackEvent, enrollment::Attempt, merge,
+        self, Command, Enrollment, Outline, OutlineStep, Progress, Refusal, StepProgress, StepState, TrackEvent,
+        enrollment::Attempt, merge,
     },
 };
 use proptest::prelude::*;
@@ -22,26 +22,20 @@ fn score(hundredths: i64) -> Score {
 }
 
 fn outlines() -> impl Strategy<Value = Outline> {
-    proptest::collection::vec(
-        (
-            any::<bool>(),
-            proptest::option::of(proptest::option::of(0_i64..=10_000)),
-        ),
-        1..8,
-    )
-    .prop_map(|steps| Outline {
-        steps: steps
-            .into_iter()
-            .zip(1..)
-            .map(|((required, quiz), order)| OutlineStep {
-                id: step_id(order),
-                order,
-                required,
-                pass_mark: quiz.flatten().map(score),
-                scored: quiz.is_some(),
-            })
-            .collect(),
-    })
+    proptest::collection::vec((any::<bool>(), proptest::option::of(proptest::option::of(0_i64..=10_000))), 1..8)
+        .prop_map(|steps| Outline {
+            steps: steps
+                .into_iter()
+                .zip(1..)
+                .map(|((required, quiz), order)| OutlineStep {
+                    id: step_id(order),
+                    order,
+                    required,
+                    pass_mark: quiz.flatten().map(score),
+                    scored: quiz.is_some(),
+                })
+                .collect(),
+        })
 }
 
 #[derive(Clone, Debug)]
@@ -55,25 +49,16 @@ struct Doing {
 }
 
 fn doings() -> impl Strategy<Value = Vec<Doing>> {
-    let one = (
-        1_u16..9,
-        0_i64..=10_000,
-        0_u32..500,
-        proptest::option::of(0_u32..500),
-        any::<bool>(),
-        0_i64..100_000,
-    );
+    let one = (1_u16..9, 0_i64..=10_000, 0_u32..500, proptest::option::of(0_u32..500), any::<bool>(), 0_i64..100_000);
     proptest::collection::vec(
-        one.prop_map(
-            |(step, hundredths, seconds, position, report, after)| Doing {
-                step,
-                hundredths,
-                seconds,
-                position,
-                report,
-                after,
-            },
-        ),
+        one.prop_map(|(step, hundredths, seconds, position, report, after)| Doing {
+            step,
+            hundredths,
+            seconds,
+            position,
+            report,
+            after,
+        }),
         0..40,
     )
 }
@@ -82,11 +67,7 @@ fn command(outline: &Outline, doing: &Doing) -> Command {
     let step = step_id(doing.step);
     let scored = outline.step(step).is_some_and(|step| step.scored);
     if doing.report {
-        return Command::Report {
-            step,
-            time_spent_seconds: doing.seconds,
-            last_position: doing.position,
-        };
+        return Command::Report { step, time_spent_seconds: doing.seconds, last_position: doing.position };
     }
     let attempt = scored.then(|| Attempt {
         answers: Vec::new(),
@@ -95,12 +76,7 @@ fn command(outline: &Outline, doing: &Doing) -> Command {
         max_attempts: Some(6),
         cooldown_seconds: 20,
     });
-    Command::Advance {
-        step,
-        time_spent_seconds: doing.seconds,
-        last_position: doing.position,
-        attempt,
-    }
+    Command::Advance { step, time_spent_seconds: doing.seconds, last_position: doing.position, attempt }
 }
 
 fn started(n: u128, learner: Learner) -> TrackEvent {
@@ -116,20 +92,13 @@ fn started(n: u128, learner: Learner) -> TrackEvent {
 }
 
 /// Does it all; answers the enrollment and every event of it.
-fn live(
-    outline: &Outline,
-    doings: &[Doing],
-    n: u128,
-    learner: Learner,
-) -> (Enrollment, Vec<TrackEvent>) {
+fn live(outline: &Outline, doings: &[Doing], n: u128, learner: Learner) -> (Enrollment, Vec<TrackEvent>) {
     let mut events = vec![started(n, learner)];
     let mut enrollment = Enrollment::begun(&events[0]).unwrap();
     let mut now = Timestamp(1_000_000);
     for doing in doings {
         now.0 += doing.after;
-        if let Ok(happened) =
-            track::decide(outline, &enrollment.progress, &command(outline, doing), now)
-        {
+        if let Ok(happened) = track::decide(outline, &enrollment.progress, &command(outline, doing), now) {
             for event in happened {
                 enrollment.apply(&event);
                 events.push(event);
@@ -150,10 +119,7 @@ fn user() -> Learner {
 /// What must never get less.
 fn assert_not_less(before: &Progress, after: &Progress) -> Result<(), TestCaseError> {
     prop_assert!(
-        before.completed_at.is_none()
-            || after
-                .completed_at
-                .is_some_and(|at| at <= before.completed_at.unwrap()),
+        before.completed_at.is_none() || after.completed_at.is_some_and(|at| at <= before.completed_at.unwrap()),
         "G5, T1: complete stays complete"
     );
     prop_assert!(after.score >= before.score);
@@ -166,10 +132,7 @@ fn assert_not_less(before: &Progress, after: &Progress) -> Result<(), TestCaseEr
                 && later.time_spent_seconds >= step.time_spent_seconds
         );
         prop_assert!(
-            step.completed_at.is_none()
-                || later
-                    .completed_at
-                    .is_some_and(|at| at <= step.completed_at.unwrap())
+            step.completed_at.is_none() || later.completed_at.is_some_and(|at| at <= step.completed_at.unwrap())
         );
     }
     Ok(())
@@ -313,38 +276,14 @@ proptest! {
 #[test]
 fn m1_m6_a_finished_guest_changes_owner_and_is_announced() {
     let outline = Outline {
-        steps: vec![OutlineStep {
-            id: step_id(1),
-            order: 1,
-            required: true,
-            pass_mark: None,
-            scored: false,
-        }],
+        steps: vec![OutlineStep { id: step_id(1), order: 1, required: true, pass_mark: None, scored: false }],
     };
-    let doing = Doing {
-        step: 1,
-        hundredths: 0,
-        seconds: 5,
-        position: None,
-        report: false,
-        after: 7,
-    };
+    let doing = Doing { step: 1, hundredths: 0, seconds: 5, position: None, report: false, after: 7 };
     let (before, mut events) = live(&outline, &[doing], 2, guest(2));
-    let happened = merge::decide_move(
-        &before,
-        &UserId::parse("u-42").unwrap(),
-        Timestamp(5_000_000),
-    );
+    let happened = merge::decide_move(&before, &UserId::parse("u-42").unwrap(), Timestamp(5_000_000));
     assert!(matches!(
         happened.as_slice(),
-        [
-            TrackEvent::Moved { .. },
-            TrackEvent::Completed {
-                merged_from_guest: true,
-                at: Timestamp(1_000_007),
-                ..
-            }
-        ]
+        [TrackEvent::Moved { .. }, TrackEvent::Completed { merged_from_guest: true, at: Timestamp(1_000_007), .. }]
     ));
     let mut after = before.clone();
     for event in &happened {
@@ -361,51 +300,22 @@ fn m1_m6_a_finished_guest_changes_owner_and_is_announced() {
 
 #[test]
 fn t1_m4_a_newer_version_takes_nothing_away() {
-    let step = |n: u16| OutlineStep {
-        id: step_id(n),
-        order: n,
-        required: true,
-        pass_mark: None,
-        scored: false,
-    };
-    let old = Outline {
-        steps: vec![step(1)],
-    };
-    let newer = Outline {
-        steps: vec![step(1), step(2)],
-    };
-    let doing = Doing {
-        step: 1,
-        hundredths: 0,
-        seconds: 5,
-        position: None,
-        report: false,
-        after: 7,
-    };
+    let step = |n: u16| OutlineStep { id: step_id(n), order: n, required: true, pass_mark: None, scored: false };
+    let old = Outline { steps: vec![step(1)] };
+    let newer = Outline { steps: vec![step(1), step(2)] };
+    let doing = Doing { step: 1, hundredths: 0, seconds: 5, position: None, report: false, after: 7 };
     let (mut member, _) = live(&old, &[doing], 1, user());
     let (mut guest, _) = live(&newer, &[], 2, guest(2));
     guest.track_version = 2;
-    for event in merge::decide_merge(
-        [&newer, &old],
-        &member.clone(),
-        &guest,
-        Timestamp(5_000_000),
-    ) {
+    for event in merge::decide_merge([&newer, &old], &member.clone(), &guest, Timestamp(5_000_000)) {
         member.apply(&event);
     }
     assert_eq!(member.track_version, 2);
-    assert_eq!(
-        member.progress.completed_at,
-        Some(Timestamp(1_000_007)),
-        "finished stays finished"
-    );
+    assert_eq!(member.progress.completed_at, Some(Timestamp(1_000_007)), "finished stays finished");
     assert_eq!(
         merge::steps_from_guest(
             None,
-            &Progress {
-                steps: BTreeMap::from([(step_id(1), StepProgress::default())]),
-                ..member.progress
-            }
+            &Progress { steps: BTreeMap::from([(step_id(1), StepProgress::default())]), ..member.progress }
         ),
         []
     );

@@ -24,11 +24,7 @@ fn native_passes_every_vector() {
             for vector in &mut vectors {
                 vector.expect = vector.run().unwrap();
             }
-            std::fs::write(
-                &file,
-                serde_json::to_string_pretty(&vectors).unwrap() + "\n",
-            )
-            .unwrap();
+            std::fs::write(&file, serde_json::to_string_pretty(&vectors).unwrap() + "\n").unwrap();
         }
         passed += run_all(&std::fs::read_to_string(&file).unwrap())
             .unwrap_or_else(|error| panic!("{}: {error}", file.display()));

@@ -62,18 +62,8 @@ pub async fn sqlite(db: &Db, row: &Row, learners: i64, span: Duration) -> Result
         let row = row.clone();
         db.write(move |tx| {
             Box::pin(async move {
-                for (text, value) in [
-                    (UPDATE, row.progress),
-                    (EVENT, row.payload),
-                    (KEY, row.response),
-                ] {
-                    execute!(
-                        tx,
-                        sqlx::query(text)
-                            .bind(batch.as_str())
-                            .bind(value)
-                            .bind(row.site)
-                    )?;
+                for (text, value) in [(UPDATE, row.progress), (EVENT, row.payload), (KEY, row.response)] {
+                    execute!(tx, sqlx::query(text).bind(batch.as_str()).bind(value).bind(row.site))?;
                 }
                 Ok::<_, DbError>(())
             })
@@ -129,11 +119,7 @@ pub fn postgres(
         command.env("PGHOST", folder).env("PGUSER", "postgres");
         command
     };
-    let made = client("psql")
-        .args(["-q", "-v", "ON_ERROR_STOP=1", "-f"])
-        .arg(&setup)
-        .arg(database)
-        .status()?;
+    let made = client("psql").args(["-q", "-v", "ON_ERROR_STOP=1", "-f"]).arg(&setup).arg(database).status()?;
     if !made.success() {
         bail!("psql ended with {made}");
     }
@@ -146,14 +132,7 @@ pub fn postgres(
         .output()
         .context("can't run pgbench")?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let rate = text
-        .lines()
-        .find_map(|line| line.strip_prefix("tps = "))
-        .and_then(|line| line.split(' ').next()?.parse().ok());
-    rate.with_context(|| {
-        format!(
-            "pgbench said no rate: {text}{}",
-            String::from_utf8_lossy(&output.stderr)
-        )
-    })
+    let rate =
+        text.lines().find_map(|line| line.strip_prefix("tps = ")).and_then(|line| line.split(' ').next()?.parse().ok());
+    rate.with_context(|| format!("pgbench said no rate: {text}{}", String::from_utf8_lossy(&output.stderr)))
 }

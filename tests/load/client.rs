@@ -33,10 +33,7 @@ impl Connection {
     pub async fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
-            buffer: Vec::with_capacity(16 * 1024),
-        })
+        Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
     }
 
     /// Sends a whole request and reads its answer to the end.
@@ -56,30 +53,14 @@ impl Connection {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
         }
-        Ok(Answer {
-            status: status(&self.buffer)?,
-            head: &self.buffer[..head],
-            body: &self.buffer[head..total],
-        })
+        Ok(Answer { status: status(&self.buffer)?, head: &self.buffer[..head], body: &self.buffer[head..total] })
     }
 
     /// A call that is not part of a measurement: JSON in, status and JSON out.
-    pub async fn call(
-        &mut self,
-        method: &str,
-        path: &str,
-        token: &str,
-        body: Option<&Value>,
-    ) -> Result<(u16, Value)> {
+    pub async fn call(&mut self, method: &str, path: &str, token: &str, body: Option<&Value>) -> Result<(u16, Value)> {
         let body = body.map(Value::to_string).unwrap_or_default();
-        let answer = self
-            .send(request(method, path, token, &body).as_bytes())
-            .await?;
-        let json = if answer.body.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(answer.body)?
-        };
+        let answer = self.send(request(method, path, token, &body).as_bytes()).await?;
+        let json = if answer.body.is_empty() { Value::Null } else { serde_json::from_slice(answer.body)? };
         Ok((answer.status, json))
     }
 }
@@ -88,25 +69,17 @@ impl Answer<'_> {
     /// A header's value; the name in lower case, as the server writes it.
     pub fn header(&self, name: &str) -> Option<&str> {
         let head = std::str::from_utf8(self.head).ok()?;
-        head.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 }
 
 /// A whole request with an optional JSON body.
 pub fn request(method: &str, path: &str, token: &str, body: &str) -> String {
-    let authorization = if token.is_empty() {
-        String::new()
-    } else {
-        format!("authorization: Bearer {token}\r\n")
-    };
+    let authorization = if token.is_empty() { String::new() } else { format!("authorization: Bearer {token}\r\n") };
     let content = if body.is_empty() {
         String::new()
     } else {
-        format!(
-            "content-type: application/json\r\ncontent-length: {}\r\n",
-            body.len()
-        )
+        format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len())
     };
     format!("{method} {path} HTTP/1.1\r\nhost: bench\r\n{authorization}{content}\r\n{body}")
 }
@@ -116,12 +89,8 @@ fn find(text: &[u8], what: &[u8]) -> Option<usize> {
 }
 
 fn status(head: &[u8]) -> Result<u16> {
-    let digits = head
-        .get(9..12)
-        .and_then(|digits| std::str::from_utf8(digits).ok());
-    digits
-        .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| Error::new(ErrorKind::InvalidData, "no HTTP status"))
+    let digits = head.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok());
+    digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| Error::new(ErrorKind::InvalidData, "no HTTP status"))
 }
 
 fn body_length(head: &[u8]) -> Result<usize> {
@@ -129,10 +98,8 @@ fn body_length(head: &[u8]) -> Result<usize> {
     if matches!(status(head)?, 204 | 304) {
         return Ok(0);
     }
-    let start = find(head, NAME)
-        .ok_or_else(|| Error::new(ErrorKind::InvalidData, "an answer without content-length"))?;
-    let digits = head[start + NAME.len()..]
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit());
+    let start =
+        find(head, NAME).ok_or_else(|| Error::new(ErrorKind::InvalidData, "an answer without content-length"))?;
+    let digits = head[start + NAME.len()..].iter().take_while(|byte| byte.is_ascii_digit());
     Ok(digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0')))
 }

@@ -39,10 +39,7 @@ impl Ticks {
         // user, nice, system, and what a neighbour on the same host took (steal); interrupts are
         // our own packets.
         let busy = at(0) + at(1) + at(2) + at(7);
-        Ok(Self {
-            busy,
-            all: fields.iter().take(8).sum(),
-        })
+        Ok(Self { busy, all: fields.iter().take(8).sum() })
     }
 }
 
@@ -191,17 +188,10 @@ fn of_families(parents: &[u32]) -> u64 {
 fn times(text: &str) -> Option<(u32, u64)> {
     let fields: Vec<&str> = text.rsplit_once(") ")?.1.split(' ').collect();
     let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
-    Some((
-        u32::try_from(number(1)?).ok()?,
-        number(11)? + number(12)?,
-    ))
+    Some((u32::try_from(number(1)?).ok()?, number(11)? + number(12)?))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "ticks of a few seconds")]
 fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
-    }
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

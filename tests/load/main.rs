@@ -84,17 +84,12 @@ impl Options {
 
     fn span(&self) -> Span {
         let milliseconds = if self.quick { 800 } else { 4000 };
-        Span {
-            warm: Duration::from_millis(milliseconds / 8),
-            counted: Duration::from_millis(milliseconds),
-        }
+        Span { warm: Duration::from_millis(milliseconds / 8), counted: Duration::from_millis(milliseconds) }
     }
 }
 
 fn main() -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = runtime.map_err(Into::into).and_then(|runtime| {
         let local = tokio::task::LocalSet::new();
         local.block_on(&runtime, run())
@@ -123,9 +118,7 @@ async fn run() -> Result<bool> {
         let wanted = options.wants(kind.name()) || options.wants("scale");
         // Track reads come from memory: once is enough.
         if wanted || (kind == Kind::Sqlite && options.wants("reads")) {
-            Run::start(&options, kind, scratch.path())?
-                .measure(&mut report)
-                .await?;
+            Run::start(&options, kind, scratch.path())?.measure(&mut report).await?;
         }
     }
     Ok(report.end())

@@ -76,12 +76,7 @@ impl<'a> Run<'a> {
         if !options.server.is_file() {
             bail!("there is no {}", options.server.display());
         }
-        Ok(Self {
-            options,
-            kind,
-            scratch,
-            cluster,
-        })
+        Ok(Self { options, kind, scratch, cluster })
     }
 
     /// Measures what the options ask for.
@@ -101,10 +96,7 @@ impl<'a> Run<'a> {
     /// A new database: its address.
     fn database(&self, name: &str) -> Result<String> {
         let Some(cluster) = &self.cluster else {
-            return Ok(format!(
-                "sqlite://{}",
-                self.scratch.join(format!("{name}.db")).display()
-            ));
+            return Ok(format!("sqlite://{}", self.scratch.join(format!("{name}.db")).display()));
         };
         let made = Command::new(cluster.programs.join("createdb"))
             .env("PGHOST", &cluster.folder)
@@ -129,17 +121,8 @@ impl<'a> Run<'a> {
         let prepared = prepare(&database).await?;
         let (server, family) = self.serve(&database).await?;
         let sink = Sink::start().await?;
-        let (stage, site) =
-            Stage::build(server.address(), &prepared.key, tracks, self.options.steps).await?;
-        Ok(Scene {
-            server,
-            stage,
-            sink,
-            prepared,
-            site,
-            database,
-            family,
-        })
+        let (stage, site) = Stage::build(server.address(), &prepared.key, tracks, self.options.steps).await?;
+        Ok(Scene { server, stage, sink, prepared, site, database, family })
     }
 
     /// Advances at every level, beside an empty handler and beside the database alone.
@@ -152,10 +135,7 @@ impl<'a> Run<'a> {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let idle = machine::memory(scene.server.process());
 
-        Report::head(&format!(
-            "{title}: durable advances, tracks of {} steps, everything on",
-            self.options.steps
-        ));
+        Report::head(&format!("{title}: durable advances, tracks of {} steps, everything on", self.options.steps));
         self.options.patience.wait_until_quiet().await?;
         let (mut tail, mut most) = (0.0, None);
         let mut rate = 4000.0;
@@ -199,12 +179,7 @@ impl<'a> Run<'a> {
                 "≥ 0.15",
                 by_time >= 0.15,
             );
-            report.aim(
-                "SQLite: p99 of an advance, 32 connections",
-                format!("{tail:.1} ms"),
-                "≤ 15 ms",
-                tail <= 15.0,
-            );
+            report.aim("SQLite: p99 of an advance, 32 connections", format!("{tail:.1} ms"), "≤ 15 ms", tail <= 15.0);
             report.aim("idle server (SQLite)", format!("{idle:.1} MiB"), "≤ 40 MB", idle <= 38.1);
         }
         let to_alone = advances.rate / alone;
@@ -227,21 +202,14 @@ impl<'a> Run<'a> {
     async fn empty(&self, scene: &Scene, level: usize) -> Result<Outcome> {
         let request: Rc<[u8]> = request("GET", "/healthz", "", "").into_bytes().into();
         let address = scene.server.address();
-        drive(address, &scene.family, level, self.options.span(), || {
-            Same(Rc::clone(&request))
-        })
-        .await
+        drive(address, &scene.family, level, self.options.span(), || Same(Rc::clone(&request))).await
     }
 
     /// `rate`: what may be reached, for making enough enrollments.
     async fn advance(&self, scene: &Scene, level: usize, rate: f64) -> Result<Outcome> {
         let span = self.options.span();
         let seconds = (span.warm + span.counted).as_secs_f64();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "an estimate"
-        )]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
         let needed = (rate.min(60_000.0) * seconds) as usize;
         let per_connection = level * usize::from(self.options.steps) * 2;
         scene.stage.ensure(needed.max(per_connection)).await?;
@@ -266,10 +234,8 @@ impl<'a> Run<'a> {
         };
         let session = session.context("no enrollment is left")?;
         let path = format!("/api/v1/enrollments/{}", session.enrollment);
-        let (_, enrollment) = Connection::open(scene.server.address())
-            .await?
-            .call("GET", &path, &session.token, None)
-            .await?;
+        let (_, enrollment) =
+            Connection::open(scene.server.address()).await?.call("GET", &path, &session.token, None).await?;
         let done = json!({"attempt_count": 1, "time_spent_seconds": 7, "completed_at": 1_800_000_000_000_i64});
         let progress = enrollment["steps"]
             .as_array()
@@ -331,10 +297,8 @@ impl<'a> Run<'a> {
             for (what, text) in [("track, whole", &plain), ("track, not modified", &known)] {
                 let request: Rc<[u8]> = text.clone().into_bytes().into();
                 let address = scene.server.address();
-                let outcome = drive(address, &scene.family, level, self.options.span(), || {
-                    Same(Rc::clone(&request))
-                })
-                .await?;
+                let outcome =
+                    drive(address, &scene.family, level, self.options.span(), || Same(Rc::clone(&request))).await?;
                 report.line(what, &outcome);
                 if level == 256 {
                     let ratio = outcome.rate / empty.rate;
@@ -352,23 +316,13 @@ impl<'a> Run<'a> {
 
     /// The first advance of enrollments picked all over the table, few and many.
     async fn scale(&self, report: &mut Report) -> Result<()> {
-        let (few, many) = if self.options.quick {
-            (2_000, 20_000)
-        } else {
-            (10_000, 1_000_000)
-        };
+        let (few, many) = if self.options.quick { (2_000, 20_000) } else { (10_000, 1_000_000) };
         let title = self.kind.title();
         let scene = self.scene("scale", 1).await?;
         scene.stage.ensure(1).await?;
         let template = template(&scene)?;
         let expires_at = expiry(&scene.prepared);
-        let Scene {
-            mut server,
-            prepared,
-            site,
-            database,
-            ..
-        } = scene;
+        let Scene { mut server, prepared, site, database, .. } = scene;
         server.stop().await?;
 
         Report::head(&format!(
@@ -390,12 +344,7 @@ impl<'a> Run<'a> {
             for place in 0..few.min(fresh) {
                 let number = from + (place * stride) % fresh;
                 sessions.borrow_mut().push_back(Session {
-                    token: prepared
-                        .app
-                        .gate
-                        .guests
-                        .mint(site, seed::guest(number), Timestamp(0), expires_at)
-                        .into(),
+                    token: prepared.app.gate.guests.mint(site, seed::guest(number), Timestamp(0), expires_at).into(),
                     enrollment: seed::enrollment(number),
                     next: 1,
                 });
@@ -403,10 +352,7 @@ impl<'a> Run<'a> {
             from = total + 1;
             let (mut server, family) = self.serve(&database).await?;
             self.options.patience.wait_until_quiet().await?;
-            let span = Span {
-                warm: Duration::ZERO,
-                counted: Duration::from_mins(1),
-            };
+            let span = Span { warm: Duration::ZERO, counted: Duration::from_mins(1) };
             let mut seed = 0;
             let outcome = drive(server.address(), &family, 32, span, || {
                 seed += 1;
@@ -463,9 +409,7 @@ async fn open(database: &str) -> Result<Db> {
 fn template(scene: &Scene) -> Result<Session> {
     let sessions = scene.stage.sessions.borrow();
     let fresh = sessions.iter().rev().find(|session| session.next == 1);
-    fresh
-        .cloned()
-        .context("no fresh enrollment is left")
+    fresh.cloned().context("no fresh enrollment is left")
 }
 
 /// When the guests that are seeded expire.

@@ -81,12 +81,7 @@ impl Report {
 
     /// A number against its aim.
     pub fn aim(&mut self, what: &str, found: String, aim: &str, reached: bool) {
-        self.aims.push(Aim {
-            what: what.to_owned(),
-            found,
-            wanted: aim.to_owned(),
-            reached,
-        });
+        self.aims.push(Aim { what: what.to_owned(), found, wanted: aim.to_owned(), reached });
     }
 
     /// Prints the aims. Answers whether the run was without faults; an aim that was missed is no

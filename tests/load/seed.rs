@@ -23,13 +23,7 @@ fn numbered(prefix: u64, number: i64) -> Uuid {
 }
 
 /// Adds the learners `from..=to`: a guest, an enrollment and its first event each, all like `template`.
-pub async fn seed(
-    db: &Db,
-    template: Uuid,
-    from: i64,
-    to: i64,
-    expires_at: Timestamp,
-) -> Result<()> {
+pub async fn seed(db: &Db, template: Uuid, from: i64, to: i64, expires_at: Timestamp) -> Result<()> {
     const NUMBERS_SQLITE: &str = "WITH RECURSIVE n(i) AS (SELECT $1 UNION ALL SELECT i + 1 FROM n WHERE i < $2) ";
     const NUMBERS_POSTGRES: &str = "WITH n AS (SELECT i FROM generate_series($1::bigint, $2::bigint) AS i) ";
     const GUEST: &str = "INSERT INTO guest (id, site_id, created_at, expires_at) \
@@ -49,11 +43,7 @@ pub async fn seed(
             format!("('{prefix}80' || lpad(to_hex(n.i), 14, '0'))::uuid")
         }
     };
-    let numbers = if db.is_sqlite() {
-        NUMBERS_SQLITE
-    } else {
-        NUMBERS_POSTGRES
-    };
+    let numbers = if db.is_sqlite() { NUMBERS_SQLITE } else { NUMBERS_POSTGRES };
     let texts = [GUEST, ENROLLMENT, EVENT].map(|text| {
         text.replace("{n}", numbers)
             .replace("{guest}", &id("0190000000007000"))
@@ -68,11 +58,7 @@ pub async fn seed(
                 Box::pin(async move {
                     execute!(
                         tx,
-                        sqlx::query(sqlx::AssertSqlSafe(text))
-                            .bind(first)
-                            .bind(last)
-                            .bind(template)
-                            .bind(expires_at.0)
+                        sqlx::query(sqlx::AssertSqlSafe(text)).bind(first).bind(last).bind(template).bind(expires_at.0)
                     )?;
                     Ok::<_, DbError>(())
                 })

@@ -38,11 +38,7 @@ impl Server {
             .stderr(file)
             .spawn()
             .with_context(|| format!("can't start {}", program.display()))?;
-        let mut server = Self {
-            child,
-            address,
-            log,
-        };
+        let mut server = Self { child, address, log };
         server.wait_until_ready().await?;
         Ok(server)
     }
@@ -79,10 +75,7 @@ impl Server {
     pub fn last_words(&self) -> String {
         let log = std::fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
-        let bad: Vec<&str> = log
-            .lines()
-            .filter(|line| !line.contains(" INFO "))
-            .collect();
+        let bad: Vec<&str> = log.lines().filter(|line| !line.contains(" INFO ")).collect();
         bad[bad.len().saturating_sub(5)..].join("\n")
     }
 

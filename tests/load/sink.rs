@@ -30,11 +30,7 @@ impl Sink {
                 tokio::task::spawn_local(take(stream, Rc::clone(&count)));
             }
         });
-        Ok(Self {
-            address,
-            received,
-            task,
-        })
+        Ok(Self { address, received, task })
     }
 
     /// Where to send to.
@@ -80,11 +76,7 @@ async fn take(mut stream: TcpStream, received: Rc<Cell<u64>>) {
             }
         }
         received.set(received.get() + 1);
-        if stream
-            .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
-            .await
-            .is_err()
-        {
+        if stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.is_err() {
             return;
         }
     }
@@ -97,8 +89,7 @@ fn is_whole(request: &[u8]) -> bool {
     };
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.trim().parse::<usize>().ok())?
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     });
     body.len() >= length.unwrap_or(0)
 }

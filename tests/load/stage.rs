@@ -52,27 +52,17 @@ pub struct Prepared {
 
 /// Migrates the database and makes the first key, as `jalon key add` does.
 pub async fn prepare(database: &str) -> Result<Prepared> {
-    let settings = Settings {
-        database_url: Some(database.to_owned()),
-        ..Settings::default()
-    };
+    let settings = Settings { database_url: Some(database.to_owned()), ..Settings::default() };
     let config = settings.complete()?;
     let db = Db::connect(&config.db).await?;
     db.migrate().await?;
     let app = AppState::new(db, Clock::system(), config).await?;
-    let new = CreateKey {
-        name: "bench".to_owned(),
-        scopes: vec![Scope::ServerAdmin],
-        expires_at: None,
-    };
+    let new = CreateKey { name: "bench".to_owned(), scopes: vec![Scope::ServerAdmin], expires_at: None };
     let Ok(created) = add_key(&app, None, new).await else {
         bail!("the first API key was refused");
     };
     app.db.close().await;
-    Ok(Prepared {
-        key: created.key,
-        app,
-    })
+    Ok(Prepared { key: created.key, app })
 }
 
 /// The site and its tracks, on a running server.
@@ -88,17 +78,10 @@ pub struct Stage {
 
 impl Stage {
     /// Makes the site, and `tracks` published tracks of `steps` content steps each.
-    pub async fn build(
-        address: SocketAddr,
-        key: &str,
-        tracks: usize,
-        steps: u16,
-    ) -> Result<(Self, SiteId)> {
+    pub async fn build(address: SocketAddr, key: &str, tracks: usize, steps: u16) -> Result<(Self, SiteId)> {
         let mut connection = Connection::open(address).await?;
         let site = json!({"slug": SITE, "name": "Bench", "default_lang": "en"});
-        let (status, made) = connection
-            .call("POST", "/api/v1/admin/sites", key, Some(&site))
-            .await?;
+        let (status, made) = connection.call("POST", "/api/v1/admin/sites", key, Some(&site)).await?;
         if status != 201 {
             bail!("the site was answered with {status}: {made}");
         }
@@ -106,23 +89,16 @@ impl Stage {
         for number in 0..tracks {
             let path = format!("/api/v1/admin/sites/{SITE}/tracks/track-{number}");
             let source = source(number, steps);
-            for (method, path, body) in [
-                ("PUT", path.clone(), Some(&source)),
-                ("POST", format!("{path}/publish"), None),
-            ] {
+            for (method, path, body) in
+                [("PUT", path.clone(), Some(&source)), ("POST", format!("{path}/publish"), None)]
+            {
                 let (status, answer) = connection.call(method, &path, key, body).await?;
                 if !(200..300).contains(&status) {
                     bail!("{method} {path} was answered with {status}: {answer}");
                 }
             }
         }
-        let stage = Self {
-            address,
-            key: key.to_owned(),
-            tracks,
-            steps,
-            sessions: Sessions::default(),
-        };
+        let stage = Self { address, key: key.to_owned(), tracks, steps, sessions: Sessions::default() };
         Ok((stage, id))
     }
 
@@ -133,10 +109,8 @@ impl Stage {
             "event_types": ["coaching.learning_track.completed"],
         });
         let path = format!("/api/v1/admin/sites/{SITE}/webhooks");
-        let (status, answer) = Connection::open(self.address)
-            .await?
-            .call("POST", &path, &self.key, Some(&endpoint))
-            .await?;
+        let (status, answer) =
+            Connection::open(self.address).await?.call("POST", &path, &self.key, Some(&endpoint)).await?;
         match status {
             200 | 201 => Ok(true),
             404 => Ok(false),
@@ -147,15 +121,8 @@ impl Stage {
     /// Makes guests and enrollments by the API until so many advances can be made.
     pub async fn ensure(&self, advances: usize) -> Result<()> {
         let steps = usize::from(self.steps);
-        let there: usize = self
-            .sessions
-            .borrow()
-            .iter()
-            .map(|session| steps + 1 - usize::from(session.next))
-            .sum();
-        let guests = advances
-            .saturating_sub(there)
-            .div_ceil(steps * self.tracks);
+        let there: usize = self.sessions.borrow().iter().map(|session| steps + 1 - usize::from(session.next)).sum();
+        let guests = advances.saturating_sub(there).div_ceil(steps * self.tracks);
         let left = Rc::new(RefCell::new(guests));
         let mut makers = JoinSet::new();
         for _ in 0..MAKERS.min(guests) {
@@ -177,12 +144,7 @@ impl Stage {
 
     /// What one connection does: walk enrollments, one after the other.
     pub fn walker(&self, seed: u64) -> Walker {
-        Walker {
-            sessions: Rc::clone(&self.sessions),
-            session: None,
-            steps: self.steps,
-            keys: Keys(seed),
-        }
+        Walker { sessions: Rc::clone(&self.sessions), session: None, steps: self.steps, keys: Keys(seed) }
     }
 }
 
@@ -203,17 +165,11 @@ async fn make_guest(connection: &mut Connection, tracks: usize, sessions: &Sessi
     for number in 0..tracks {
         let path = format!("/api/v1/sites/{SITE}/tracks/track-{number}/enrollments");
         let (status, enrollment) = connection.call("POST", &path, token, Some(&empty)).await?;
-        let id = enrollment["id"]
-            .as_str()
-            .and_then(|id| id.parse::<Uuid>().ok());
+        let id = enrollment["id"].as_str().and_then(|id| id.parse::<Uuid>().ok());
         let Some(enrollment) = id.filter(|_| status == 201) else {
             bail!("an enrollment was answered with {status}: {enrollment}");
         };
-        sessions.borrow_mut().push_back(Session {
-            token: token.into(),
-            enrollment,
-            next: 1,
-        });
+        sessions.borrow_mut().push_back(Session { token: token.into(), enrollment, next: 1 });
     }
     Ok(())
 }
@@ -283,10 +239,7 @@ pub struct Once {
 impl Once {
     /// Over these enrollments.
     pub fn new(sessions: &Sessions, seed: u64) -> Self {
-        Self {
-            sessions: Rc::clone(sessions),
-            keys: Keys(seed),
-        }
+        Self { sessions: Rc::clone(sessions), keys: Keys(seed) }
     }
 }
 

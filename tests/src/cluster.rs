@@ -7,12 +7,8 @@ use std::sync::LazyLock;
 
 /// The address of a database whose user may create others.
 pub fn address() -> &'static str {
-    static ADDRESS: LazyLock<String> = LazyLock::new(|| {
-        std::env::var("TEST_DATABASE_URL")
-            .ok()
-            .filter(|url| !url.is_empty())
-            .unwrap_or_else(start)
-    });
+    static ADDRESS: LazyLock<String> =
+        LazyLock::new(|| std::env::var("TEST_DATABASE_URL").ok().filter(|url| !url.is_empty()).unwrap_or_else(start));
     &ADDRESS
 }
 
@@ -35,10 +31,7 @@ pub struct Cluster {
 impl Cluster {
     /// Starts one that syncs its commits, for measurements.
     pub fn durable() -> Self {
-        Self::start(
-            "jalon-pg-durable",
-            "-c shared_buffers=256MB -c max_wal_size=4GB",
-        )
+        Self::start("jalon-pg-durable", "-c shared_buffers=256MB -c max_wal_size=4GB")
     }
 
     fn start(name: &str, settings: &str) -> Self {
@@ -70,18 +63,12 @@ impl Cluster {
                 .arg(folder.join("log"))
                 .args(["-o", &options, "-w", "start"]),
         );
-        Self {
-            folder,
-            programs: bin,
-        }
+        Self { folder, programs: bin }
     }
 
     /// The address of one of its databases.
     pub fn address(&self, database: &str) -> String {
-        format!(
-            "postgres://postgres@localhost/{database}?host={}",
-            self.folder.display()
-        )
+        format!("postgres://postgres@localhost/{database}?host={}", self.folder.display())
     }
 
     /// Its first process, the parent of all others.
@@ -118,10 +105,7 @@ fn as_postgres(root: bool, program: &Path) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("runuser");
-    command
-        .args(["-u", "postgres", "--"])
-        .arg(program)
-        .current_dir("/");
+    command.args(["-u", "postgres", "--"]).arg(program).current_dir("/");
     command
 }
 
@@ -132,13 +116,8 @@ fn bin() -> PathBuf {
 
 fn output(command: &mut Command) -> String {
     // No pipe for errors: what a daemon inherits would keep it open.
-    let output = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .stdout(Stdio::piped());
-    let output = output
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error} (is PostgreSQL installed?)"));
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).stdout(Stdio::piped());
+    let output = output.output().unwrap_or_else(|error| panic!("{command:?}: {error} (is PostgreSQL installed?)"));
     assert!(output.status.success(), "{command:?}: {}", output.status);
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

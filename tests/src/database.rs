@@ -62,11 +62,7 @@ impl TestDb {
 
     /// Which database this is.
     pub fn backend(&self) -> Backend {
-        if self.db.is_sqlite() {
-            Backend::Sqlite
-        } else {
-            Backend::Postgres
-        }
+        if self.db.is_sqlite() { Backend::Sqlite } else { Backend::Postgres }
     }
 
     /// The database as the code under test has it.
@@ -87,9 +83,7 @@ impl TestDb {
             }
             Keep::Database(database) => {
                 // The same address with the database's name for the one that is there.
-                let (server, query) = cluster::address()
-                    .split_once('?')
-                    .unwrap_or((cluster::address(), ""));
+                let (server, query) = cluster::address().split_once('?').unwrap_or((cluster::address(), ""));
                 let (server, _) = server.rsplit_once('/').unwrap();
                 format!("{server}/{}?{query}", database.0)
             }
@@ -112,11 +106,7 @@ impl Deref for TestDb {
 
 /// Runs one test's story on a database of its own.
 pub fn run<F: Future<Output = ()>>(backend: Backend, story: impl FnOnce(TestDb) -> F) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let db = TestDb::new(backend).await;
         story(db).await;
@@ -134,16 +124,12 @@ fn named(database: &str) -> DbAddress {
 async fn create(name: &str) {
     let mut connection = PgConnection::connect(cluster::address()).await.unwrap();
     let template = format!("jalon_template_{}", migrations_digest());
-    sqlx::query("SELECT pg_advisory_lock(7401)")
-        .execute(&mut connection)
+    sqlx::query("SELECT pg_advisory_lock(7401)").execute(&mut connection).await.unwrap();
+    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(&template)
+        .fetch_one(&mut connection)
         .await
         .unwrap();
-    let there: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-            .bind(&template)
-            .fetch_one(&mut connection)
-            .await
-            .unwrap();
     if !there {
         // Under another name until it is complete, so that nobody copies half of it.
         let building = format!("jalon_building_{}", Uuid::now_v7().simple());
@@ -151,29 +137,15 @@ async fn create(name: &str) {
         let db = Db::connect(&DbConfig::new(named(&building))).await.unwrap();
         db.migrate().await.unwrap();
         db.close().await;
-        execute(
-            &mut connection,
-            format!("ALTER DATABASE {building} RENAME TO {template}"),
-        )
-        .await;
+        execute(&mut connection, format!("ALTER DATABASE {building} RENAME TO {template}")).await;
     }
-    sqlx::query("SELECT pg_advisory_unlock(7401)")
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    execute(
-        &mut connection,
-        format!("CREATE DATABASE {name} TEMPLATE {template}"),
-    )
-    .await;
+    sqlx::query("SELECT pg_advisory_unlock(7401)").execute(&mut connection).await.unwrap();
+    execute(&mut connection, format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
     connection.close().await.unwrap();
 }
 
 async fn execute(connection: &mut PgConnection, sql: String) {
-    sqlx::raw_sql(AssertSqlSafe(sql))
-        .execute(connection)
-        .await
-        .unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
 }
 
 impl Drop for Dropped {
@@ -181,17 +153,10 @@ impl Drop for Dropped {
         let name = self.0.clone();
         // Dropping can't wait, and the test's runtime may be ending: a thread with its own.
         let done = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let mut connection = PgConnection::connect(cluster::address()).await.unwrap();
-                execute(
-                    &mut connection,
-                    format!("DROP DATABASE {name} WITH (FORCE)"),
-                )
-                .await;
+                execute(&mut connection, format!("DROP DATABASE {name} WITH (FORCE)")).await;
             });
         });
         if done.join().is_err() {

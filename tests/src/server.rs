@@ -30,30 +30,18 @@ impl TestServer {
 
     /// Starts one with another clock or configuration. Several on one database are several backends
     /// (on SQLite they are not allowed to be, but restart as one).
-    pub async fn start_with(
-        db: &TestDb,
-        clock: Clock,
-        configure: impl FnOnce(&mut Config),
-    ) -> Self {
+    pub async fn start_with(db: &TestDb, clock: Clock, configure: impl FnOnce(&mut Config)) -> Self {
         // An error means that another test of this process was first.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .ok();
+        rustls::crypto::ring::default_provider().install_default().ok();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut config = Settings::default().complete().unwrap();
         config.db = db.config().clone();
         config.listen = listener.local_addr().unwrap();
         config.development = true;
-        (
-            config.limits.per_address,
-            config.limits.per_learner,
-            config.limits.per_site,
-        ) = (0, 0, 0);
+        (config.limits.per_address, config.limits.per_learner, config.limits.per_site) = (0, 0, 0);
         configure(&mut config);
         // Its own connections: stopping the server closes them, and the test goes on with its own.
-        let app = AppState::new(db.reopen().await, clock, config)
-            .await
-            .unwrap();
+        let app = AppState::new(db.reopen().await, clock, config).await.unwrap();
         let router = router::router(app.clone());
         let server = Server::start(app, listener, router, Vec::new()).unwrap();
         let client = reqwest::Client::builder()
@@ -161,11 +149,7 @@ impl Request {
     pub async fn send(self) -> Answer {
         let response = self.0.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        Answer {
-            status,
-            headers,
-            bytes: response.bytes().await.unwrap().to_vec(),
-        }
+        Answer { status, headers, bytes: response.bytes().await.unwrap().to_vec() }
     }
 }
 
@@ -184,8 +168,7 @@ impl Answer {
     /// The body as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.bytes)
-            .unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
+        serde_json::from_slice(&self.bytes).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
     }
 
     /// The body as text.
@@ -195,21 +178,14 @@ impl Answer {
 
     /// A header's value; empty when there is none.
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The body as JSON, of an answer that must have this status.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text());
-        if self.bytes.is_empty() {
-            Value::Null
-        } else {
-            self.json()
-        }
+        if self.bytes.is_empty() { Value::Null } else { self.json() }
     }
 
     /// The problem in an answer that must have this status and code.

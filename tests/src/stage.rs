@@ -36,11 +36,7 @@ impl Stage {
     /// Sets the stage with another clock or configuration.
     pub async fn set_with(db: &TestDb, clock: Clock, configure: impl FnOnce(&mut Config)) -> Self {
         let server = TestServer::start_with(db, clock, configure).await;
-        let new = CreateKey {
-            name: "stage".to_owned(),
-            scopes: vec![Scope::ServerAdmin],
-            expires_at: None,
-        };
+        let new = CreateKey { name: "stage".to_owned(), scopes: vec![Scope::ServerAdmin], expires_at: None };
         let key = add_key(server.app(), None, new).await.unwrap().key;
         let stage = Self { server, key };
         stage.site(Self::SITE, &[Self::ORIGIN]).await;
@@ -50,22 +46,10 @@ impl Stage {
     /// Adds a site with these origins, whose members' tokens [`MEMBER_SECRET`] signs.
     pub async fn site(&self, slug: &str, origins: &[&str]) {
         let site = json!({ "slug": slug, "name": slug.to_uppercase(), "default_lang": "fr", "languages": ["fr", "en"], "origins": origins });
-        self.server
-            .post("/api/v1/admin/sites")
-            .bearer(&self.key)
-            .json(&site)
-            .send()
-            .await
-            .expect(201);
+        self.server.post("/api/v1/admin/sites").bearer(&self.key).json(&site).send().await.expect(201);
         let key = json!({ "algorithm": "HS256", "secret": MEMBER_SECRET });
         let path = format!("/api/v1/admin/sites/{slug}/signing-keys");
-        self.server
-            .post(&path)
-            .bearer(&self.key)
-            .json(&key)
-            .send()
-            .await
-            .expect(201);
+        self.server.post(&path).bearer(&self.key).json(&key).send().await.expect(201);
     }
 
     /// Puts a track of the stage's site and publishes it.
@@ -76,20 +60,9 @@ impl Stage {
     /// Puts a track of any site and publishes it.
     pub async fn publish_on(&self, site: &str, slug: &str, track: &Value) {
         let path = format!("/api/v1/admin/sites/{site}/tracks/{slug}");
-        let put = self
-            .server
-            .put(&path)
-            .bearer(&self.key)
-            .json(track)
-            .send()
-            .await;
+        let put = self.server.put(&path).bearer(&self.key).json(track).send().await;
         assert!(put.status.is_success(), "{} {}", put.status, put.text());
-        self.server
-            .post(&format!("{path}/publish"))
-            .bearer(&self.key)
-            .send()
-            .await
-            .expect(200);
+        self.server.post(&format!("{path}/publish")).bearer(&self.key).send().await.expect(200);
     }
 
     /// A member's token, good for an hour.
@@ -100,10 +73,7 @@ impl Stage {
     /// A member's token of a site, with these claims beside `aud` and `exp` (which they may replace).
     pub fn member_of(&self, site: &str, claims: Value) -> String {
         let exp = self.server.app().clock.now().plus_seconds(3600).0 / 1000;
-        let mut all = serde_json::Map::from_iter([
-            ("aud".to_owned(), json!(site)),
-            ("exp".to_owned(), json!(exp)),
-        ]);
+        let mut all = serde_json::Map::from_iter([("aud".to_owned(), json!(site)), ("exp".to_owned(), json!(exp))]);
         if let Value::Object(claims) = claims {
             all.extend(claims);
         }
@@ -114,34 +84,15 @@ impl Stage {
     /// A new guest of the stage's site: its id and token.
     pub async fn guest(&self) -> (String, String) {
         let path = format!("/api/v1/sites/{}/guests", Self::SITE);
-        let guest = self
-            .server
-            .post(&path)
-            .key(Uuid::now_v7())
-            .json(&json!({}))
-            .send()
-            .await
-            .expect(201);
+        let guest = self.server.post(&path).key(Uuid::now_v7()).json(&json!({})).send().await.expect(201);
         (text(&guest["guest_id"]), text(&guest["token"]))
     }
 
     /// Enrolls the token's learner; answers the enrollment.
     pub async fn enroll(&self, token: &str, track: &str) -> Value {
         let path = format!("/api/v1/sites/{}/tracks/{track}/enrollments", Self::SITE);
-        let answer = self
-            .server
-            .post(&path)
-            .bearer(token)
-            .key(Uuid::now_v7())
-            .json(&json!({}))
-            .send()
-            .await;
-        assert!(
-            answer.status.is_success(),
-            "{} {}",
-            answer.status,
-            answer.text()
-        );
+        let answer = self.server.post(&path).bearer(token).key(Uuid::now_v7()).json(&json!({})).send().await;
+        assert!(answer.status.is_success(), "{} {}", answer.status, answer.text());
         answer.json()
     }
 

@@ -27,7 +27,9 @@ impl Args {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let app = context.app().await?;
         let site = app.gate.sites.by_slug(&self.site).with_context(|| unknown(&self.site))?;
-        let imported = folder::import(&app.db, site.id, &self.path, self.media_base.as_deref(), self.publish, app.clock.now()).await;
+        let imported =
+            folder::import(&app.db, site.id, &self.path, self.media_base.as_deref(), self.publish, app.clock.now())
+                .await;
         app.db.close().await;
         let imported = imported.context("nothing was imported")?;
         let lines = imported.iter().map(|track| {
@@ -65,7 +67,8 @@ impl ExportArgs {
         let exported = folder::export(&app.db, site.id, &self.out).await;
         app.db.close().await;
         let exported = exported?;
-        let lines: Vec<String> = exported.iter().map(|slug| self.out.join(slug.as_str()).display().to_string()).collect();
+        let lines: Vec<String> =
+            exported.iter().map(|slug| self.out.join(slug.as_str()).display().to_string()).collect();
         context.print(&exported, lines.join("\n"))
     }
 }

@@ -3,9 +3,9 @@
 //! One module a command: its flags as `Args`, and `run`. Every command takes `--json`; a failure is one
 //! plain sentence on stderr and a non-zero exit.
 
+mod check;
 mod demo;
 mod import;
-mod check;
 mod key;
 mod migrate;
 mod openapi;
@@ -28,21 +28,10 @@ use crate::db::Db;
 
 /// Learning inside other people's pages: the server and its tools.
 #[derive(Debug, Parser)]
-#[command(
-    name = "jalon",
-    version,
-    arg_required_else_help = true,
-    max_term_width = 100
-)]
+#[command(name = "jalon", version, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
     /// The database: `sqlite://file` or `postgres://user:password@host/name` [default: `sqlite://jalon.db`]
-    #[arg(
-        long,
-        env = "JALON_DATABASE_URL",
-        value_name = "URL",
-        hide_env_values = true,
-        global = true
-    )]
+    #[arg(long, env = "JALON_DATABASE_URL", value_name = "URL", hide_env_values = true, global = true)]
     database_url: Option<String>,
     /// A YAML file of settings; flags and JALON_… variables are stronger
     #[arg(long, env = "JALON_CONFIG", value_name = "FILE", global = true)]
@@ -114,22 +103,9 @@ struct Environment {
 
 impl Context {
     fn new(cli: &Cli) -> Result<Self, ConfigError> {
-        let file = cli
-            .config
-            .as_deref()
-            .map(Settings::read)
-            .transpose()?
-            .unwrap_or_default();
-        let flags = Settings {
-            database_url: cli.database_url.clone(),
-            ..Settings::default()
-        };
-        Ok(Self {
-            json: cli.json,
-            settings: flags
-                .or(Environment::parse_from(["jalon"]).settings)
-                .or(file),
-        })
+        let file = cli.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+        let flags = Settings { database_url: cli.database_url.clone(), ..Settings::default() };
+        Ok(Self { json: cli.json, settings: flags.or(Environment::parse_from(["jalon"]).settings).or(file) })
     }
 
     /// The configuration; `flags` are the command's own and the strongest.
@@ -164,9 +140,7 @@ impl Context {
 /// Runs the command that the process was started with.
 pub async fn run() -> ExitCode {
     // One provider of cryptography for all TLS in the process. An error means that there is one already.
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
+    rustls::crypto::ring::default_provider().install_default().ok();
     let cli = Cli::parse();
     let json = cli.json;
     let outcome = match Context::new(&cli) {

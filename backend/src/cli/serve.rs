@@ -35,9 +35,7 @@ impl Args {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
-        let db = Db::connect(&config.db)
-            .await
-            .context("the database can't be opened")?;
+        let db = Db::connect(&config.db).await.context("the database can't be opened")?;
         if self.no_migrate {
             let (there, needed) = (db.migration().await?, latest_migration());
             anyhow::ensure!(
@@ -45,21 +43,13 @@ impl Args {
                 "the database is at migration {there}, this program needs {needed}: run jalon migrate"
             );
         } else {
-            db.migrate()
-                .await
-                .context("the database can't be brought up to date")?;
+            db.migrate().await.context("the database can't be brought up to date")?;
         }
         let app = AppState::new(db, Clock::system(), config).await?;
         let router = http::router::router(app.clone());
-        let more = metrics
-            .map(|listener| (listener, http::health::metrics_router(app.clone())))
-            .into_iter()
-            .collect();
+        let more = metrics.map(|listener| (listener, http::health::metrics_router(app.clone()))).into_iter().collect();
         // Handlers first: whoever sees that we listen may stop us at once.
-        let (mut terminate, mut interrupt) = (
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-        );
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let server = Server::start(app, listener, router, more)?;
         tracing::info!(address = %server.address(), database = ?server.app().config.db.address, "listening");
         tokio::select! {
@@ -78,9 +68,7 @@ impl Args {
 }
 
 async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("can't listen on {address}"))
+    TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))
 }
 
 /// Starts the log on stderr; `JALON_LOG` picks levels as `RUST_LOG` does elsewhere.

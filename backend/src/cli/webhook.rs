@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use jalon_shared::wire::webhook::{CreateEndpoint, DeliveryState, DeliveryView, EndpointCreated, EndpointView, RotateSecret};
+use jalon_shared::wire::webhook::{
+    CreateEndpoint, DeliveryState, DeliveryView, EndpointCreated, EndpointView, RotateSecret,
+};
 use uuid::Uuid;
 
 use super::{Context, key::plain, site};
@@ -125,7 +127,8 @@ impl Target {
     async fn list(self, context: &Context, app: &AppState) -> anyhow::Result<()> {
         let endpoints = endpoint::list(app, self.find(app)?.id).await.map_err(plain)?;
         let line = |endpoint: &EndpointView| {
-            let events = if endpoint.event_types.is_empty() { "all events".to_owned() } else { endpoint.event_types.join(",") };
+            let events =
+                if endpoint.event_types.is_empty() { "all events".to_owned() } else { endpoint.event_types.join(",") };
             let state = match (endpoint.enabled, endpoint.disabled_reason.as_deref()) {
                 (true, _) => "enabled".to_owned(),
                 (false, Some(reason)) => format!("disabled ({reason})"),
@@ -134,7 +137,11 @@ impl Target {
             format!("{}\t{}\t{events}\t{state}", endpoint.id, endpoint.url)
         };
         let text: Vec<String> = endpoints.iter().map(line).collect();
-        let text = if text.is_empty() { "The site has no endpoint; add one with jalon webhook add.".to_owned() } else { text.join("\n") };
+        let text = if text.is_empty() {
+            "The site has no endpoint; add one with jalon webhook add.".to_owned()
+        } else {
+            text.join("\n")
+        };
         context.print(&endpoints, text)
     }
 }
@@ -142,21 +149,28 @@ impl Target {
 impl Add {
     async fn run(self, context: &Context, app: &AppState) -> anyhow::Result<()> {
         let (site, now) = (self.target.find(app)?.id, app.clock.now());
-        let present = endpoint::list(app, site).await.map_err(plain)?.into_iter().find(|present| present.url == self.url);
+        let present =
+            endpoint::list(app, site).await.map_err(plain)?.into_iter().find(|present| present.url == self.url);
         let Some(present) = present else {
-            let created = endpoint::add(app, site, CreateEndpoint { url: self.url, event_types: self.events }).await.map_err(plain)?;
+            let created = endpoint::add(app, site, CreateEndpoint { url: self.url, event_types: self.events })
+                .await
+                .map_err(plain)?;
             return context.print(&created, &created.secret);
         };
         let mut events = self.events;
         events.sort_unstable();
         events.dedup();
         if events != present.event_types {
-            let has = if present.event_types.is_empty() { "all events".to_owned() } else { present.event_types.join(", ") };
+            let has =
+                if present.event_types.is_empty() { "all events".to_owned() } else { present.event_types.join(", ") };
             bail!("the endpoint {} is at this address already and gets {has}; nothing was changed", present.id);
         }
         let id = present.id;
         let secrets = app.db.read::<_, DbError, _>(move |tx| Box::pin(store::live_secrets(tx, site, id, now))).await?;
-        let secret = secrets.into_iter().next().context("the endpoint has no live secret; make one with jalon webhook rotate")?;
+        let secret = secrets
+            .into_iter()
+            .next()
+            .context("the endpoint has no live secret; make one with jalon webhook rotate")?;
         let created = EndpointCreated { endpoint: present, secret };
         context.print(&created, &created.secret)
     }
@@ -172,7 +186,11 @@ impl Named {
             (Some(id), _) => bail!("the site {} has no endpoint {id}; look with jalon webhook list", site.slug),
             (None, [only]) => only.id,
             (None, []) => bail!("the site {} has no endpoint; add one with jalon webhook add", site.slug),
-            (None, known) => bail!("the site {} has {} endpoints; say which by its id, from jalon webhook list", site.slug, known.len()),
+            (None, known) => bail!(
+                "the site {} has {} endpoints; say which by its id, from jalon webhook list",
+                site.slug,
+                known.len()
+            ),
         };
         Ok((site, id))
     }
@@ -196,7 +214,9 @@ impl Rotate {
     async fn run(self, context: &Context, app: &AppState) -> anyhow::Result<()> {
         let (site, id) = self.named.find(app).await?;
         let overlap = self.overlap.map(|overlap| u32::try_from(overlap.0.as_secs()).unwrap_or(u32::MAX));
-        let created = endpoint::rotate(app, site.id, id, &RotateSecret { expire_previous_after_seconds: overlap }).await.map_err(plain)?;
+        let created = endpoint::rotate(app, site.id, id, &RotateSecret { expire_previous_after_seconds: overlap })
+            .await
+            .map_err(plain)?;
         context.print(&created, &created.secret)
     }
 }
@@ -205,17 +225,26 @@ impl Deliveries {
     async fn run(self, context: &Context, app: &AppState) -> anyhow::Result<()> {
         let (site, id) = self.named.find(app).await?;
         let (site, state, limit) = (site.id, self.state, self.limit);
-        let deliveries = app.db.read::<_, DbError, _>(move |tx| Box::pin(log::deliveries(tx, site, id, state, None, limit))).await?;
+        let deliveries =
+            app.db.read::<_, DbError, _>(move |tx| Box::pin(log::deliveries(tx, site, id, state, None, limit))).await?;
         let line = |delivery: &DeliveryView| {
             let came = match (&delivery.last_error, delivery.last_status) {
                 (Some(error), _) => error.clone(),
                 (None, Some(status)) => format!("answered {status}"),
                 (None, None) => "not tried yet".to_owned(),
             };
-            format!("{}\t{}\t{}\t{}\t{}\t{came}", delivery.id, delivery.created_at, delivery.kind, delivery.state.as_str(), delivery.attempts)
+            format!(
+                "{}\t{}\t{}\t{}\t{}\t{came}",
+                delivery.id,
+                delivery.created_at,
+                delivery.kind,
+                delivery.state.as_str(),
+                delivery.attempts
+            )
         };
         let text: Vec<String> = deliveries.iter().map(line).collect();
-        context.print(&deliveries, if text.is_empty() { "There are no deliveries.".to_owned() } else { text.join("\n") })
+        context
+            .print(&deliveries, if text.is_empty() { "There are no deliveries.".to_owned() } else { text.join("\n") })
     }
 }
 
@@ -223,9 +252,16 @@ impl Replay {
     async fn run(self, context: &Context, app: &AppState) -> anyhow::Result<()> {
         let site = self.target.find(app)?;
         let replayed = endpoint::replay(app, site.id, self.id).await.map_err(|error| match error.problem().status {
-            404 => anyhow::anyhow!("the site {} has no delivery {}; look with jalon webhook deliveries", site.slug, self.id),
+            404 => anyhow::anyhow!(
+                "the site {} has no delivery {}; look with jalon webhook deliveries",
+                site.slug,
+                self.id
+            ),
             _ => plain(error),
         })?;
-        context.print(&replayed, format!("The delivery {} is sent again within a second, if the server runs.", replayed.id))
+        context.print(
+            &replayed,
+            format!("The delivery {} is sent again within a second, if the server runs.", replayed.id),
+        )
     }
 }

@@ -34,12 +34,7 @@ impl std::fmt::Debug for DbAddress {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
             Self::Postgres(options) => {
-                write!(
-                    f,
-                    "postgres://{}/{}",
-                    options.get_host(),
-                    options.get_database().unwrap_or_default()
-                )
+                write!(f, "postgres://{}/{}", options.get_host(), options.get_database().unwrap_or_default())
             }
         }
     }
@@ -64,37 +59,26 @@ impl FromStr for DbAddress {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return text
-                .parse()
-                .map(|options| Self::Postgres(Box::new(options)))
-                .map_err(AddressError::Postgres);
+            return text.parse().map(|options| Self::Postgres(Box::new(options))).map_err(AddressError::Postgres);
         }
         let path = text.strip_prefix("sqlite:").ok_or(AddressError::Scheme)?;
         let path = path.strip_prefix("//").unwrap_or(path);
         if path.is_empty() || path.contains(":memory:") {
             return Err(AddressError::Memory);
         }
-        Ok(Self::Sqlite(PathBuf::from(
-            path.split('?').next().unwrap_or(path),
-        )))
+        Ok(Self::Sqlite(PathBuf::from(path.split('?').next().unwrap_or(path))))
     }
 }
 
 impl DbConfig {
     /// An address with what suits most servers.
     pub fn new(address: DbAddress) -> Self {
-        let cores = std::thread::available_parallelism()
-            .map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(64));
+        let cores = std::thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(64));
         let connections = match address {
             DbAddress::Sqlite(_) => cores.clamp(2, 8),
             DbAddress::Postgres(_) => (cores * 4).clamp(8, 32),
         };
-        Self {
-            address,
-            connections,
-            queue: 4096,
-            patience: Duration::from_secs(5),
-        }
+        Self { address, connections, queue: 4096, patience: Duration::from_secs(5) }
     }
 }
 
@@ -110,18 +94,9 @@ mod tests {
         };
         assert_eq!(path("sqlite://jalon.db"), "jalon.db");
         assert_eq!(path("sqlite:jalon.db"), "jalon.db");
-        assert_eq!(
-            path("sqlite:///var/lib/jalon.db?mode=rwc"),
-            "/var/lib/jalon.db"
-        );
-        assert!(matches!(
-            "sqlite::memory:".parse::<DbAddress>(),
-            Err(AddressError::Memory)
-        ));
-        assert!(matches!(
-            "mysql://x".parse::<DbAddress>(),
-            Err(AddressError::Scheme)
-        ));
+        assert_eq!(path("sqlite:///var/lib/jalon.db?mode=rwc"), "/var/lib/jalon.db");
+        assert!(matches!("sqlite::memory:".parse::<DbAddress>(), Err(AddressError::Memory)));
+        assert!(matches!("mysql://x".parse::<DbAddress>(), Err(AddressError::Scheme)));
         let secret = "postgres://jalon:hunter2@db.example/jalon".parse::<DbAddress>();
         assert_eq!(format!("{secret:?}"), "Ok(postgres://db.example/jalon)");
     }

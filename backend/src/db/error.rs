@@ -54,21 +54,12 @@ impl DbError {
 
     /// Whether a unique rule refused the row: somebody else was first.
     pub fn is_unique(&self) -> bool {
-        matches!(
-            self,
-            Self::Constraint {
-                kind: ConstraintKind::Unique,
-                ..
-            }
-        )
+        matches!(self, Self::Constraint { kind: ConstraintKind::Unique, .. })
     }
 
     /// Whether the same call may work a little later (503 rather than 500).
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Unavailable(_) | Self::Overloaded | Self::Busy(_)
-        )
+        matches!(self, Self::Unavailable(_) | Self::Overloaded | Self::Busy(_))
     }
 }
 
@@ -77,10 +68,9 @@ impl From<sqlx::Error> for DbError {
         match error {
             sqlx::Error::Database(database) => from_database(database.as_ref()),
             sqlx::Error::PoolTimedOut => Self::Overloaded,
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => Self::Unavailable(error.to_string()),
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                Self::Unavailable(error.to_string())
+            }
             other => Self::Other(Arc::new(other)),
         }
     }
@@ -102,15 +92,9 @@ fn from_database(error: &dyn sqlx::error::DatabaseError) -> DbError {
         _ => return from_code(error),
     };
     let message = error.message();
-    let name = error.constraint().map_or_else(
-        || {
-            message
-                .split_once("failed: ")
-                .map_or(message, |(_, name)| name)
-                .to_owned()
-        },
-        str::to_owned,
-    );
+    let name = error
+        .constraint()
+        .map_or_else(|| message.split_once("failed: ").map_or(message, |(_, name)| name).to_owned(), str::to_owned);
     DbError::Constraint { kind, name }
 }
 

@@ -17,9 +17,7 @@ const QUEUE: usize = 4096;
 const TRIES: usize = 3;
 
 /// Runs one group inside one write. Answers a result for each command, in their order.
-type Run<C, R> = dyn for<'a, 't> Fn(&'a mut Tx<'t>, Vec<C>) -> BoxFuture<'a, Result<Vec<R>, DbError>>
-    + Send
-    + Sync;
+type Run<C, R> = dyn for<'a, 't> Fn(&'a mut Tx<'t>, Vec<C>) -> BoxFuture<'a, Result<Vec<R>, DbError>> + Send + Sync;
 
 /// Gathers commands that wait and hands them as a group to one function inside one write.
 ///
@@ -33,9 +31,7 @@ pub struct Gatherer<C, R> {
 
 impl<C, R> Clone for Gatherer<C, R> {
     fn clone(&self) -> Self {
-        Self {
-            lanes: self.lanes.clone(),
-        }
+        Self { lanes: self.lanes.clone() }
     }
 }
 
@@ -49,24 +45,14 @@ where
     /// Starts gathering for `run`. The tasks end when the last clone is dropped.
     pub fn new<F>(db: &Db, run: F) -> Self
     where
-        F: for<'a, 't> Fn(&'a mut Tx<'t>, Vec<C>) -> BoxFuture<'a, Result<Vec<R>, DbError>>
-            + Send
-            + Sync
-            + 'static,
+        F: for<'a, 't> Fn(&'a mut Tx<'t>, Vec<C>) -> BoxFuture<'a, Result<Vec<R>, DbError>> + Send + Sync + 'static,
     {
         let run: Arc<Run<C, R>> = Arc::new(run);
         let lanes = if db.is_sqlite() { 1 } else { LANES };
         let lanes = (0..lanes)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(QUEUE);
-                tokio::spawn(
-                    Lane {
-                        db: db.clone(),
-                        run: Arc::clone(&run),
-                        waiting: receiver,
-                    }
-                    .drain(),
-                );
+                tokio::spawn(Lane { db: db.clone(), run: Arc::clone(&run), waiting: receiver }.drain());
                 sender
             })
             .collect();
@@ -78,12 +64,8 @@ where
     pub async fn submit(&self, key: u64, command: C) -> Result<R, DbError> {
         let lane = usize::try_from(key % self.lanes.len() as u64).unwrap_or(0);
         let (reply, answer) = oneshot::channel();
-        self.lanes[lane]
-            .try_send((command, reply))
-            .map_err(|_| DbError::Overloaded)?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(DbError::Unavailable("the server is stopping".to_owned())))
+        self.lanes[lane].try_send((command, reply)).map_err(|_| DbError::Overloaded)?;
+        answer.await.unwrap_or_else(|_| Err(DbError::Unavailable("the server is stopping".to_owned())))
     }
 }
 
@@ -131,9 +113,7 @@ where
                 tracing::warn!(%error, commands = commands.len(), "a group failed; its members run one by one");
                 for (command, reply) in commands.into_iter().zip(replies) {
                     let result = self.write(std::slice::from_ref(&command)).await;
-                    reply
-                        .send(result.and_then(|mut results| results.pop().ok_or_else(missing)))
-                        .ok();
+                    reply.send(result.and_then(|mut results| results.pop().ok_or_else(missing))).ok();
                 }
             }
         }
@@ -149,11 +129,7 @@ where
                     Box::pin(async move {
                         let size = group.len();
                         let results = run(tx, group).await?;
-                        if results.len() == size {
-                            Ok(results)
-                        } else {
-                            Err(missing())
-                        }
+                        if results.len() == size { Ok(results) } else { Err(missing()) }
                     })
                 })
                 .await;

@@ -55,11 +55,7 @@ impl Dialect {
 
 /// Applies what is missing; several backends may try at once (sqlx locks on PostgreSQL).
 pub(super) async fn run<C: Migrate>(dialect: Dialect, connection: &mut C) -> Result<(), DbError> {
-    dialect
-        .migrator()
-        .run_direct(None, connection, false)
-        .await
-        .map_err(DbError::other)
+    dialect.migrator().run_direct(None, connection, false).await.map_err(DbError::other)
 }
 
 /// The version this program needs.
@@ -75,8 +71,5 @@ pub fn digest() -> String {
         hash.update(name);
         hash.update(sql);
     }
-    hash.finalize()
-        .iter()
-        .take(8)
-        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    hash.finalize().iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -55,12 +55,8 @@ impl Db {
     /// Opens the database; creates an SQLite file that does not exist. Applies no migration.
     pub async fn connect(config: &DbConfig) -> Result<Self, DbError> {
         let backend = match &config.address {
-            DbAddress::Sqlite(path) => {
-                Backend::Sqlite(Arc::new(sqlite::Sqlite::open(path, config).await?))
-            }
-            DbAddress::Postgres(options) => {
-                Backend::Postgres(postgres::Postgres::open(options, config).await?)
-            }
+            DbAddress::Sqlite(path) => Backend::Sqlite(Arc::new(sqlite::Sqlite::open(path, config).await?)),
+            DbAddress::Postgres(options) => Backend::Postgres(postgres::Postgres::open(options, config).await?),
         };
         Ok(Self { backend })
     }
@@ -127,8 +123,7 @@ impl Db {
 
     /// Asks the database for a sign of life, on a read connection.
     pub async fn ping(&self) -> Result<(), DbError> {
-        self.read(|tx| Box::pin(async move { execute!(tx, sqlx::query("SELECT 1")).map(drop) }))
-            .await
+        self.read(|tx| Box::pin(async move { execute!(tx, sqlx::query("SELECT 1")).map(drop) })).await
     }
 
     /// Whether this is SQLite: one process, one writer.

@@ -29,10 +29,7 @@ struct Counters {
 }
 
 impl Postgres {
-    pub(super) async fn open(
-        options: &PgConnectOptions,
-        config: &DbConfig,
-    ) -> Result<Self, DbError> {
+    pub(super) async fn open(options: &PgConnectOptions, config: &DbConfig) -> Result<Self, DbError> {
         let patience = config.patience.as_millis();
         // After connecting rather than as start-up parameters: poolers like pgbouncer refuse those.
         let limits = Arc::new(format!(
@@ -50,26 +47,15 @@ impl Postgres {
                     Ok(())
                 })
             })
-            .connect_with(
-                options
-                    .clone()
-                    .application_name("jalon")
-                    .disable_statement_logging(),
-            )
+            .connect_with(options.clone().application_name("jalon").disable_statement_logging())
             .await?;
-        Ok(Self {
-            pool,
-            queue: config.queue,
-            counters: Arc::default(),
-        })
+        Ok(Self { pool, queue: config.queue, counters: Arc::default() })
     }
 
     pub(super) async fn migrate(&self) -> Result<(), DbError> {
         let mut connection = self.pool.acquire().await?.detach();
         // A migration may take its time.
-        connection
-            .execute("SET statement_timeout = 0; SET lock_timeout = 0")
-            .await?;
+        connection.execute("SET statement_timeout = 0; SET lock_timeout = 0").await?;
         let done = migrate::run(Dialect::Postgres, &mut connection).await;
         sqlx::Connection::close(connection).await?;
         done
@@ -83,9 +69,7 @@ impl Postgres {
     {
         let pool = self.pool.clone();
         let task = async move { transaction(&pool, BEGIN_READ, work).await };
-        tokio::spawn(task)
-            .await
-            .unwrap_or_else(|_| Err(panicked().into()))
+        tokio::spawn(task).await.unwrap_or_else(|_| Err(panicked().into()))
     }
 
     pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
@@ -103,9 +87,7 @@ impl Postgres {
             }
             answer
         };
-        tokio::spawn(task)
-            .await
-            .unwrap_or_else(|_| Err(panicked().into()))
+        tokio::spawn(task).await.unwrap_or_else(|_| Err(panicked().into()))
     }
 
     pub(super) fn stats(&self) -> DbStats {
@@ -150,9 +132,7 @@ where
     let mut connection = pool.acquire().await.map_err(DbError::from)?;
     execute(&mut connection, begin).await?;
     let answer =
-        std::panic::AssertUnwindSafe(async { work(&mut Tx::Postgres(&mut connection)).await })
-            .catch_unwind()
-            .await;
+        std::panic::AssertUnwindSafe(async { work(&mut Tx::Postgres(&mut connection)).await }).catch_unwind().await;
     let answer = answer.unwrap_or_else(|_| Err(panicked().into()));
     let end = if answer.is_ok() { "COMMIT" } else { "ROLLBACK" };
     if let Err(error) = execute(&mut connection, end).await {

@@ -55,10 +55,7 @@ impl Sqlite {
             .pragma("temp_store", "MEMORY")
             .disable_statement_logging();
         // The writer keeps what it touches often; negative numbers are KiB, used only when needed.
-        let writing = options
-            .clone()
-            .pragma("cache_size", "-65536")
-            .pragma("wal_autocheckpoint", "4000");
+        let writing = options.clone().pragma("cache_size", "-65536").pragma("wal_autocheckpoint", "4000");
         // The writer comes first: it makes the file, and the WAL that readers need.
         let connection = writing.connect().await?;
         let readers = SqlitePoolOptions::new()
@@ -67,25 +64,12 @@ impl Sqlite {
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_lazy_with(
-                options
-                    .pragma("cache_size", "-16384")
-                    .pragma("query_only", "ON"),
-            );
+            .connect_lazy_with(options.pragma("cache_size", "-16384").pragma("query_only", "ON"));
         let (queue, commands) = mpsc::channel(config.queue);
         let counters = Arc::<Counters>::default();
-        let writer = Writer {
-            options: writing.clone(),
-            connection: Some(connection),
-            counters: Arc::clone(&counters),
-        };
+        let writer = Writer { options: writing.clone(), connection: Some(connection), counters: Arc::clone(&counters) };
         tokio::spawn(writer.run(commands));
-        Ok(Self {
-            options: writing,
-            readers,
-            queue,
-            counters,
-        })
+        Ok(Self { options: writing, readers, queue, counters })
     }
 
     pub(super) async fn migrate(&self) -> Result<(), DbError> {
@@ -105,18 +89,14 @@ impl Sqlite {
         let task = async move {
             let mut connection = readers.acquire().await.map_err(DbError::from)?;
             execute(&mut connection, "BEGIN").await?;
-            let answer = std::panic::AssertUnwindSafe(async {
-                work(&mut Tx::Sqlite(&mut connection)).await
-            })
-            .catch_unwind()
-            .await;
+            let answer = std::panic::AssertUnwindSafe(async { work(&mut Tx::Sqlite(&mut connection)).await })
+                .catch_unwind()
+                .await;
             // Nothing was written; this only gives the snapshot up.
             execute(&mut connection, "ROLLBACK").await?;
             answer.unwrap_or_else(|_| Err(panicked().into()))
         };
-        tokio::spawn(task)
-            .await
-            .unwrap_or_else(|_| Err(panicked().into()))
+        tokio::spawn(task).await.unwrap_or_else(|_| Err(panicked().into()))
     }
 
     pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
@@ -126,17 +106,11 @@ impl Sqlite {
         F: for<'a, 't> FnOnce(&'a mut Tx<'t>) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Work {
-            todo: Some(work),
-            result: None,
-            reply,
-        };
-        self.queue
-            .try_send(Command::Write(Box::new(job)))
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => DbError::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => closed(),
-            })?;
+        let job = Work { todo: Some(work), result: None, reply };
+        self.queue.try_send(Command::Write(Box::new(job))).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => DbError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => closed(),
+        })?;
         // The writer answers always, except when the work panicked or the database was closed meanwhile.
         answer.await.unwrap_or_else(|_| Err(panicked().into()))
     }
@@ -185,10 +159,7 @@ where
             let Some(work) = self.todo.take() else {
                 return false;
             };
-            self.result = std::panic::AssertUnwindSafe(async { work(tx).await })
-                .catch_unwind()
-                .await
-                .ok();
+            self.result = std::panic::AssertUnwindSafe(async { work(tx).await }).catch_unwind().await.ok();
             matches!(self.result, Some(Ok(_)))
         })
     }
@@ -197,11 +168,7 @@ where
         let result = match commit {
             Ok(()) => self.result,
             // A refusal stays one: it wrote nothing, whatever became of the commit.
-            Err(error) => Some(
-                self.result
-                    .and_then(Result::err)
-                    .map_or_else(|| Err(error.into()), Err),
-            ),
+            Err(error) => Some(self.result.and_then(Result::err).map_or_else(|| Err(error.into()), Err)),
         };
         if let Some(result) = result {
             // The caller may have hung up; what was committed stays.
@@ -249,9 +216,7 @@ impl Writer {
         if group.is_empty() {
             return;
         }
-        self.counters
-            .writes
-            .fetch_add(group.len() as u64, Ordering::Relaxed);
+        self.counters.writes.fetch_add(group.len() as u64, Ordering::Relaxed);
         let commit = self.commit(group).await;
         if let Err(error) = &commit {
             tracing::error!(%error, jobs = group.len(), "a group of writes was not committed");

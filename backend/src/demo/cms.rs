@@ -74,7 +74,10 @@ struct Claims<'a> {
 impl Cms {
     /// A CMS at `cms` that embeds `site` from `api`, signs with `secret`, and verifies with `hook`.
     pub fn new(api: &str, cms: &str, site: &str, secret: &str, hook: &str) -> anyhow::Result<Self> {
-        let headers = PAGES.get_file("headers.json").and_then(include_dir::File::contents_utf8).context("headers.json is missing")?;
+        let headers = PAGES
+            .get_file("headers.json")
+            .and_then(include_dir::File::contents_utf8)
+            .context("headers.json is missing")?;
         Ok(Self(Arc::new(Inner {
             words: [("{{api}}", api.to_owned()), ("{{cms}}", cms.to_owned()), ("{{site}}", site.to_owned())],
             site: site.to_owned(),
@@ -90,7 +93,12 @@ impl Cms {
     pub fn router(self) -> Router {
         Router::new()
             .route("/", get(|state: State<Self>, headers: HeaderMap| async move { state.page("index.html", &headers) }))
-            .route("/{name}", get(|state: State<Self>, Path(name): Path<String>, headers: HeaderMap| async move { state.page(&name, &headers) }))
+            .route(
+                "/{name}",
+                get(|state: State<Self>, Path(name): Path<String>, headers: HeaderMap| async move {
+                    state.page(&name, &headers)
+                }),
+            )
             .route("/media/{name}", get(film))
             .route("/cms/login", post(login))
             .route("/cms/hook", post(hear))
@@ -101,12 +109,15 @@ impl Cms {
     fn page(&self, name: &str, asked: &HeaderMap) -> Response {
         let file = PAGES.get_file(name).filter(|_| name != "headers.json");
         let Some(file) = file else { return StatusCode::NOT_FOUND.into_response() };
-        let Some(text) = file.contents_utf8().filter(|_| media::content_type(name).starts_with("text/html")) else { return media::serve(name, file.contents(), asked) };
+        let Some(text) = file.contents_utf8().filter(|_| media::content_type(name).starts_with("text/html")) else {
+            return media::serve(name, file.contents(), asked);
+        };
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         for (header, value) in self.0.headers.get(name).into_iter().flatten() {
-            if let (Ok(header), Ok(value)) = (header.parse::<HeaderName>(), HeaderValue::from_str(&self.filled(value))) {
+            if let (Ok(header), Ok(value)) = (header.parse::<HeaderName>(), HeaderValue::from_str(&self.filled(value)))
+            {
                 headers.insert(header, value);
             }
         }
@@ -120,7 +131,9 @@ impl Cms {
 
 async fn film(Path(name): Path<String>, headers: HeaderMap) -> Response {
     match CONTENT.get_file(format!("media/{name}")) {
-        Some(file) if media::content_type(&name) != "application/octet-stream" => media::serve(&name, file.contents(), &headers),
+        Some(file) if media::content_type(&name) != "application/octet-stream" => {
+            media::serve(&name, file.contents(), &headers)
+        }
         _ => StatusCode::NOT_FOUND.into_response(),
     }
 }
@@ -128,7 +141,14 @@ async fn film(Path(name): Path<String>, headers: HeaderMap) -> Response {
 /// The CMS's login: whoever you say you are. It signs the token that names the member to Jalon.
 async fn login(State(cms): State<Cms>, Json(login): Json<Login>) -> Response {
     let now = cms.0.clock.now().0 / 1000;
-    let claims = Claims { sub: &login.user, aud: &cms.0.site, name: &login.name, iat: now, exp: now + TOKEN_SECONDS, lang: login.lang.as_deref() };
+    let claims = Claims {
+        sub: &login.user,
+        aud: &cms.0.site,
+        name: &login.name,
+        iat: now,
+        exp: now + TOKEN_SECONDS,
+        lang: login.lang.as_deref(),
+    };
     match jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &cms.0.signing) {
         Ok(token) => Json(json!({ "token": token })).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
@@ -140,13 +160,21 @@ async fn hear(State(cms): State<Cms>, headers: HeaderMap, body: Bytes) -> Status
     if cms.0.webhook.verify(&body, &headers).is_err() {
         return StatusCode::UNAUTHORIZED;
     }
-    let (Some(id), Ok(event)) = (headers.get("webhook-id").and_then(|id| id.to_str().ok()), serde_json::from_slice::<Value>(&body)) else {
+    let (Some(id), Ok(event)) =
+        (headers.get("webhook-id").and_then(|id| id.to_str().ok()), serde_json::from_slice::<Value>(&body))
+    else {
         return StatusCode::BAD_REQUEST;
     };
     let mut heard = cms.0.heard.lock().unwrap_or_else(PoisonError::into_inner);
     if !heard.iter().any(|known| known.id == id) {
         let kind = event["type"].as_str().unwrap_or_default().to_owned();
-        heard.push(Heard { id: id.to_owned(), received_at: cms.0.clock.now(), verified: true, kind, data: event["data"].clone() });
+        heard.push(Heard {
+            id: id.to_owned(),
+            received_at: cms.0.clock.now(),
+            verified: true,
+            kind,
+            data: event["data"].clone(),
+        });
         let spare = heard.len().saturating_sub(SHOWN);
         heard.drain(..spare);
     }

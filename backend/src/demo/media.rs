@@ -25,7 +25,11 @@ pub fn content_type(name: &str) -> &'static str {
 /// The first and last byte of one range that can be served; `None`: the whole file.
 fn range(headers: &HeaderMap, length: usize) -> Result<Option<(usize, usize)>, ()> {
     let Some(range) = headers.get(header::RANGE).and_then(|range| range.to_str().ok()) else { return Ok(None) };
-    let Some((first, last)) = range.strip_prefix("bytes=").filter(|range| !range.contains(',')).and_then(|range| range.split_once('-')) else { return Ok(None) };
+    let Some((first, last)) =
+        range.strip_prefix("bytes=").filter(|range| !range.contains(',')).and_then(|range| range.split_once('-'))
+    else {
+        return Ok(None);
+    };
     let end = length.checked_sub(1).ok_or(())?;
     let (first, last) = match (first.parse::<usize>().ok(), last.parse::<usize>().ok()) {
         (Some(first), last) => (first, last.unwrap_or(end).min(end)),
@@ -39,7 +43,9 @@ fn range(headers: &HeaderMap, length: usize) -> Result<Option<(usize, usize)>, (
 pub fn serve(name: &str, bytes: &'static [u8], headers: &HeaderMap) -> Response {
     let (status, part, range) = match range(headers, bytes.len()) {
         Ok(None) => (StatusCode::OK, bytes, None),
-        Ok(Some((first, last))) => (StatusCode::PARTIAL_CONTENT, &bytes[first..=last], Some(format!("bytes {first}-{last}/{}", bytes.len()))),
+        Ok(Some((first, last))) => {
+            (StatusCode::PARTIAL_CONTENT, &bytes[first..=last], Some(format!("bytes {first}-{last}/{}", bytes.len())))
+        }
         Err(()) => (StatusCode::RANGE_NOT_SATISFIABLE, &bytes[..0], Some(format!("bytes */{}", bytes.len()))),
     };
     let mut response = Response::new(Body::from(part));

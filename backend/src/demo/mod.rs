@@ -55,7 +55,9 @@ impl Demo {
     pub async fn start(listen: SocketAddr, settings: Settings) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("no temporary folder can be made")?;
         let jalon = bind(listen).await?;
-        let cms = bind(SocketAddr::new(listen.ip(), if listen.port() == 0 { 0 } else { listen.port().saturating_add(1) })).await?;
+        let cms =
+            bind(SocketAddr::new(listen.ip(), if listen.port() == 0 { 0 } else { listen.port().saturating_add(1) }))
+                .await?;
         let (api, page) = (address(&jalon)?, address(&cms)?);
 
         let database = format!("sqlite://{}", folder.path().join("jalon.db").display());
@@ -125,8 +127,10 @@ async fn make_site(db: &Db, page: &str, secret: &str, api_key: &str) -> anyhow::
             Box::pin(async move {
                 let site_id = SiteId(id::new_v7(now));
                 store::insert(tx, site_id, &site, now).await?;
-                store::insert_signing_key(tx, site_id, id::new_v7(now), KeyAlgorithm::HS256, None, &secret, None, now).await?;
-                store::insert_key(tx, Some(site_id), id::new_v7(now), "demo", &hash, &[Scope::SiteAdmin], None, now).await?;
+                store::insert_signing_key(tx, site_id, id::new_v7(now), KeyAlgorithm::HS256, None, &secret, None, now)
+                    .await?;
+                store::insert_key(tx, Some(site_id), id::new_v7(now), "demo", &hash, &[Scope::SiteAdmin], None, now)
+                    .await?;
                 Ok::<_, DbError>(site_id)
             })
         })

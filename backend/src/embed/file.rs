@@ -64,16 +64,8 @@ fn read() -> Option<Package> {
         .ok()?;
     let files = FILES.iter().filter(|file| file.name != "manifest.json");
     let found = files.map(|file| (file.name, found(file))).collect();
-    let integrity = manifest
-        .files
-        .into_iter()
-        .filter_map(|entry| Some((entry.name, entry.integrity?)))
-        .collect();
-    Some(Package {
-        version: manifest.version,
-        found,
-        integrity,
-    })
+    let integrity = manifest.files.into_iter().filter_map(|entry| Some((entry.name, entry.integrity?))).collect();
+    Some(Package { version: manifest.version, found, integrity })
 }
 
 fn found(file: &'static File) -> Found {
@@ -81,12 +73,7 @@ fn found(file: &'static File) -> Found {
     use sha2::{Digest, Sha256};
     let hash = Sha256::digest(file.plain);
     let tag = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&hash[..12]);
-    Found {
-        file,
-        content_type: content_type(file.name),
-        tag,
-        hashed: is_hashed(file.name),
-    }
+    Found { file, content_type: content_type(file.name), tag, hashed: is_hashed(file.name) }
 }
 
 impl Package {
@@ -115,9 +102,7 @@ fn content_type(name: &str) -> &'static str {
 /// Whether the name ends in a hash of twelve hexadecimal digits: `jalon-0123456789ab.wasm`.
 fn is_hashed(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default();
-    stem.rsplit_once('-').is_some_and(|(_, hash)| {
-        hash.len() == 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
-    })
+    stem.rsplit_once('-').is_some_and(|(_, hash)| hash.len() == 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

@@ -28,33 +28,21 @@ const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// The routes of the widget's files.
 pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new()
-        .route("/embed/{file}", get(get_file))
-        .route("/embed/{version}/{file}", get(get_versioned_file))
+    Router::new().route("/embed/{file}", get(get_file)).route("/embed/{version}/{file}", get(get_versioned_file))
 }
 
 async fn get_file(Path(name): Path<String>, headers: HeaderMap) -> Response {
     answer(None, &name, &headers)
 }
 
-async fn get_versioned_file(
-    Path((version, name)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
+async fn get_versioned_file(Path((version, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
     answer(Some(&version), &name, &headers)
 }
 
 fn answer(version: Option<&str>, name: &str, headers: &HeaderMap) -> Response {
     let Some(package) = file::package() else {
-        let problem = Problem::new(
-            503,
-            "widget_not_built",
-            "The widget is not part of this build",
-        );
-        return ApiError::from(
-            problem.detail("Build it with `cargo xtask widget`, then the server."),
-        )
-        .into_response();
+        let problem = Problem::new(503, "widget_not_built", "The widget is not part of this build");
+        return ApiError::from(problem.detail("Build it with `cargo xtask widget`, then the server.")).into_response();
     };
     let evergreen = version == Some("v1");
     if !(evergreen || version.is_none_or(|version| version == package.version)) {
@@ -63,20 +51,13 @@ fn answer(version: Option<&str>, name: &str, headers: &HeaderMap) -> Response {
     }
     if name == "integrity.json" {
         let mut response = axum::Json(package.integrity()).into_response();
-        public(
-            response.headers_mut(),
-            if evergreen { EVERGREEN } else { IMMUTABLE },
-        );
+        public(response.headers_mut(), if evergreen { EVERGREEN } else { IMMUTABLE });
         return response;
     }
     // The loader has no hash in its name: where no version says which one, it is the evergreen one.
     match package.find(name) {
         Some(found) => {
-            let cache = if found.hashed || (version.is_some() && !evergreen) {
-                IMMUTABLE
-            } else {
-                EVERGREEN
-            };
+            let cache = if found.hashed || (version.is_some() && !evergreen) { IMMUTABLE } else { EVERGREEN };
             send(found.file, found.content_type, &found.tag, cache, headers)
         }
         None => ApiError::not_found().into_response(),
@@ -84,17 +65,8 @@ fn answer(version: Option<&str>, name: &str, headers: &HeaderMap) -> Response {
 }
 
 /// Sends the smallest form the caller understands, or 304 when the caller has it.
-fn send(
-    file: &File,
-    content_type: &'static str,
-    tag: &str,
-    cache: &'static str,
-    headers: &HeaderMap,
-) -> Response {
-    let accepted = headers
-        .get(header::ACCEPT_ENCODING)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+fn send(file: &File, content_type: &'static str, tag: &str, cache: &'static str, headers: &HeaderMap) -> Response {
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let encoding = negotiate::best(accepted, file.brotli.is_some(), file.gzip.is_some());
     let body = match encoding {
         Encoding::Brotli => file.brotli.unwrap_or(file.plain),
@@ -102,24 +74,14 @@ fn send(
         Encoding::Identity => file.plain,
     };
     let etag = format!("\"{tag}{}\"", encoding.suffix());
-    let known = headers
-        .get(header::IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let mut response = if known
-        .split(',')
-        .any(|one| one.trim().trim_start_matches("W/") == etag || one.trim() == "*")
-    {
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut response = if known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag || one.trim() == "*") {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let mut response = body.into_response();
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         if let Some(name) = encoding.name() {
-            response
-                .headers_mut()
-                .insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
         }
         response
     };
@@ -135,13 +97,7 @@ fn send(
 fn public(headers: &mut HeaderMap, cache: &'static str) {
     const CROSS_ORIGIN: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_ORIGIN,
-        HeaderValue::from_static("*"),
-    );
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(CROSS_ORIGIN, HeaderValue::from_static("cross-origin"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }

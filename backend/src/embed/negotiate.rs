@@ -35,9 +35,7 @@ pub(super) fn best(accepted: &str, brotli: bool, gzip: bool) -> Encoding {
         for part in accepted.split(',') {
             let mut pieces = part.split(';').map(str::trim);
             let coding = pieces.next().unwrap_or_default();
-            let weight = pieces
-                .find_map(|piece| piece.strip_prefix("q="))
-                .map_or(1.0, |q| q.parse().unwrap_or(0.0));
+            let weight = pieces.find_map(|piece| piece.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
             if coding.eq_ignore_ascii_case(name) {
                 return weight > 0.0;
             }

@@ -130,7 +130,9 @@ fn nul_in(value: &serde_json::Value) -> Option<String> {
     use serde_json::Value;
     match value {
         Value::String(text) => text.contains('\0').then(String::new),
-        Value::Array(items) => items.iter().enumerate().find_map(|(place, item)| Some(format!("/{place}{}", nul_in(item)?))),
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(place, item)| Some(format!("/{place}{}", nul_in(item)?)))
+        }
         Value::Object(fields) => fields.iter().find_map(|(name, field)| {
             // A pointer with a NUL in it would help nobody.
             if name.contains('\0') { Some(String::new()) } else { Some(format!("/{}{}", escape(name), nul_in(field)?)) }

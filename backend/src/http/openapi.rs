@@ -48,15 +48,20 @@ impl Modify for Authentication {
 /// Says of every problem that it comes as `application/problem+json`, which is what is sent.
 pub(super) fn name_problems(document: &mut utoipa::openapi::OpenApi) {
     use utoipa::openapi::{RefOr, schema::Schema};
-    let is_problem = |schema: &RefOr<Schema>| matches!(schema, RefOr::Ref(schema) if schema.ref_location.ends_with("/Problem"));
+    let is_problem =
+        |schema: &RefOr<Schema>| matches!(schema, RefOr::Ref(schema) if schema.ref_location.ends_with("/Problem"));
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-        for response in operations.into_iter().flatten().flat_map(|operation| operation.responses.responses.values_mut()) {
+        for response in
+            operations.into_iter().flatten().flat_map(|operation| operation.responses.responses.values_mut())
+        {
             if let RefOr::T(response) = response
                 && let Some(content) = response.content.shift_remove("application/json")
             {
                 let problem = matches!(&content, RefOr::T(content) if content.schema.as_ref().is_some_and(is_problem));
-                response.content.insert(if problem { "application/problem+json" } else { "application/json" }.to_owned(), content);
+                response
+                    .content
+                    .insert(if problem { "application/problem+json" } else { "application/json" }.to_owned(), content);
             }
         }
     }

@@ -16,15 +16,17 @@ use crate::{
 
 /// Deletes some that ran out.
 pub(super) async fn batch(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, DbError> {
-    const DUE: &str = "SELECT site_id, id FROM guest WHERE expires_at < $1 AND merged_into IS NULL ORDER BY expires_at LIMIT $2";
-    const TRACKS: &str = "SELECT track_id FROM enrollment WHERE site_id = $1 AND guest_id = $2 AND completed_at IS NOT NULL";
+    const DUE: &str =
+        "SELECT site_id, id FROM guest WHERE expires_at < $1 AND merged_into IS NULL ORDER BY expires_at LIMIT $2";
+    const TRACKS: &str =
+        "SELECT track_id FROM enrollment WHERE site_id = $1 AND guest_id = $2 AND completed_at IS NOT NULL";
     const MESSAGE: &str = "DELETE FROM webhook_message WHERE site_id = $1 AND dedupe_key = $2";
     const EVENTS: &str = "DELETE FROM event WHERE site_id = $1 AND guest_id = $2";
     const GUEST: &str = "DELETE FROM guest WHERE site_id = $1 AND id = $2";
-    let due: Vec<(Uuid, Uuid)> =
-        on!(tx, conn => sqlx::query_as(DUE).bind(now.0).bind(BATCH).fetch_all(conn).await)?;
+    let due: Vec<(Uuid, Uuid)> = on!(tx, conn => sqlx::query_as(DUE).bind(now.0).bind(BATCH).fetch_all(conn).await)?;
     for (site, guest) in &due {
-        let tracks: Vec<Uuid> = on!(tx, conn => sqlx::query_scalar(TRACKS).bind(*site).bind(*guest).fetch_all(conn).await)?;
+        let tracks: Vec<Uuid> =
+            on!(tx, conn => sqlx::query_scalar(TRACKS).bind(*site).bind(*guest).fetch_all(conn).await)?;
         for track in tracks {
             let key = completed::dedupe_key(TrackId(track), &Learner::Guest(GuestId(*guest)));
             execute!(tx, sqlx::query(MESSAGE).bind(*site).bind(key))?;

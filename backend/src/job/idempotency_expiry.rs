@@ -13,10 +13,5 @@ const KEEP: i64 = 48 * 3600;
 pub(super) async fn batch(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, DbError> {
     let text = "DELETE FROM idempotency WHERE (site_id, caller, key) IN
         (SELECT site_id, caller, key FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
-    execute!(
-        tx,
-        sqlx::query(text)
-            .bind(now.plus_seconds(-KEEP).0)
-            .bind(BATCH)
-    )
+    execute!(tx, sqlx::query(text).bind(now.plus_seconds(-KEEP).0).bind(BATCH))
 }

@@ -31,16 +31,8 @@ struct Job {
 }
 
 const JOBS: [Job; 2] = [
-    Job {
-        name: "guest_expiry",
-        every: 3600,
-        batch: |tx, now| Box::pin(guest_expiry::batch(tx, now)),
-    },
-    Job {
-        name: "idempotency_expiry",
-        every: 900,
-        batch: |tx, now| Box::pin(idempotency_expiry::batch(tx, now)),
-    },
+    Job { name: "guest_expiry", every: 3600, batch: |tx, now| Box::pin(guest_expiry::batch(tx, now)) },
+    Job { name: "idempotency_expiry", every: 900, batch: |tx, now| Box::pin(idempotency_expiry::batch(tx, now)) },
 ];
 
 /// Runs the jobs until asked to stop. A failure is logged, and tried again at the next tick.
@@ -57,12 +49,7 @@ pub async fn run(app: AppState, stop: Stop) {
 }
 
 /// Runs each job that is due at `now` and that nobody else runs; answers their names.
-pub async fn tick(
-    db: &Db,
-    me: &str,
-    now: Timestamp,
-    stop: &Stop,
-) -> Result<Vec<&'static str>, DbError> {
+pub async fn tick(db: &Db, me: &str, now: Timestamp, stop: &Stop) -> Result<Vec<&'static str>, DbError> {
     let mut ran = Vec::new();
     for job in &JOBS {
         if stop.is_requested() {
@@ -97,18 +84,14 @@ async fn work(db: &Db, job: &Job, now: Timestamp, stop: &Stop) -> Result<u64, Db
 
 /// Takes the lease when the job is due and free.
 async fn claim(db: &Db, job: &Job, me: &str, now: Timestamp) -> Result<bool, DbError> {
-    let (name, me, now, due) = (
-        job.name,
-        me.to_owned(),
-        now.0,
-        now.plus_seconds(-job.every).0,
-    );
+    let (name, me, now, due) = (job.name, me.to_owned(), now.0, now.plus_seconds(-job.every).0);
     // Looking costs nobody a commit; most ticks end here.
     let waits: Option<bool> = db
         .read(move |tx| {
             Box::pin(async move {
                 let text = "SELECT lease_until > $2 OR coalesce(last_run_at > $3, FALSE) FROM job WHERE name = $1";
-                let row = on!(tx, conn => sqlx::query_scalar(text).bind(name).bind(now).bind(due).fetch_optional(conn).await);
+                let row =
+                    on!(tx, conn => sqlx::query_scalar(text).bind(name).bind(now).bind(due).fetch_optional(conn).await);
                 Ok::<_, DbError>(row?)
             })
         })

@@ -10,8 +10,7 @@ use std::{
 };
 
 use jalon_shared::{
-    EnrollmentId, GuestId, Lang, Learner, SiteId, Timestamp,
-    quiz,
+    EnrollmentId, GuestId, Lang, Learner, SiteId, Timestamp, quiz,
     track::{self, Command, Enrollment, OutlineStep, Refusal, TrackEvent, enrollment::Attempt},
     wire::{
         enrollment::{AdvanceRequest, AdvanceResponse, ReportRequest, TrackRef},
@@ -145,13 +144,20 @@ struct Group {
     answers: Vec<idempotency::Answer>,
 }
 
-async fn run(tx: &mut Tx<'_>, catalog: &Catalog, commands: Vec<Advance>, now: Timestamp) -> Result<Vec<Result<Done, Refused>>, DbError> {
-    let ids: Vec<EnrollmentId> = commands.iter().map(|command| command.enrollment).collect::<BTreeSet<_>>().into_iter().collect();
+async fn run(
+    tx: &mut Tx<'_>,
+    catalog: &Catalog,
+    commands: Vec<Advance>,
+    now: Timestamp,
+) -> Result<Vec<Result<Done, Refused>>, DbError> {
+    let ids: Vec<EnrollmentId> =
+        commands.iter().map(|command| command.enrollment).collect::<BTreeSet<_>>().into_iter().collect();
     // First the rows, locked; then the keys: who waited for a row sees what its owner remembered.
     let enrollments = store::enrollments_for_update(tx, &ids).await?;
     let queries: Vec<idempotency::Query> = commands.iter().filter_map(query).collect();
     let mut lookups = idempotency::lookup_all(tx, &queries).await?.into_iter();
-    let guests: BTreeSet<(SiteId, GuestId)> = commands.iter().filter_map(|command| Some((command.site, command.learner.guest_id()?))).collect();
+    let guests: BTreeSet<(SiteId, GuestId)> =
+        commands.iter().filter_map(|command| Some((command.site, command.learner.guest_id()?))).collect();
     let guests = guest::store::guest_states(tx, &guests.into_iter().collect::<Vec<_>>()).await?;
 
     let mut group = Group {
@@ -176,7 +182,11 @@ async fn run(tx: &mut Tx<'_>, catalog: &Catalog, commands: Vec<Advance>, now: Ti
             // The same key twice in one group: the second hears what the first heard.
             Entry::Occupied(first) => {
                 let (fingerprint, result) = first.get();
-                if *fingerprint == query.fingerprint { result.clone().map(|done| Done { replay: true, ..done }) } else { Err(Refused::KeyReused) }
+                if *fingerprint == query.fingerprint {
+                    result.clone().map(|done| Done { replay: true, ..done })
+                } else {
+                    Err(Refused::KeyReused)
+                }
             }
             Entry::Vacant(place) => {
                 let fingerprint = query.fingerprint;
@@ -207,7 +217,11 @@ fn query(command: &Advance) -> Option<idempotency::Query> {
 }
 
 /// The versions these enrollments are in; all of them in memory, but the first time.
-async fn versions(tx: &mut Tx<'_>, catalog: &Catalog, enrollments: &[Enrollment]) -> Result<HashMap<EnrollmentId, Arc<Version>>, DbError> {
+async fn versions(
+    tx: &mut Tx<'_>,
+    catalog: &Catalog,
+    enrollments: &[Enrollment],
+) -> Result<HashMap<EnrollmentId, Arc<Version>>, DbError> {
     let mut versions = HashMap::with_capacity(enrollments.len());
     for enrollment in enrollments {
         versions.insert(enrollment.id, super::version_of(tx, catalog, enrollment).await?);
@@ -217,7 +231,11 @@ async fn versions(tx: &mut Tx<'_>, catalog: &Catalog, enrollments: &[Enrollment]
 
 impl Group {
     /// Decides one command on what the group has made of its enrollment so far.
-    fn decide(&mut self, command: &Advance, query: Option<idempotency::Query>) -> Result<Result<Done, Refused>, DbError> {
+    fn decide(
+        &mut self,
+        command: &Advance,
+        query: Option<idempotency::Query>,
+    ) -> Result<Result<Done, Refused>, DbError> {
         if let Some(guest) = command.learner.guest_id() {
             match self.guests.get(&guest) {
                 Some(GuestState::Live) => {}
@@ -225,8 +243,13 @@ impl Group {
                 Some(GuestState::Revoked) | None => return Ok(Err(Refused::GuestRevoked)),
             }
         }
-        let found = self.enrollments.get_mut(&command.enrollment).filter(|found| found.site_id == command.site && found.learner == command.learner);
-        let (Some(enrollment), Some(version)) = (found, self.versions.get(&command.enrollment)) else { return Ok(Err(Refused::NotFound)) };
+        let found = self
+            .enrollments
+            .get_mut(&command.enrollment)
+            .filter(|found| found.site_id == command.site && found.learner == command.learner);
+        let (Some(enrollment), Some(version)) = (found, self.versions.get(&command.enrollment)) else {
+            return Ok(Err(Refused::NotFound));
+        };
         let Some(step) = version.outline.at(command.order).copied() else { return Ok(Err(Refused::NotFound)) };
         let (wish, result) = match understand(command, version, enrollment, &step, self.now) {
             Ok(understood) => understood,
@@ -234,7 +257,9 @@ impl Group {
         };
         let happened = match track::decide(&version.outline, &enrollment.progress, &wish, self.now) {
             Ok(happened) => happened,
-            Err(refusal) => return Ok(Err(Refused::Rule(refusal.clone(), blocking_title(&refusal, version, &command.wanted)))),
+            Err(refusal) => {
+                return Ok(Err(Refused::Rule(refusal.clone(), blocking_title(&refusal, version, &command.wanted))));
+            }
         };
         for event in &happened {
             enrollment.apply(event);
@@ -251,8 +276,10 @@ impl Group {
             let after = enrollment.progress.steps.get(&step.id);
             graded.result(version, command, after)
         });
-        let track = TrackRef { slug: version.slug.clone(), track_type: version.track.track_type, version: version.number };
-        let enrollment = jalon_shared::wire::enrollment::Enrollment::new(enrollment, &version.outline, &command.site_slug, track);
+        let track =
+            TrackRef { slug: version.slug.clone(), track_type: version.track.track_type, version: version.number };
+        let enrollment =
+            jalon_shared::wire::enrollment::Enrollment::new(enrollment, &version.outline, &command.site_slug, track);
         let body = match &command.what {
             What::Advance(_) => serde_json::to_string(&AdvanceResponse { enrollment, result })?,
             What::Report(_) => serde_json::to_string(&enrollment)?,
@@ -274,8 +301,16 @@ impl Shown {
     fn result(&self, version: &Version, command: &Advance, after: Option<&track::StepProgress>) -> QuizResult {
         let step = version.track.step(command.order);
         match step.and_then(|step| Some((step, step.quiz()?))) {
-            Some((step, quiz)) => view::result(&version.track, step, quiz, &self.answers, &self.graded, after, &command.wanted),
-            None => QuizResult { score: self.graded.score, passed: false, questions: Vec::new(), attempts_left: None, retry_at: None },
+            Some((step, quiz)) => {
+                view::result(&version.track, step, quiz, &self.answers, &self.graded, after, &command.wanted)
+            }
+            None => QuizResult {
+                score: self.graded.score,
+                passed: false,
+                questions: Vec::new(),
+                attempts_left: None,
+                retry_at: None,
+            },
         }
     }
 }
@@ -290,7 +325,11 @@ fn understand(
 ) -> Result<(Command, Option<Shown>), Refused> {
     let request = match &command.what {
         What::Report(report) => {
-            let wish = Command::Report { step: step.id, time_spent_seconds: report.time_spent_seconds.unwrap_or(0), last_position: report.last_position };
+            let wish = Command::Report {
+                step: step.id,
+                time_spent_seconds: report.time_spent_seconds.unwrap_or(0),
+                last_position: report.last_position,
+            };
             return Ok((wish, None));
         }
         What::Advance(request) => request,
@@ -311,11 +350,16 @@ fn understand(
                         return Err(Refused::Answers(faults));
                     }
                     let graded = quiz::grade(quiz, answers);
-                    (Some(Attempt::new(quiz, answers.clone(), &graded)), Some(Shown { answers: answers.clone(), graded }))
+                    (
+                        Some(Attempt::new(quiz, answers.clone(), &graded)),
+                        Some(Shown { answers: answers.clone(), graded }),
+                    )
                 }
             }
         }
-        (None, Some(answers)) if !blocked && !answers.is_empty() => return Err(Refused::Rule(Refusal::NoQuestions, None)),
+        (None, Some(answers)) if !blocked && !answers.is_empty() => {
+            return Err(Refused::Rule(Refusal::NoQuestions, None));
+        }
         _ => (None, None),
     };
     let wish = Command::Advance {

@@ -82,7 +82,8 @@ pub async fn put(
         return Ok(Written { track: admin(&row, Some(definition.source)), created: true, changed: true });
     };
     let latest = store::definition(tx, site, row.id, row.latest_version).await?;
-    let latest = latest.ok_or_else(|| DbError::other(format!("track {} has lost its version {}", row.id, row.latest_version)))?;
+    let latest = latest
+        .ok_or_else(|| DbError::other(format!("track {} has lost its version {}", row.id, row.latest_version)))?;
     let same = latest.source == source;
     if same && row.cms_block_enabled == source.cms_block_enabled {
         return Ok(Written { track: admin(&row, Some(source)), created: false, changed: false });

@@ -59,7 +59,10 @@ impl Version {
     /// The part of the wanted languages that can make a difference here: what the version has no text
     /// in is left out. So the number of different answers is bounded by what authors wrote.
     pub fn languages<'w>(&self, wanted: &'w [Lang]) -> Vec<&'w Lang> {
-        wanted.iter().filter(|lang| self.completeness.contains_key(*lang) || self.completeness.contains_key(&lang.base())).collect()
+        wanted
+            .iter()
+            .filter(|lang| self.completeness.contains_key(*lang) || self.completeness.contains_key(&lang.base()))
+            .collect()
     }
 
     /// The answer kept under `what` for these languages, made by `make` the first time.
@@ -156,7 +159,13 @@ impl Catalog {
     }
 
     /// A version; `None` when there is none.
-    pub async fn version(&self, site: SiteId, track: TrackId, slug: TrackSlug, number: u32) -> Result<Option<Arc<Version>>, DbError> {
+    pub async fn version(
+        &self,
+        site: SiteId,
+        track: TrackId,
+        slug: TrackSlug,
+        number: u32,
+    ) -> Result<Option<Arc<Version>>, DbError> {
         if let Some(known) = self.known_version(track, number) {
             return Ok(Some(known));
         }
@@ -165,10 +174,20 @@ impl Catalog {
     }
 
     /// A version that was published at some time; `None` for drafts, which are nobody's to see (E1).
-    pub async fn once_published(&self, site: SiteId, track: TrackId, slug: TrackSlug, number: u32) -> Result<Option<Arc<Version>>, DbError> {
+    pub async fn once_published(
+        &self,
+        site: SiteId,
+        track: TrackId,
+        slug: TrackSlug,
+        number: u32,
+    ) -> Result<Option<Arc<Version>>, DbError> {
         let Some(version) = self.version(site, track, slug, number).await? else { return Ok(None) };
         if !version.published.load(Ordering::Relaxed) {
-            if !self.db.read(move |tx| Box::pin(async move { store::was_published(tx, site, track, number).await })).await? {
+            if !self
+                .db
+                .read(move |tx| Box::pin(async move { store::was_published(tx, site, track, number).await }))
+                .await?
+            {
                 return Ok(None);
             }
             version.published.store(true, Ordering::Relaxed);
@@ -177,7 +196,14 @@ impl Catalog {
     }
 
     /// A version, inside a transaction that is open already.
-    pub async fn version_in(&self, tx: &mut Tx<'_>, site: SiteId, track: TrackId, slug: TrackSlug, number: u32) -> Result<Option<Arc<Version>>, DbError> {
+    pub async fn version_in(
+        &self,
+        tx: &mut Tx<'_>,
+        site: SiteId,
+        track: TrackId,
+        slug: TrackSlug,
+        number: u32,
+    ) -> Result<Option<Arc<Version>>, DbError> {
         if let Some(known) = self.known_version(track, number) {
             return Ok(Some(known));
         }

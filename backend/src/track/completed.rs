@@ -22,7 +22,14 @@ pub fn dedupe_key(track: jalon_shared::TrackId, learner: &Learner) -> String {
 }
 
 /// The message for an enrollment that just became complete, to be written in the same transaction.
-pub fn message(enrollment: &Enrollment, version: &Version, site: &str, event: &TrackEvent, id: Uuid, now: Timestamp) -> Result<outbox::Message, DbError> {
+pub fn message(
+    enrollment: &Enrollment,
+    version: &Version,
+    site: &str,
+    event: &TrackEvent,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<outbox::Message, DbError> {
     let merged_from_guest = matches!(event, TrackEvent::Completed { merged_from_guest: true, .. });
     let progress = &enrollment.progress;
     let steps_completed = version.track.steps.iter().filter(|step| progress.is_complete(step.id)).count();

@@ -30,12 +30,19 @@ pub fn view(enrollment: &Enrollment, version: &Version, site: &str) -> View {
 }
 
 /// The caller's enrollment and its version; 404 when there is none, or it is somebody else's.
-pub async fn of_caller(db: &Db, catalog: &Catalog, site: SiteId, learner: Learner, id: EnrollmentId) -> Result<(Enrollment, Arc<Version>), ApiError> {
+pub async fn of_caller(
+    db: &Db,
+    catalog: &Catalog,
+    site: SiteId,
+    learner: Learner,
+    id: EnrollmentId,
+) -> Result<(Enrollment, Arc<Version>), ApiError> {
     let catalog = catalog.clone();
     db.read(move |tx| {
         Box::pin(async move {
             let enrollment = store::enrollment(tx, site, id).await?;
-            let enrollment = enrollment.filter(|enrollment| enrollment.learner == learner).ok_or_else(ApiError::not_found)?;
+            let enrollment =
+                enrollment.filter(|enrollment| enrollment.learner == learner).ok_or_else(ApiError::not_found)?;
             let version = super::version_of(tx, &catalog, &enrollment).await?;
             Ok((enrollment, version))
         })
@@ -82,7 +89,9 @@ pub async fn enroll(db: &Db, catalog: &Catalog, wish: Enroll, now: Timestamp) ->
 async fn enroll_in(tx: &mut Tx<'_>, catalog: &Catalog, wish: Enroll, now: Timestamp) -> Result<Enrolled, ApiError> {
     if let Some(query) = &wish.key {
         match idempotency::lookup(tx, query).await? {
-            Lookup::Replay(before) => return Ok(Enrolled { status: before.status, body: before.response, replay: true }),
+            Lookup::Replay(before) => {
+                return Ok(Enrolled { status: before.status, body: before.response, replay: true });
+            }
             Lookup::Reused => return Err(ApiError::idempotency_key_reused()),
             Lookup::Fresh => {}
         }
@@ -95,10 +104,11 @@ async fn enroll_in(tx: &mut Tx<'_>, catalog: &Catalog, wish: Enroll, now: Timest
             Some(GuestState::Revoked) | None => return Err(Refused::GuestRevoked.into()),
         }
     }
-    let (status, enrollment) = match store::enrollment_in_track(tx, wish.site, &wish.learner, wish.version.track_id).await? {
-        Some(there) => (200, there),
-        None => begin(tx, &wish, now).await?,
-    };
+    let (status, enrollment) =
+        match store::enrollment_in_track(tx, wish.site, &wish.learner, wish.version.track_id).await? {
+            Some(there) => (200, there),
+            None => begin(tx, &wish, now).await?,
+        };
     let version = super::version_of(tx, catalog, &enrollment).await?;
     let body = serde_json::to_string(&view(&enrollment, &version, &wish.site_slug)).map_err(DbError::from)?;
     if let Some(query) = wish.key {

@@ -134,7 +134,8 @@ fn slug_of(file: &Path) -> Result<TrackSlug, Fault> {
     } else {
         stem.to_owned()
     };
-    TrackSlug::parse(&name).map_err(|error| fault(file, format!("the track takes its slug from this name, {name:?}: {error}")))
+    TrackSlug::parse(&name)
+        .map_err(|error| fault(file, format!("the track takes its slug from this name, {name:?}: {error}")))
 }
 
 fn read_text(file: &Path) -> Result<String, String> {
@@ -162,7 +163,8 @@ fn read_track(file: &Path, media_base: Option<&str>) -> Result<Read, Vec<Fault>>
         let pointer = pointer_of(error.path());
         vec![reader.fault_at(&pointer, error.into_inner().to_string())]
     })?;
-    let faults: Vec<Fault> = author::faults(&source).into_iter().map(|error| reader.fault_at(&error.pointer, error.detail)).collect();
+    let faults: Vec<Fault> =
+        author::faults(&source).into_iter().map(|error| reader.fault_at(&error.pointer, error.detail)).collect();
     if faults.is_empty() { Ok(Read { slug, source }) } else { Err(faults) }
 }
 
@@ -258,11 +260,16 @@ impl Reader<'_> {
                 Value::String(self.address(text))
             }
             Node::Scalar(value) => value.clone(),
-            Node::List(items) => items.iter().enumerate().map(|(place, item)| self.value(item, format!("{pointer}/{place}"))).collect(),
+            Node::List(items) => {
+                items.iter().enumerate().map(|(place, item)| self.value(item, format!("{pointer}/{place}"))).collect()
+            }
             Node::Map(entries) => match entries.as_slice() {
-                [(key, Spanned { value: Node::Scalar(Value::String(name)), .. })] if key == "file" => self.file_text(name, pointer, node.referenced.line()),
+                [(key, Spanned { value: Node::Scalar(Value::String(name)), .. })] if key == "file" => {
+                    self.file_text(name, pointer, node.referenced.line())
+                }
                 entries => {
-                    let pairs = entries.iter().map(|(key, item)| (key.clone(), self.value(item, format!("{pointer}/{key}"))));
+                    let pairs =
+                        entries.iter().map(|(key, item)| (key.clone(), self.value(item, format!("{pointer}/{key}"))));
                     Value::Object(pairs.collect::<Map<_, _>>())
                 }
             },
@@ -278,7 +285,8 @@ impl Reader<'_> {
 
     /// A text in a file beside this one; never above it.
     fn file_text(&mut self, name: &str, pointer: String, line: u64) -> Value {
-        let plain = !name.is_empty() && Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        let plain = !name.is_empty()
+            && Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
         let path = self.file.parent().unwrap_or(Path::new("")).join(name);
         let text = if plain { read_text(&path) } else { Err("name a file beside this one".to_owned()) };
         match text {
@@ -287,7 +295,12 @@ impl Reader<'_> {
                 Value::String(text)
             }
             Err(error) => {
-                self.faults.push(Fault { file: self.file.to_owned(), line: Some(line), pointer, detail: format!("{name}: {error}") });
+                self.faults.push(Fault {
+                    file: self.file.to_owned(),
+                    line: Some(line),
+                    pointer,
+                    detail: format!("{name}: {error}"),
+                });
                 Value::Null
             }
         }
@@ -322,7 +335,14 @@ pub struct Imported {
 }
 
 /// Imports all or nothing, in one transaction; what is there already in the same words is left alone.
-pub async fn import(db: &Db, site: SiteId, path: &Path, media_base: Option<&str>, publish: bool, now: Timestamp) -> Result<Vec<Imported>, FolderError> {
+pub async fn import(
+    db: &Db,
+    site: SiteId,
+    path: &Path,
+    media_base: Option<&str>,
+    publish: bool,
+    now: Timestamp,
+) -> Result<Vec<Imported>, FolderError> {
     let tracks = read(path, media_base).map_err(FolderError::Faults)?;
     let imported: Result<Vec<Imported>, Failed> = db
         .write(move |tx| {
@@ -333,10 +353,16 @@ pub async fn import(db: &Db, site: SiteId, path: &Path, media_base: Option<&str>
                     let written = author::put(tx, site, &slug, source, |_| Ok(()), now).await.map_err(failed)?;
                     let mut track = written.track;
                     if publish {
-                        track = author::change(tx, site, &slug, Change::Publish, |_| Ok(()), now).await.map_err(failed)?;
+                        track =
+                            author::change(tx, site, &slug, Change::Publish, |_| Ok(()), now).await.map_err(failed)?;
                     }
                     let published = track.published_version == Some(track.latest_version);
-                    imported.push(Imported { slug, version: track.latest_version, changed: written.changed, published });
+                    imported.push(Imported {
+                        slug,
+                        version: track.latest_version,
+                        changed: written.changed,
+                        published,
+                    });
                 }
                 Ok(imported)
             })
@@ -413,7 +439,8 @@ pub fn write(out: &Path, slug: &TrackSlug, source: &TrackSource) -> Result<(), F
         steps,
     };
     let path = folder.join("track.yaml");
-    let yaml = serde_saphyr::to_string(&written).map_err(|error| FolderError::Io(path.clone(), std::io::Error::other(error.to_string())))?;
+    let yaml = serde_saphyr::to_string(&written)
+        .map_err(|error| FolderError::Io(path.clone(), std::io::Error::other(error.to_string())))?;
     std::fs::write(&path, yaml).map_err(io(&path))
 }
 
@@ -458,7 +485,8 @@ mod tests {
         for (before, after) in tracks.iter().zip(&again) {
             assert_eq!(before.source, after.source, "{}", before.slug);
             write(second.path(), &after.slug, &after.source).unwrap();
-            let text = |root: &Path| std::fs::read_to_string(root.join(after.slug.as_str()).join("track.yaml")).unwrap();
+            let text =
+                |root: &Path| std::fs::read_to_string(root.join(after.slug.as_str()).join("track.yaml")).unwrap();
             assert_eq!(text(first.path()), text(second.path()));
         }
     }
@@ -475,18 +503,51 @@ mod tests {
         };
         let head = "track_type: beginner_intro\nsource_lang: fr\ntitle: {fr: Un}\nsteps:\n";
         let cases = [
-            (format!("{head}  - key: a\n    kind: content\n    title: {{fr: A}}\n    body: {{en: text}}\n"), 8, "/steps/0/body/fr"),
-            (format!("{head}  - key: a\n    kind: link\n    title: {{fr: A}}\n    url: javascript:alert(1)\n"), 8, "/steps/0/url"),
-            (format!("{head}  - key: a\n    kind: content\n    title: {{fr: A}}\n    body: {{fr: \"[x](javascript:alert(1))\"}}\n"), 8, "/steps/0/body/fr"),
-            (format!("{head}  - key: a\n    kind: content\n    colour: red\n    title: {{fr: A}}\n    body: {{fr: A}}\n"), 7, "/steps/0/colour"),
-            (format!("{head}  - key: a\n    kind: content\n    title: {{fr: A}}\n    body: {{fr: {{file: ../secret}}}}\n"), 8, "/steps/0/body/fr"),
-            (format!("{head}  - key: a\n    order: 2\n    kind: content\n    title: {{fr: A}}\n    body: {{fr: A}}\n"), 6, "/steps/0/order"),
+            (
+                format!("{head}  - key: a\n    kind: content\n    title: {{fr: A}}\n    body: {{en: text}}\n"),
+                8,
+                "/steps/0/body/fr",
+            ),
+            (
+                format!("{head}  - key: a\n    kind: link\n    title: {{fr: A}}\n    url: javascript:alert(1)\n"),
+                8,
+                "/steps/0/url",
+            ),
+            (
+                format!(
+                    "{head}  - key: a\n    kind: content\n    title: {{fr: A}}\n    body: {{fr: \"[x](javascript:alert(1))\"}}\n"
+                ),
+                8,
+                "/steps/0/body/fr",
+            ),
+            (
+                format!(
+                    "{head}  - key: a\n    kind: content\n    colour: red\n    title: {{fr: A}}\n    body: {{fr: A}}\n"
+                ),
+                7,
+                "/steps/0/colour",
+            ),
+            (
+                format!(
+                    "{head}  - key: a\n    kind: content\n    title: {{fr: A}}\n    body: {{fr: {{file: ../secret}}}}\n"
+                ),
+                8,
+                "/steps/0/body/fr",
+            ),
+            (
+                format!(
+                    "{head}  - key: a\n    order: 2\n    kind: content\n    title: {{fr: A}}\n    body: {{fr: A}}\n"
+                ),
+                6,
+                "/steps/0/order",
+            ),
         ];
         for (yaml, line, pointer) in cases {
             let faults = broken(&yaml);
             assert!(faults.iter().any(|fault| fault.0 == Some(line) && fault.1 == pointer), "{yaml}\n{faults:?}");
         }
-        let media = broken(&format!("{head}  - key: a\n    kind: link\n    title: {{fr: A}}\n    url: \"{{media}}/a\"\n"));
+        let media =
+            broken(&format!("{head}  - key: a\n    kind: link\n    title: {{fr: A}}\n    url: \"{{media}}/a\"\n"));
         assert!(media[0].0 == Some(8) && media[0].2.contains("--media-base"), "{media:?}");
         let unclosed = broken("track_type: [beginner_intro\nsource_lang: fr\n");
         assert!(unclosed[0].0.is_some());

@@ -75,7 +75,13 @@ async fn all(tx: &mut crate::db::Tx<'_>, site: SiteId, learner: &Learner) -> Res
 }
 
 /// Everything about the learner, as one JSON object: enrollments as they are, and every event they add up from.
-pub async fn export(db: &Db, catalog: &Catalog, site: SiteId, site_slug: String, learner: Learner) -> Result<Value, DbError> {
+pub async fn export(
+    db: &Db,
+    catalog: &Catalog,
+    site: SiteId,
+    site_slug: String,
+    learner: Learner,
+) -> Result<Value, DbError> {
     let catalog = catalog.clone();
     db.read(move |tx| {
         Box::pin(async move {
@@ -136,7 +142,11 @@ pub async fn erase(db: &Db, site: SiteId, learner: Learner) -> Result<(), ApiErr
             }
             // Held until the end: what is done at this moment comes before, and goes too.
             let ids: Vec<_> = all(tx, site, &learner).await?.into_iter().map(|enrollment| enrollment.id).collect();
-            let tracks: Vec<_> = store::enrollments_for_update(tx, &ids).await?.into_iter().map(|enrollment| enrollment.track_id).collect();
+            let tracks: Vec<_> = store::enrollments_for_update(tx, &ids)
+                .await?
+                .into_iter()
+                .map(|enrollment| enrollment.track_id)
+                .collect();
             let mut whole = vec![learner.clone()];
             if let Learner::User(user) = &learner {
                 whole.extend(store::guests_of_user(tx, site, user).await?.into_iter().map(Learner::Guest));

@@ -13,13 +13,44 @@ static CLEANER: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
     cleaner
         .tags(
             [
-                "p", "br", "hr", "h3", "h4", "h5", "h6", "em", "strong", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a", "img", "table", "thead",
-                "tbody", "tr", "th", "td", "sup", "sub",
+                "p",
+                "br",
+                "hr",
+                "h3",
+                "h4",
+                "h5",
+                "h6",
+                "em",
+                "strong",
+                "del",
+                "code",
+                "pre",
+                "blockquote",
+                "ul",
+                "ol",
+                "li",
+                "a",
+                "img",
+                "table",
+                "thead",
+                "tbody",
+                "tr",
+                "th",
+                "td",
+                "sup",
+                "sub",
             ]
             .into(),
         )
         .generic_attributes(["lang", "dir"].into())
-        .tag_attributes([("a", ["href", "title"].into()), ("img", ["src", "alt", "title", "width", "height"].into()), ("ol", ["start"].into())].into())
+        .tag_attributes(
+            [
+                ("a", ["href", "title"].into()),
+                ("img", ["src", "alt", "title", "width", "height"].into()),
+                ("ol", ["start"].into()),
+            ]
+            .into(),
+        )
         .url_schemes(["https", "mailto"].into())
         .url_relative(ammonia::UrlRelative::Deny)
         .link_rel(Some("noopener noreferrer"))
@@ -35,7 +66,9 @@ fn options() -> Options {
 /// Markdown as safe HTML. Headings start at level 3: the page and the widget have the first two.
 pub fn render(markdown: &str) -> String {
     let events = Parser::new_ext(markdown, options()).map(|event| match event {
-        Event::Start(Tag::Heading { level, id, classes, attrs }) => Event::Start(Tag::Heading { level: lower(level), id, classes, attrs }),
+        Event::Start(Tag::Heading { level, id, classes, attrs }) => {
+            Event::Start(Tag::Heading { level: lower(level), id, classes, attrs })
+        }
         Event::End(TagEnd::Heading(level)) => Event::End(TagEnd::Heading(lower(level))),
         // What an author types as HTML is shown as typed, never run.
         Event::Html(html) | Event::InlineHtml(html) => Event::Text(html),
@@ -75,7 +108,11 @@ pub fn check(source: &TrackSource) -> Vec<FieldError> {
             for address in addresses(markdown) {
                 if !(is_safe_address(&address) || is_mail(&address)) {
                     let shown: String = address.chars().take(60).collect();
-                    faults.push(FieldError::new(format!("{pointer}/{lang}"), "unsafe_url", format!("links and pictures need an https address, not {shown:?}")));
+                    faults.push(FieldError::new(
+                        format!("{pointer}/{lang}"),
+                        "unsafe_url",
+                        format!("links and pictures need an https address, not {shown:?}"),
+                    ));
                 }
             }
         }
@@ -102,7 +139,10 @@ mod tests {
 
     #[test]
     fn markdown_becomes_safe_html() {
-        assert_eq!(render("# Le but\n\n*Six* à **dix** mètres.").trim(), "<h3>Le but</h3>\n<p><em>Six</em> à <strong>dix</strong> mètres.</p>");
+        assert_eq!(
+            render("# Le but\n\n*Six* à **dix** mètres.").trim(),
+            "<h3>Le but</h3>\n<p><em>Six</em> à <strong>dix</strong> mètres.</p>"
+        );
         assert_eq!(render_inline("`but`"), "<code>but</code>");
         for attack in [
             "<script>alert(1)</script>",

@@ -10,8 +10,9 @@ use jalon_shared::{
 use uuid::Uuid;
 
 use super::{
+    again_after_conflict,
     catalog::{Catalog, Version},
-    again_after_conflict, completed, problem,
+    completed, problem,
     store::{self, EventRecord},
 };
 use crate::{
@@ -82,14 +83,25 @@ async fn merge_in(tx: &mut Tx<'_>, catalog: &Catalog, wish: Merge, now: Timestam
     match guest::state::state_for_update(tx, wish.site, wish.guest).await? {
         Some(GuestState::Live) => {}
         Some(GuestState::Merged(user)) if user == wish.user => {
-            let receipt = guest::state::receipt(tx, wish.site, wish.guest).await?.ok_or_else(|| DbError::other("a merge without its receipt"))?;
+            let receipt = guest::state::receipt(tx, wish.site, wish.guest)
+                .await?
+                .ok_or_else(|| DbError::other("a merge without its receipt"))?;
             return Ok(serde_json::from_str(&receipt).map_err(DbError::from)?);
         }
         Some(GuestState::Merged(_)) => return Err(problem::guest_already_merged()),
         // Not 401: the member's own token is good.
-        Some(GuestState::Revoked) | None => return Err(ApiError::invalid_value("/guest_token", "The guest token was revoked.")),
+        Some(GuestState::Revoked) | None => {
+            return Err(ApiError::invalid_value("/guest_token", "The guest token was revoked."));
+        }
     }
-    let mut work = Work { now, site_slug: &wish.site_slug, cause: wish.key.as_ref().map(|query| query.key), changed: Vec::new(), events: Vec::new(), messages: Vec::new() };
+    let mut work = Work {
+        now,
+        site_slug: &wish.site_slug,
+        cause: wish.key.as_ref().map(|query| query.key),
+        changed: Vec::new(),
+        events: Vec::new(),
+        messages: Vec::new(),
+    };
     let learners = [Learner::User(wish.user.clone()), Learner::Guest(wish.guest)];
     let mut own: HashMap<_, _> = HashMap::new();
     let mut theirs = Vec::new();
@@ -105,8 +117,10 @@ async fn merge_in(tx: &mut Tx<'_>, catalog: &Catalog, wish: Merge, now: Timestam
         let merged = match own.remove(&guest.track_id) {
             None => work.take_over(&*super::version_of(tx, catalog, &guest).await?, guest, &wish.user)?,
             Some(user) => {
-                let kept = super::version_numbered(tx, catalog, &user, user.track_version.max(guest.track_version)).await?;
-                let other = super::version_numbered(tx, catalog, &user, user.track_version.min(guest.track_version)).await?;
+                let kept =
+                    super::version_numbered(tx, catalog, &user, user.track_version.max(guest.track_version)).await?;
+                let other =
+                    super::version_numbered(tx, catalog, &user, user.track_version.min(guest.track_version)).await?;
                 // Gone before the member's is saved: at most one enrollment per track and learner.
                 store::delete_enrollment(tx, wish.site, guest.id).await?;
                 work.take_in([&kept, &other], user, guest)?
@@ -138,7 +152,12 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// The guest's enrollment changes owner (M1).
-    fn take_over(&mut self, version: &Version, mut enrollment: Enrollment, user: &UserId) -> Result<MergedTrack, DbError> {
+    fn take_over(
+        &mut self,
+        version: &Version,
+        mut enrollment: Enrollment,
+        user: &UserId,
+    ) -> Result<MergedTrack, DbError> {
         let from_guest = merge::steps_from_guest(None, &enrollment.progress);
         let happened = merge::decide_move(&enrollment, user, self.now);
         self.apply(version, &mut enrollment, &happened)?;
@@ -148,7 +167,12 @@ impl Work<'_> {
     }
 
     /// The guest's enrollment goes into the member's (M2).
-    fn take_in(&mut self, [kept, other]: [&Arc<Version>; 2], mut user: Enrollment, mut guest: Enrollment) -> Result<MergedTrack, DbError> {
+    fn take_in(
+        &mut self,
+        [kept, other]: [&Arc<Version>; 2],
+        mut user: Enrollment,
+        mut guest: Enrollment,
+    ) -> Result<MergedTrack, DbError> {
         let from_guest = merge::steps_from_guest(Some(&user.progress), &guest.progress);
         let happened = merge::decide_merge([&kept.outline, &other.outline], &user, &guest, self.now);
         self.apply(kept, &mut user, &happened)?;
@@ -161,7 +185,12 @@ impl Work<'_> {
         Ok(merged)
     }
 
-    fn apply(&mut self, version: &Version, enrollment: &mut Enrollment, happened: &[TrackEvent]) -> Result<(), DbError> {
+    fn apply(
+        &mut self,
+        version: &Version,
+        enrollment: &mut Enrollment,
+        happened: &[TrackEvent],
+    ) -> Result<(), DbError> {
         for event in happened {
             enrollment.apply(event);
             let id = crate::id::new_v7(self.now);
@@ -174,13 +203,25 @@ impl Work<'_> {
     }
 }
 
-fn receipt_line(version: &Version, enrollment: &Enrollment, outcome: MergeOutcome, from_guest: &[jalon_shared::StepId], happened: &[TrackEvent]) -> MergedTrack {
+fn receipt_line(
+    version: &Version,
+    enrollment: &Enrollment,
+    outcome: MergeOutcome,
+    from_guest: &[jalon_shared::StepId],
+    happened: &[TrackEvent],
+) -> MergedTrack {
     MergedTrack {
         track: version.slug.clone(),
         enrollment_id: enrollment.id,
         outcome,
         current_step_order: enrollment.progress.current_step_order,
-        steps_from_guest: version.outline.steps.iter().filter(|step| from_guest.contains(&step.id)).map(|step| step.order).collect(),
+        steps_from_guest: version
+            .outline
+            .steps
+            .iter()
+            .filter(|step| from_guest.contains(&step.id))
+            .map(|step| step.order)
+            .collect(),
         completed_by_merge: happened.iter().any(|event| matches!(event, TrackEvent::Completed { .. })),
     }
 }

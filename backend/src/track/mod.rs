@@ -46,7 +46,9 @@ impl Tracks {
 
 /// Tries a write again when another backend was first with a row that this one meant to add: what it
 /// finds then is what there is. On SQLite, with its one writer, it never comes to that.
-async fn again_after_conflict<T, F: Future<Output = Result<T, ApiError>>>(mut write: impl FnMut() -> F) -> Result<T, ApiError> {
+async fn again_after_conflict<T, F: Future<Output = Result<T, ApiError>>>(
+    mut write: impl FnMut() -> F,
+) -> Result<T, ApiError> {
     for _ in 0..2 {
         match write().await {
             Err(error) if error.problem().code == code::CONFLICT.code => {}
@@ -62,7 +64,12 @@ pub async fn version_of(tx: &mut Tx<'_>, catalog: &Catalog, enrollment: &Enrollm
 }
 
 /// A version of an enrollment's track.
-pub async fn version_numbered(tx: &mut Tx<'_>, catalog: &Catalog, enrollment: &Enrollment, number: u32) -> Result<Arc<Version>, DbError> {
+pub async fn version_numbered(
+    tx: &mut Tx<'_>,
+    catalog: &Catalog,
+    enrollment: &Enrollment,
+    number: u32,
+) -> Result<Arc<Version>, DbError> {
     if let Some(known) = catalog.known_version(enrollment.track_id, number) {
         return Ok(known);
     }

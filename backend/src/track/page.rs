@@ -96,9 +96,15 @@ pub async fn style() -> impl IntoResponse {
 }
 
 /// `GET /t/{site}/{track}`: the track's page.
-pub async fn show_track_page(State(app): State<AppState>, Path((site, slug)): Path<(String, String)>, parts: Parts) -> Response {
+pub async fn show_track_page(
+    State(app): State<AppState>,
+    Path((site, slug)): Path<(String, String)>,
+    parts: Parts,
+) -> Response {
     let langs = Langs::read(&parts).unwrap_or_default();
-    let Some(site) = app.gate.sites.by_slug(&site) else { return sorry(StatusCode::NOT_FOUND, &langs.0, |words| words.not_found) };
+    let Some(site) = app.gate.sites.by_slug(&site) else {
+        return sorry(StatusCode::NOT_FOUND, &langs.0, |words| words.not_found);
+    };
     let wanted = super::routes::wanted(langs, None, &site);
     let track = match TrackSlug::parse(&slug) {
         Ok(slug) => app.tracks.catalog.track(site.id, site.revision, &slug).await,
@@ -192,15 +198,26 @@ fn step_html(body: &StepBody, blocking: Option<u16>, words: &Words) -> String {
         let _ = writeln!(html, "<div lang=\"{}\" dir=\"{}\">{}</div>", content.lang, content.lang.dir(), content.value);
     }
     if let Some(video) = &body.video {
-        let poster = video.poster.as_deref().map(|poster| format!(" poster=\"{}\"", escape(poster))).unwrap_or_default();
-        let _ = write!(html, "<video controls preload=\"none\" crossorigin=\"anonymous\" src=\"{}\"{poster}>", escape(&video.url));
+        let poster =
+            video.poster.as_deref().map(|poster| format!(" poster=\"{}\"", escape(poster))).unwrap_or_default();
+        let _ = write!(
+            html,
+            "<video controls preload=\"none\" crossorigin=\"anonymous\" src=\"{}\"{poster}>",
+            escape(&video.url)
+        );
         for caption in &video.captions {
-            let _ = write!(html, "<track kind=\"captions\" srclang=\"{lang}\" label=\"{lang}\" src=\"{}\">", escape(&caption.url), lang = caption.lang);
+            let _ = write!(
+                html,
+                "<track kind=\"captions\" srclang=\"{lang}\" label=\"{lang}\" src=\"{}\">",
+                escape(&caption.url),
+                lang = caption.lang
+            );
         }
         html.push_str("</video>\n");
     }
     if let Some(url) = &body.url {
-        let _ = writeln!(html, "<p><a href=\"{}\" rel=\"noopener noreferrer\">{}</a></p>", escape(url), words.open_link);
+        let _ =
+            writeln!(html, "<p><a href=\"{}\" rel=\"noopener noreferrer\">{}</a></p>", escape(url), words.open_link);
     }
     if body.quiz.is_some() {
         let _ = writeln!(html, "<p class=\"note\">{}</p>", words.quiz);

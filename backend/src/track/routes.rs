@@ -13,7 +13,10 @@ use jalon_shared::{
     EnrollmentId, Lang, Learner, Problem, Timestamp,
     track::{Progress, TrackSlug, TrackState, TrackType},
     wire::{
-        enrollment::{AdvanceRequest, AdvanceResponse, EnrollRequest, Enrollment as EnrollmentView, EnrollmentStatus, ReportRequest},
+        enrollment::{
+            AdvanceRequest, AdvanceResponse, EnrollRequest, Enrollment as EnrollmentView, EnrollmentStatus,
+            ReportRequest,
+        },
         merge::{MergeReceipt, MergeRequest},
         track::{StepBody, TrackSummary, TrackView},
     },
@@ -30,8 +33,8 @@ use crate::{
     app::AppState,
     guest::token::GuestTokenError,
     http::{
-        code,
         auth::{Caller, LearnerAuth, MemberAuth},
+        code,
         error::{ApiError, ApiResult},
         etag::{ETag, IfNoneMatch},
         idempotency::{self, Fingerprint},
@@ -71,9 +74,9 @@ async fn visible(app: &AppState, caller: &Caller, slug: &str) -> ApiResult<Arc<V
         (TrackState::Published, _) => true,
         (TrackState::Retired, Some(auth)) => {
             let (site, track, learner) = (site.id, row.id, auth.learner.clone());
-            let enrollment = app.db.read(move |tx| {
-                Box::pin(async move { store::enrollment_in_track(tx, site, &learner, track).await })
-            });
+            let enrollment = app
+                .db
+                .read(move |tx| Box::pin(async move { store::enrollment_in_track(tx, site, &learner, track).await }));
             enrollment.await?.is_some()
         }
         _ => false,
@@ -142,7 +145,9 @@ pub async fn list_tracks(
             continue;
         }
         let Some(number) = row.published_version else { continue };
-        let Some(version) = app.tracks.catalog.version(site.id, row.id, row.slug.clone(), number).await? else { continue };
+        let Some(version) = app.tracks.catalog.version(site.id, row.id, row.slug.clone(), number).await? else {
+            continue;
+        };
         // Of the published version: what a draft says is nobody's to know yet.
         if query.track_type.is_none_or(|wanted| wanted == version.track.track_type) {
             items.push(view::summary(&version.track, &version.slug, version.number, &wanted));
@@ -228,7 +233,8 @@ async fn may_be_embedded(app: &AppState, auth: &LearnerAuth, version: &Version) 
 fn open_step(version: &Version, progress: &Progress, order: u16, wanted: &[Lang]) -> ApiResult<()> {
     let step = version.outline.at(order).ok_or_else(ApiError::not_found)?;
     let Some(blocking) = version.outline.blocking(step, progress) else { return Ok(()) };
-    let title = version.track.step(blocking.order).map(|step| step.title.resolve(wanted, &version.track.source_lang).value);
+    let title =
+        version.track.step(blocking.order).map(|step| step.title.resolve(wanted, &version.track.source_lang).value);
     Err(problem::refusal(&jalon_shared::track::Refusal::StepOutOfOrder { blocking: *blocking }, title.as_deref()))
 }
 
@@ -252,7 +258,12 @@ pub async fn enroll_in_track(
         site: auth.site.id,
         site_slug: auth.site.slug.as_str().into(),
         lang: wanted(langs, auth.lang.as_ref(), &auth.site).into_iter().next(),
-        key: key.0.map(|key| idempotency::Query { site: auth.site.id, caller: idempotency::caller_of(&auth.learner), key, fingerprint }),
+        key: key.0.map(|key| idempotency::Query {
+            site: auth.site.id,
+            caller: idempotency::caller_of(&auth.learner),
+            key,
+            fingerprint,
+        }),
         learner: auth.learner,
         version,
     };
@@ -284,7 +295,9 @@ pub async fn list_my_enrollments(
 ) -> ApiResult<Json<List<EnrollmentView>>> {
     let after: Uuid = page.after()?.unwrap_or_default();
     let (site, slug) = (auth.site.id, auth.site.slug.clone());
-    let found = learner::enrollments(&app.db, &app.tracks.catalog, (site, slug), auth.learner, query.status, after, page.limit).await?;
+    let found =
+        learner::enrollments(&app.db, &app.tracks.catalog, (site, slug), auth.learner, query.status, after, page.limit)
+            .await?;
     let (items, next_cursor) = page.cut(found, |enrollment| enrollment.id);
     Ok(Json(List { items, next_cursor }))
 }
@@ -292,7 +305,11 @@ pub async fn list_my_enrollments(
 /// One enrollment of the caller.
 #[utoipa::path(get, path = "/api/v1/enrollments/{id}", tag = "learner", params(("id" = Uuid, Path)),
     responses((status = 200, body = EnrollmentView), (status = 404, body = Problem)), security(("guest" = []), ("member" = [])))]
-pub async fn get_enrollment(State(app): State<AppState>, auth: LearnerAuth, ApiPath(id): ApiPath<EnrollmentId>) -> ApiResult<Response> {
+pub async fn get_enrollment(
+    State(app): State<AppState>,
+    auth: LearnerAuth,
+    ApiPath(id): ApiPath<EnrollmentId>,
+) -> ApiResult<Response> {
     let (enrollment, version) = enroll::of_caller(&app.db, &app.tracks.catalog, auth.site.id, auth.learner, id).await?;
     let tag = ETag(format!("v{}", enrollment.version));
     Ok(tag.on(Json(enroll::view(&enrollment, &version, &auth.site.slug))))
@@ -311,7 +328,8 @@ pub async fn get_step(
     if_none_match: IfNoneMatch,
 ) -> ApiResult<Response> {
     let wanted = wanted(langs, auth.lang.as_ref(), &auth.site);
-    let (enrollment, version) = enroll::of_caller(&app.db, &app.tracks.catalog, auth.site.id, auth.learner.clone(), id).await?;
+    let (enrollment, version) =
+        enroll::of_caller(&app.db, &app.tracks.catalog, auth.site.id, auth.learner.clone(), id).await?;
     may_be_embedded(&app, &auth, &version).await?;
     open_step(&version, &enrollment.progress, order, &wanted)?;
     let step = version.track.step(order).ok_or_else(ApiError::not_found)?;
@@ -322,7 +340,14 @@ pub async fn get_step(
         return Ok(ready(&rendered, &if_none_match));
     }
     // A quiz has its own order for this attempt of this learner.
-    let body = to_json(&view::step_body(&version.track, step, id.0, enrollment.progress.steps.get(&step.id), &wanted, app.clock.now()));
+    let body = to_json(&view::step_body(
+        &version.track,
+        step,
+        id.0,
+        enrollment.progress.steps.get(&step.id),
+        &wanted,
+        app.clock.now(),
+    ));
     Ok(ready(&Rendered { etag: ETag::of(&body), body: body.into() }, &if_none_match))
 }
 
@@ -427,7 +452,8 @@ pub async fn merge_guest(
 #[utoipa::path(get, path = "/api/v1/sites/{site}/me/export", tag = "learner", params(("site" = String, Path)),
     responses((status = 200, body = serde_json::Value, description = "Enrollments, and every event they add up from")), security(("guest" = []), ("member" = [])))]
 pub async fn export_me(State(app): State<AppState>, auth: LearnerAuth) -> ApiResult<Response> {
-    let everything = learner::export(&app.db, &app.tracks.catalog, auth.site.id, auth.site.slug.clone(), auth.learner).await?;
+    let everything =
+        learner::export(&app.db, &app.tracks.catalog, auth.site.id, auth.site.slug.clone(), auth.learner).await?;
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"jalon-export.json\""));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -449,7 +475,9 @@ pub async fn catalogue_languages(app: &AppState, site: &Site) -> ApiResult<Vec<(
     let mut total = 0;
     for row in app.tracks.catalog.published(site.id, site.revision).await? {
         let Some(number) = row.published_version else { continue };
-        let Some(version) = app.tracks.catalog.version(site.id, row.id, row.slug.clone(), number).await? else { continue };
+        let Some(version) = app.tracks.catalog.version(site.id, row.id, row.slug.clone(), number).await? else {
+            continue;
+        };
         total += version.completeness.values().map(|(_, of)| *of).max().unwrap_or(0);
         for (lang, (have, _)) in &version.completeness {
             *counts.entry(lang.clone()).or_default() += have;
@@ -457,4 +485,3 @@ pub async fn catalogue_languages(app: &AppState, site: &Site) -> ApiResult<Vec<(
     }
     Ok(counts.into_iter().map(|(lang, have)| (lang, have, total)).collect())
 }
-

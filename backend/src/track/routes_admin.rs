@@ -46,7 +46,11 @@ fn tagged(track: TrackAdmin, status: StatusCode) -> Response {
 #[utoipa::path(get, path = "/api/v1/admin/sites/{site}/tracks", tag = "authoring",
     params(("site" = String, Path), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = List<TrackAdmin>)), security(("api_key" = []), ("member" = [])))]
-pub async fn list_tracks_admin(State(app): State<AppState>, admin: Admin<scope::TracksRead>, page: Page) -> ApiResult<Json<List<TrackAdmin>>> {
+pub async fn list_tracks_admin(
+    State(app): State<AppState>,
+    admin: Admin<scope::TracksRead>,
+    page: Page,
+) -> ApiResult<Json<List<TrackAdmin>>> {
     let (site, after) = (admin.site.id, page.after::<TrackSlug>()?);
     let mut rows = app.db.read(move |tx| Box::pin(async move { store::tracks(tx, site).await })).await?;
     // By bytes, as cursors compare: PostgreSQL sorts as its locale says.
@@ -86,7 +90,9 @@ pub async fn put_track(
     let (site, slug, now) = (admin.site.id, parse_slug(&slug)?, app.clock.now());
     let written = app
         .db
-        .write(move |tx| Box::pin(async move { author::put(tx, site, &slug, source, |tag| check(&if_match, tag), now).await }))
+        .write(move |tx| {
+            Box::pin(async move { author::put(tx, site, &slug, source, |tag| check(&if_match, tag), now).await })
+        })
         .await?;
     changed(&app, site).await?;
     Ok(tagged(written.track, if written.created { StatusCode::CREATED } else { StatusCode::OK }))
@@ -102,11 +108,19 @@ async fn changed(app: &AppState, site: jalon_shared::SiteId) -> ApiResult<()> {
     Ok(app.gate.sites.reload().await?)
 }
 
-async fn change(app: &AppState, site: jalon_shared::SiteId, slug: &str, what: Change, if_match: IfMatch) -> ApiResult<Response> {
+async fn change(
+    app: &AppState,
+    site: jalon_shared::SiteId,
+    slug: &str,
+    what: Change,
+    if_match: IfMatch,
+) -> ApiResult<Response> {
     let (slug, now) = (parse_slug(slug)?, app.clock.now());
     let track = app
         .db
-        .write(move |tx| Box::pin(async move { author::change(tx, site, &slug, what, |tag| check(&if_match, tag), now).await }))
+        .write(move |tx| {
+            Box::pin(async move { author::change(tx, site, &slug, what, |tag| check(&if_match, tag), now).await })
+        })
         .await?;
     changed(app, site).await?;
     Ok(tagged(track, StatusCode::OK))
@@ -162,9 +176,14 @@ pub async fn retire_track(
 #[utoipa::path(get, path = "/api/v1/admin/sites/{site}/events", tag = "site",
     params(("site" = String, Path), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = List<Value>)), security(("api_key" = []), ("member" = [])))]
-pub async fn list_events(State(app): State<AppState>, admin: Admin<scope::EventsRead>, page: Page) -> ApiResult<Json<List<Value>>> {
+pub async fn list_events(
+    State(app): State<AppState>,
+    admin: Admin<scope::EventsRead>,
+    page: Page,
+) -> ApiResult<Json<List<Value>>> {
     let (site, after, limit) = (admin.site.id, page.after::<Uuid>()?.unwrap_or_default(), i64::from(page.limit) + 1);
-    let rows = app.db.read(move |tx| Box::pin(async move { store::events_of_site(tx, site, after, limit).await })).await?;
+    let rows =
+        app.db.read(move |tx| Box::pin(async move { store::events_of_site(tx, site, after, limit).await })).await?;
     let (rows, next_cursor) = page.cut(rows, |row| row.id);
     let items = rows.iter().map(learner::event_json).collect::<Result<_, _>>()?;
     Ok(Json(List { items, next_cursor }))
@@ -199,10 +218,15 @@ pub struct SiteStatistics {
 /// How the site's tracks are taken; numbers only, no persons.
 #[utoipa::path(get, path = "/api/v1/admin/sites/{site}/statistics", tag = "site", params(("site" = String, Path)),
     responses((status = 200, body = SiteStatistics)), security(("api_key" = []), ("member" = [])))]
-pub async fn get_statistics(State(app): State<AppState>, admin: Admin<scope::StatisticsRead>) -> ApiResult<Json<SiteStatistics>> {
+pub async fn get_statistics(
+    State(app): State<AppState>,
+    admin: Admin<scope::StatisticsRead>,
+) -> ApiResult<Json<SiteStatistics>> {
     let site = admin.site.id;
     let rows = app.db.read(move |tx| Box::pin(async move { store::statistics(tx, site).await })).await?;
-    let mean = |sum: i64, count: i64| (count > 0).then(|| Score::from_hundredths((2 * sum + count) / (2 * count)).ok()).flatten();
+    let mean = |sum: i64, count: i64| {
+        (count > 0).then(|| Score::from_hundredths((2 * sum + count) / (2 * count)).ok()).flatten()
+    };
     let tracks = rows
         .into_iter()
         .map(|row| TrackStatistics {

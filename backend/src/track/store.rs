@@ -87,7 +87,6 @@ impl TryFrom<RawTrack> for TrackRow {
     }
 }
 
-
 /// The site's tracks, by slug.
 pub async fn tracks(tx: &mut Tx<'_>, site: SiteId) -> Result<Vec<TrackRow>, DbError> {
     const SQL: &str = "SELECT id, slug, track_type, state, cms_block_enabled, published_version, latest_version, revision \
@@ -103,7 +102,8 @@ pub async fn track_for_update(tx: &mut Tx<'_>, site: SiteId, slug: &TrackSlug) -
     const POSTGRES: &str = "SELECT id, slug, track_type, state, cms_block_enabled, published_version, latest_version, revision \
         FROM track WHERE site_id = $1 AND slug = $2 FOR UPDATE";
     let sql = tx.pick(SQLITE, POSTGRES);
-    let row: Option<RawTrack> = on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(slug.as_str()).fetch_optional(conn).await)?;
+    let row: Option<RawTrack> =
+        on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(slug.as_str()).fetch_optional(conn).await)?;
     row.map(TryInto::try_into).transpose()
 }
 
@@ -132,15 +132,29 @@ pub async fn update_track(tx: &mut Tx<'_>, site: SiteId, track: &TrackRow, now: 
 }
 
 /// A new version.
-pub async fn insert_version(tx: &mut Tx<'_>, site: SiteId, track: TrackId, version: u32, definition: &Definition, now: Timestamp) -> Result<(), DbError> {
-    const SQL: &str = "INSERT INTO track_version (track_id, version, site_id, definition, created_at) VALUES ($1, $2, $3, $4, $5)";
+pub async fn insert_version(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    track: TrackId,
+    version: u32,
+    definition: &Definition,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    const SQL: &str =
+        "INSERT INTO track_version (track_id, version, site_id, definition, created_at) VALUES ($1, $2, $3, $4, $5)";
     let definition = serde_json::to_string(definition)?;
     on!(tx, conn => sqlx::query(SQL).bind(track.0).bind(raw_version(version)).bind(site.0).bind(definition).bind(now.0).execute(conn).await.map(drop))?;
     Ok(())
 }
 
 /// Marks a version as published, the first time.
-pub async fn mark_published(tx: &mut Tx<'_>, site: SiteId, track: TrackId, version: u32, now: Timestamp) -> Result<(), DbError> {
+pub async fn mark_published(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    track: TrackId,
+    version: u32,
+    now: Timestamp,
+) -> Result<(), DbError> {
     const SQL: &str = "UPDATE track_version SET published_at = $4 WHERE site_id = $1 AND track_id = $2 AND version = $3 AND published_at IS NULL";
     on!(tx, conn => sqlx::query(SQL).bind(site.0).bind(track.0).bind(raw_version(version)).bind(now.0).execute(conn).await.map(drop))?;
     Ok(())
@@ -148,17 +162,21 @@ pub async fn mark_published(tx: &mut Tx<'_>, site: SiteId, track: TrackId, versi
 
 /// Whether a version was ever published; what was stays so.
 pub async fn was_published(tx: &mut Tx<'_>, site: SiteId, track: TrackId, version: u32) -> Result<bool, DbError> {
-    const SQL: &str = "SELECT published_at IS NOT NULL FROM track_version WHERE site_id = $1 AND track_id = $2 AND version = $3";
-    let published: Option<bool> =
-        on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(track.0).bind(raw_version(version)).fetch_optional(conn).await)?;
+    const SQL: &str =
+        "SELECT published_at IS NOT NULL FROM track_version WHERE site_id = $1 AND track_id = $2 AND version = $3";
+    let published: Option<bool> = on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(track.0).bind(raw_version(version)).fetch_optional(conn).await)?;
     Ok(published.unwrap_or(false))
 }
 
 /// One version of a track.
-pub async fn definition(tx: &mut Tx<'_>, site: SiteId, track: TrackId, version: u32) -> Result<Option<Definition>, DbError> {
+pub async fn definition(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    track: TrackId,
+    version: u32,
+) -> Result<Option<Definition>, DbError> {
     const SQL: &str = "SELECT definition FROM track_version WHERE site_id = $1 AND track_id = $2 AND version = $3";
-    let text: Option<String> =
-        on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(track.0).bind(raw_version(version)).fetch_optional(conn).await)?;
+    let text: Option<String> = on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(track.0).bind(raw_version(version)).fetch_optional(conn).await)?;
     Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
 }
 
@@ -226,7 +244,8 @@ macro_rules! enrollment_columns {
 /// One enrollment of this site; whose it is, the caller checks.
 pub async fn enrollment(tx: &mut Tx<'_>, site: SiteId, id: EnrollmentId) -> Result<Option<Enrollment>, DbError> {
     const SQL: &str = enrollment_columns!("WHERE e.site_id = $1 AND e.id = $2");
-    let row: Option<RawEnrollment> = on!(tx, conn => sqlx::query_as(SQL).bind(site.0).bind(id.0).fetch_optional(conn).await)?;
+    let row: Option<RawEnrollment> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(site.0).bind(id.0).fetch_optional(conn).await)?;
     row.map(TryInto::try_into).transpose()
 }
 
@@ -234,8 +253,9 @@ pub async fn enrollment(tx: &mut Tx<'_>, site: SiteId, id: EnrollmentId) -> Resu
 /// two groups can't wait for each other).
 pub async fn enrollments_for_update(tx: &mut Tx<'_>, ids: &[EnrollmentId]) -> Result<Vec<Enrollment>, DbError> {
     const SQLITE: &str = enrollment_columns!("WHERE e.id IN (SELECT unhex(r.value, '-') FROM json_each($1) AS r)");
-    const POSTGRES: &str =
-        enrollment_columns!("WHERE e.id IN (SELECT r.value::uuid FROM jsonb_array_elements_text($1::jsonb) AS r(value)) ORDER BY e.id FOR UPDATE");
+    const POSTGRES: &str = enrollment_columns!(
+        "WHERE e.id IN (SELECT r.value::uuid FROM jsonb_array_elements_text($1::jsonb) AS r(value)) ORDER BY e.id FOR UPDATE"
+    );
     let sql = tx.pick(SQLITE, POSTGRES);
     let ids = serde_json::to_string(ids)?;
     let rows: Vec<RawEnrollment> = on!(tx, conn => sqlx::query_as(sql).bind(ids).fetch_all(conn).await)?;
@@ -243,25 +263,44 @@ pub async fn enrollments_for_update(tx: &mut Tx<'_>, ids: &[EnrollmentId]) -> Re
 }
 
 /// The learner's enrollment in a track.
-pub async fn enrollment_in_track(tx: &mut Tx<'_>, site: SiteId, learner: &Learner, track: TrackId) -> Result<Option<Enrollment>, DbError> {
+pub async fn enrollment_in_track(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    learner: &Learner,
+    track: TrackId,
+) -> Result<Option<Enrollment>, DbError> {
     const USER: &str = enrollment_columns!("WHERE e.site_id = $1 AND e.track_id = $2 AND e.user_id = $3");
     const GUEST: &str = enrollment_columns!("WHERE e.site_id = $1 AND e.track_id = $2 AND e.guest_id = $3");
     let row: Option<RawEnrollment> = match learner {
-        Learner::User(user) => on!(tx, conn => sqlx::query_as(USER).bind(site.0).bind(track.0).bind(user.as_str()).fetch_optional(conn).await)?,
-        Learner::Guest(guest) => on!(tx, conn => sqlx::query_as(GUEST).bind(site.0).bind(track.0).bind(guest.0).fetch_optional(conn).await)?,
+        Learner::User(user) => {
+            on!(tx, conn => sqlx::query_as(USER).bind(site.0).bind(track.0).bind(user.as_str()).fetch_optional(conn).await)?
+        }
+        Learner::Guest(guest) => {
+            on!(tx, conn => sqlx::query_as(GUEST).bind(site.0).bind(track.0).bind(guest.0).fetch_optional(conn).await)?
+        }
     };
     row.map(TryInto::try_into).transpose()
 }
 
 /// A page of the learner's enrollments, oldest first, after this id.
-pub async fn enrollments_of_learner(tx: &mut Tx<'_>, site: SiteId, learner: &Learner, after: Uuid, limit: i64) -> Result<Vec<Enrollment>, DbError> {
-    const USER: &str = enrollment_columns!("WHERE e.site_id = $1 AND e.user_id = $2 AND e.id > $3 ORDER BY e.id LIMIT $4");
-    const GUEST: &str = enrollment_columns!("WHERE e.site_id = $1 AND e.guest_id = $2 AND e.id > $3 ORDER BY e.id LIMIT $4");
+pub async fn enrollments_of_learner(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    learner: &Learner,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Enrollment>, DbError> {
+    const USER: &str =
+        enrollment_columns!("WHERE e.site_id = $1 AND e.user_id = $2 AND e.id > $3 ORDER BY e.id LIMIT $4");
+    const GUEST: &str =
+        enrollment_columns!("WHERE e.site_id = $1 AND e.guest_id = $2 AND e.id > $3 ORDER BY e.id LIMIT $4");
     let rows: Vec<RawEnrollment> = match learner {
         Learner::User(user) => {
             on!(tx, conn => sqlx::query_as(USER).bind(site.0).bind(user.as_str()).bind(after).bind(limit).fetch_all(conn).await)?
         }
-        Learner::Guest(guest) => on!(tx, conn => sqlx::query_as(GUEST).bind(site.0).bind(guest.0).bind(after).bind(limit).fetch_all(conn).await)?,
+        Learner::Guest(guest) => {
+            on!(tx, conn => sqlx::query_as(GUEST).bind(site.0).bind(guest.0).bind(after).bind(limit).fetch_all(conn).await)?
+        }
     };
     enrollments_of(rows)
 }
@@ -330,7 +369,10 @@ pub async fn insert_enrollment(tx: &mut Tx<'_>, enrollment: &Enrollment) -> Resu
 }
 
 /// Saves enrollments and whose they are, one statement for all of them.
-pub async fn update_enrollments<'a>(tx: &mut Tx<'_>, enrollments: impl IntoIterator<Item = &'a Enrollment>) -> Result<(), DbError> {
+pub async fn update_enrollments<'a>(
+    tx: &mut Tx<'_>,
+    enrollments: impl IntoIterator<Item = &'a Enrollment>,
+) -> Result<(), DbError> {
     const SQLITE: &str = "UPDATE enrollment SET track_version = r.value ->> 'track_version', user_id = r.value ->> 'user_id', \
         guest_id = unhex(r.value ->> 'guest_id', '-'), current_step_order = r.value ->> 'current_step_order', version = r.value ->> 'version', \
         started_at = r.value ->> 'started_at', completed_at = r.value ->> 'completed_at', score = r.value ->> 'score', \
@@ -350,7 +392,10 @@ pub async fn update_enrollments<'a>(tx: &mut Tx<'_>, enrollments: impl IntoItera
 /// Saves how far enrollments came, one statement for all of them; whose they are stays. `SQLite` writes an
 /// index anew for every column of it that a statement names, changed or not: naming the owner made this
 /// hottest of all statements 2.4 times as dear.
-pub async fn update_progress<'a>(tx: &mut Tx<'_>, enrollments: impl IntoIterator<Item = &'a Enrollment>) -> Result<(), DbError> {
+pub async fn update_progress<'a>(
+    tx: &mut Tx<'_>,
+    enrollments: impl IntoIterator<Item = &'a Enrollment>,
+) -> Result<(), DbError> {
     const SQLITE: &str = "UPDATE enrollment SET current_step_order = r.value ->> 'current_step_order', version = r.value ->> 'version', \
         completed_at = r.value ->> 'completed_at', score = r.value ->> 'score', time_spent_seconds = r.value ->> 'time_spent_seconds', \
         progress = r.value ->> 'progress' FROM json_each($1) AS r WHERE enrollment.id = unhex(r.value ->> 'id', '-')";
@@ -398,7 +443,13 @@ pub struct EventRecord {
 
 impl EventRecord {
     /// An event that led `enrollment` to the version it has now.
-    pub fn new(enrollment: &Enrollment, event: &TrackEvent, id: Uuid, cause: Option<Uuid>, now: Timestamp) -> Result<Self, DbError> {
+    pub fn new(
+        enrollment: &Enrollment,
+        event: &TrackEvent,
+        id: Uuid,
+        cause: Option<Uuid>,
+        now: Timestamp,
+    ) -> Result<Self, DbError> {
         Ok(Self {
             id,
             site_id: enrollment.site_id,
@@ -433,26 +484,40 @@ pub async fn append_events(tx: &mut Tx<'_>, events: &[EventRecord]) -> Result<()
 }
 
 /// The events of an enrollment, first to last (V1).
-pub async fn events_of_enrollment(tx: &mut Tx<'_>, site: SiteId, enrollment: EnrollmentId) -> Result<Vec<TrackEvent>, DbError> {
+pub async fn events_of_enrollment(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    enrollment: EnrollmentId,
+) -> Result<Vec<TrackEvent>, DbError> {
     const SQL: &str = "SELECT payload FROM event WHERE site_id = $1 AND subject_id = $2 ORDER BY seq";
-    let payloads: Vec<String> = on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(enrollment.0).fetch_all(conn).await)?;
+    let payloads: Vec<String> =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(enrollment.0).fetch_all(conn).await)?;
     payloads.iter().map(|payload| Ok(serde_json::from_str(payload)?)).collect()
 }
 
 /// The slug of a track.
 pub async fn slug(tx: &mut Tx<'_>, site: SiteId, track: TrackId) -> Result<Option<TrackSlug>, DbError> {
     const SQL: &str = "SELECT slug FROM track WHERE site_id = $1 AND id = $2";
-    let slug: Option<String> = on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(track.0).fetch_optional(conn).await)?;
+    let slug: Option<String> =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(track.0).fetch_optional(conn).await)?;
     slug.map(|slug| TrackSlug::parse(&slug).map_err(corrupt)).transpose()
 }
 
 /// The enrollments of a member and of the guest who becomes that member, locked where the database
 /// locks rows.
-pub async fn enrollments_of_both(tx: &mut Tx<'_>, site: SiteId, user: &UserId, guest: GuestId) -> Result<Vec<Enrollment>, DbError> {
-    const SQLITE: &str = enrollment_columns!("WHERE e.site_id = $1 AND (e.user_id = $2 OR e.guest_id = $3) ORDER BY e.id");
-    const POSTGRES: &str = enrollment_columns!("WHERE e.site_id = $1 AND (e.user_id = $2 OR e.guest_id = $3) ORDER BY e.id FOR UPDATE");
+pub async fn enrollments_of_both(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    user: &UserId,
+    guest: GuestId,
+) -> Result<Vec<Enrollment>, DbError> {
+    const SQLITE: &str =
+        enrollment_columns!("WHERE e.site_id = $1 AND (e.user_id = $2 OR e.guest_id = $3) ORDER BY e.id");
+    const POSTGRES: &str =
+        enrollment_columns!("WHERE e.site_id = $1 AND (e.user_id = $2 OR e.guest_id = $3) ORDER BY e.id FOR UPDATE");
     let sql = tx.pick(SQLITE, POSTGRES);
-    let rows: Vec<RawEnrollment> = on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(user.as_str()).bind(guest.0).fetch_all(conn).await)?;
+    let rows: Vec<RawEnrollment> =
+        on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(user.as_str()).bind(guest.0).fetch_all(conn).await)?;
     enrollments_of(rows)
 }
 
@@ -495,21 +560,37 @@ pub async fn events_of_learner(tx: &mut Tx<'_>, site: SiteId, learner: &Learner)
     const GUEST: &str = "SELECT id, subject_id, seq, type, user_id, guest_id, at, cause, payload FROM event \
         WHERE site_id = $1 AND subject_id IN (SELECT id FROM enrollment WHERE site_id = $1 AND guest_id = $2) ORDER BY subject_id, seq";
     Ok(match learner {
-        Learner::User(user) => on!(tx, conn => sqlx::query_as(USER).bind(site.0).bind(user.as_str()).fetch_all(conn).await)?,
-        Learner::Guest(guest) => on!(tx, conn => sqlx::query_as(GUEST).bind(site.0).bind(guest.0).fetch_all(conn).await)?,
+        Learner::User(user) => {
+            on!(tx, conn => sqlx::query_as(USER).bind(site.0).bind(user.as_str()).fetch_all(conn).await)?
+        }
+        Learner::Guest(guest) => {
+            on!(tx, conn => sqlx::query_as(GUEST).bind(site.0).bind(guest.0).fetch_all(conn).await)?
+        }
     })
 }
 
 /// Takes away everything of a learner: enrollments, their events, remembered answers, announcements,
 /// and the guests who became this member. Statistics keep nothing of the person.
-pub async fn erase_learner(tx: &mut Tx<'_>, site: SiteId, learner: &Learner, caller: &str, dedupe_keys: &[String]) -> Result<(), DbError> {
+pub async fn erase_learner(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    learner: &Learner,
+    caller: &str,
+    dedupe_keys: &[String],
+) -> Result<(), DbError> {
     const EVENTS: [&str; 2] = [
         "DELETE FROM event WHERE site_id = $1 AND (user_id = $2 OR subject_id IN (SELECT id FROM enrollment WHERE site_id = $1 AND user_id = $2) \
          OR guest_id IN (SELECT id FROM guest WHERE site_id = $1 AND merged_into = $2))",
         "DELETE FROM event WHERE site_id = $1 AND (guest_id = $2 OR subject_id IN (SELECT id FROM enrollment WHERE site_id = $1 AND guest_id = $2))",
     ];
-    const ENROLLMENTS: [&str; 2] = ["DELETE FROM enrollment WHERE site_id = $1 AND user_id = $2", "DELETE FROM enrollment WHERE site_id = $1 AND guest_id = $2"];
-    const GUESTS: [&str; 2] = ["DELETE FROM guest WHERE site_id = $1 AND merged_into = $2", "DELETE FROM guest WHERE site_id = $1 AND id = $2"];
+    const ENROLLMENTS: [&str; 2] = [
+        "DELETE FROM enrollment WHERE site_id = $1 AND user_id = $2",
+        "DELETE FROM enrollment WHERE site_id = $1 AND guest_id = $2",
+    ];
+    const GUESTS: [&str; 2] = [
+        "DELETE FROM guest WHERE site_id = $1 AND merged_into = $2",
+        "DELETE FROM guest WHERE site_id = $1 AND id = $2",
+    ];
     const ANSWERS: &str = "DELETE FROM idempotency WHERE site_id = $1 AND caller = $2";
     const CREATED: &str = "DELETE FROM idempotency WHERE site_id = $1 AND caller = 'anonymous' AND response LIKE $2";
     const MESSAGE: &str = "DELETE FROM webhook_message WHERE site_id = $1 AND dedupe_key = $2";
@@ -519,8 +600,12 @@ pub async fn erase_learner(tx: &mut Tx<'_>, site: SiteId, learner: &Learner, cal
     };
     for sql in [events, enrollments, guests] {
         match learner {
-            Learner::User(user) => on!(tx, conn => sqlx::query(sql).bind(site.0).bind(user.as_str()).execute(conn).await.map(drop))?,
-            Learner::Guest(guest) => on!(tx, conn => sqlx::query(sql).bind(site.0).bind(guest.0).execute(conn).await.map(drop))?,
+            Learner::User(user) => {
+                on!(tx, conn => sqlx::query(sql).bind(site.0).bind(user.as_str()).execute(conn).await.map(drop))?;
+            }
+            Learner::Guest(guest) => {
+                on!(tx, conn => sqlx::query(sql).bind(site.0).bind(guest.0).execute(conn).await.map(drop))?;
+            }
         }
     }
     on!(tx, conn => sqlx::query(ANSWERS).bind(site.0).bind(caller).execute(conn).await.map(drop))?;
@@ -538,7 +623,8 @@ pub async fn erase_learner(tx: &mut Tx<'_>, site: SiteId, learner: &Learner, cal
 /// The guests who became this member.
 pub async fn guests_of_user(tx: &mut Tx<'_>, site: SiteId, user: &UserId) -> Result<Vec<GuestId>, DbError> {
     const SQL: &str = "SELECT id FROM guest WHERE site_id = $1 AND merged_into = $2";
-    let ids: Vec<Uuid> = on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(user.as_str()).fetch_all(conn).await)?;
+    let ids: Vec<Uuid> =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(user.as_str()).fetch_all(conn).await)?;
     Ok(ids.into_iter().map(GuestId).collect())
 }
 

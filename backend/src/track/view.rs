@@ -57,7 +57,14 @@ pub fn summary(track: &Track, slug: &jalon_shared::track::TrackSlug, version: u3
 }
 
 /// A track and its steps.
-pub fn track(track: &Track, site: &str, slug: &jalon_shared::track::TrackSlug, version: u32, languages: Vec<Lang>, wanted: &[Lang]) -> TrackView {
+pub fn track(
+    track: &Track,
+    site: &str,
+    slug: &jalon_shared::track::TrackSlug,
+    version: u32,
+    languages: Vec<Lang>,
+    wanted: &[Lang],
+) -> TrackView {
     let texts = In { wanted, source: &track.source_lang };
     let outline = |step: &Step| StepOutline {
         id: step.id,
@@ -82,7 +89,14 @@ pub fn track(track: &Track, site: &str, slug: &jalon_shared::track::TrackSlug, v
 }
 
 /// A step's body for the attempt that is next. `enrollment` seeds the order (a preview has none).
-pub fn step_body(track: &Track, step: &Step, enrollment: uuid::Uuid, done: Option<&StepProgress>, wanted: &[Lang], now: Timestamp) -> StepBody {
+pub fn step_body(
+    track: &Track,
+    step: &Step,
+    enrollment: uuid::Uuid,
+    done: Option<&StepProgress>,
+    wanted: &[Lang],
+    now: Timestamp,
+) -> StepBody {
     let texts = In { wanted, source: &track.source_lang };
     let mut body = StepBody {
         step_id: step.id,
@@ -104,7 +118,11 @@ pub fn step_body(track: &Track, step: &Step, enrollment: uuid::Uuid, done: Optio
                 url: video.url.clone(),
                 duration_seconds: video.duration_seconds,
                 poster: video.poster.clone(),
-                captions: video.captions.iter().map(|(lang, url)| CaptionView { lang: lang.clone(), url: url.clone() }).collect(),
+                captions: video
+                    .captions
+                    .iter()
+                    .map(|(lang, url)| CaptionView { lang: lang.clone(), url: url.clone() })
+                    .collect(),
             });
         }
         StepTarget::Quiz(quiz) => body.quiz = Some(quiz_view(quiz, step, enrollment, done, texts, now)),
@@ -112,10 +130,21 @@ pub fn step_body(track: &Track, step: &Step, enrollment: uuid::Uuid, done: Optio
     body
 }
 
-fn quiz_view(quiz: &Quiz, step: &Step, enrollment: uuid::Uuid, done: Option<&StepProgress>, texts: In<'_>, now: Timestamp) -> QuizView {
+fn quiz_view(
+    quiz: &Quiz,
+    step: &Step,
+    enrollment: uuid::Uuid,
+    done: Option<&StepProgress>,
+    texts: In<'_>,
+    now: Timestamp,
+) -> QuizView {
     let attempt = done.map_or(0, |done| done.attempt_count).saturating_add(1);
     let seed = shuffle::Seed::of_attempt(enrollment, step.id.0, attempt);
-    let mut questions: Vec<QuestionView> = quiz.questions.iter().map(|question| question_view(question, quiz.shuffle, seed.of(question.id.0), texts)).collect();
+    let mut questions: Vec<QuestionView> = quiz
+        .questions
+        .iter()
+        .map(|question| question_view(question, quiz.shuffle, seed.of(question.id.0), texts))
+        .collect();
     if quiz.shuffle {
         shuffle::shuffle(&mut questions, seed);
     }
@@ -149,7 +178,9 @@ fn question_view(question: &Question, shuffled: bool, seed: shuffle::Seed, texts
             }
         }
         QuestionKind::TrueFalse { true_id, false_id, .. } => {
-            view.choices = [(*true_id, true), (*false_id, false)].map(|(id, value)| ChoiceView { id, text: None, value: Some(value) }).into();
+            view.choices = [(*true_id, true), (*false_id, false)]
+                .map(|(id, value)| ChoiceView { id, text: None, value: Some(value) })
+                .into();
         }
         QuestionKind::Numeric { .. } | QuestionKind::ShortText { .. } => {}
         QuestionKind::Ordering { items } => {
@@ -179,7 +210,15 @@ fn kind_name(kind: &QuestionKind) -> QuestionKindName {
 }
 
 /// What an attempt came to: the score always, the right answers only where the quiz says so.
-pub fn result(track: &Track, step: &Step, quiz: &Quiz, answers: &[Answer], graded: &Graded, after: Option<&StepProgress>, wanted: &[Lang]) -> QuizResult {
+pub fn result(
+    track: &Track,
+    step: &Step,
+    quiz: &Quiz,
+    answers: &[Answer],
+    graded: &Graded,
+    after: Option<&StepProgress>,
+    wanted: &[Lang],
+) -> QuizResult {
     let texts = In { wanted, source: &track.source_lang };
     let passed = step.pass_mark.is_none_or(|mark| graded.score >= mark);
     let reveal = quiz.reveal.shows(passed || after.is_some_and(|after| after.completed_at.is_some()));
@@ -205,12 +244,18 @@ pub fn result(track: &Track, step: &Step, quiz: &Quiz, answers: &[Answer], grade
 }
 
 fn choice_feedback(question: &Question, answer: Option<&Answer>, texts: In<'_>) -> Vec<ChoiceFeedback> {
-    let (QuestionKind::SingleChoice { choices } | QuestionKind::MultipleChoice { choices }, Some(answer)) = (&question.kind, answer) else { return Vec::new() };
+    let (QuestionKind::SingleChoice { choices } | QuestionKind::MultipleChoice { choices }, Some(answer)) =
+        (&question.kind, answer)
+    else {
+        return Vec::new();
+    };
     let chosen = answer.choice_ids.as_deref().unwrap_or_default();
     choices
         .iter()
         .filter(|choice| chosen.contains(&choice.id))
-        .filter_map(|choice| Some(ChoiceFeedback { choice_id: choice.id, feedback: texts.some_inline(&choice.feedback)? }))
+        .filter_map(|choice| {
+            Some(ChoiceFeedback { choice_id: choice.id, feedback: texts.some_inline(&choice.feedback)? })
+        })
         .collect()
 }
 
@@ -220,14 +265,25 @@ fn right_answer(question: &Question, texts: In<'_>) -> RightAnswer {
         QuestionKind::SingleChoice { choices } | QuestionKind::MultipleChoice { choices } => {
             right.choice_ids = choices.iter().filter(|choice| choice.right).map(|choice| choice.id).collect();
         }
-        QuestionKind::TrueFalse { true_id, false_id, right: truth } => right.choice_ids = vec![if *truth { *true_id } else { *false_id }],
-        QuestionKind::Numeric { value, tolerance } => (right.number, right.tolerance) = (Some(*value), (tolerance.0 != 0).then_some(*tolerance)),
+        QuestionKind::TrueFalse { true_id, false_id, right: truth } => {
+            right.choice_ids = vec![if *truth { *true_id } else { *false_id }];
+        }
+        QuestionKind::Numeric { value, tolerance } => {
+            (right.number, right.tolerance) = (Some(*value), (tolerance.0 != 0).then_some(*tolerance));
+        }
         QuestionKind::ShortText { accept } => {
             let wanted = texts.wanted.iter().flat_map(|lang| [lang.clone(), lang.base()]).chain([texts.source.clone()]);
-            right.texts = wanted.into_iter().find_map(|lang| accept.get(&lang)).or_else(|| accept.values().next()).cloned().unwrap_or_default();
+            right.texts = wanted
+                .into_iter()
+                .find_map(|lang| accept.get(&lang))
+                .or_else(|| accept.values().next())
+                .cloned()
+                .unwrap_or_default();
         }
         QuestionKind::Ordering { items } => right.order = items.iter().map(|item| item.id).collect(),
-        QuestionKind::Matching { pairs } => right.pairs = pairs.iter().map(|pair| (pair.left_id, pair.right_id)).collect(),
+        QuestionKind::Matching { pairs } => {
+            right.pairs = pairs.iter().map(|pair| (pair.left_id, pair.right_id)).collect();
+        }
     }
     right
 }

@@ -67,7 +67,12 @@ impl Sender {
 
     /// One whose attempts take no longer than `total`.
     pub fn within(guard: Guard, total: Duration) -> Result<Self, reqwest::Error> {
-        let client = guard.client().timeout(total).pool_idle_timeout(Duration::from_secs(30)).pool_max_idle_per_host(32).build()?;
+        let client = guard
+            .client()
+            .timeout(total)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(32)
+            .build()?;
         Ok(Self { guard, client })
     }
 
@@ -148,7 +153,8 @@ fn excerpt(bytes: &[u8]) -> Option<String> {
 /// Why no answer came, for the site's owner: without the address, which may hold a secret.
 fn explain(error: &reqwest::Error) -> String {
     if error.is_timeout() {
-        return if error.is_connect() { "no connection within 5 seconds" } else { "no answer within 15 seconds" }.to_owned();
+        return if error.is_connect() { "no connection within 5 seconds" } else { "no answer within 15 seconds" }
+            .to_owned();
     }
     // The innermost cause says what happened; those around it say where we were.
     let mut cause: &dyn std::error::Error = error;

@@ -75,8 +75,14 @@ impl Counters {
     /// Writes them as Prometheus reads them.
     pub fn render(&self, text: &mut String) {
         text.push_str("# HELP jalon_webhook_attempts_total Attempts to deliver, by what became of the delivery.\n# TYPE jalon_webhook_attempts_total counter\n");
-        for (outcome, counter) in [("delivered", &self.delivered), ("retried", &self.retried), ("parked", &self.parked), ("gone", &self.gone)] {
-            let _ = writeln!(text, "jalon_webhook_attempts_total{{outcome=\"{outcome}\"}} {}", counter.load(Ordering::Relaxed));
+        for (outcome, counter) in
+            [("delivered", &self.delivered), ("retried", &self.retried), ("parked", &self.parked), ("gone", &self.gone)]
+        {
+            let _ = writeln!(
+                text,
+                "jalon_webhook_attempts_total{{outcome=\"{outcome}\"}} {}",
+                counter.load(Ordering::Relaxed)
+            );
         }
         let _ = writeln!(
             text,
@@ -264,10 +270,12 @@ impl Dispatcher {
             due.rotate_left(start);
             due.truncate(CLAIMED.min(free));
             let fair = free / due.len().max(1);
-            let room = |endpoint: &Uuid| rooms.get(endpoint).copied().unwrap_or_else(|| Lane::default().room()).min(fair);
+            let room =
+                |endpoint: &Uuid| rooms.get(endpoint).copied().unwrap_or_else(|| Lane::default().room()).min(fair);
             let wanted: Vec<(Uuid, usize)> = due.into_iter().map(|endpoint| (endpoint, room(&endpoint))).collect();
             // Looking costs nobody a commit; most looks end here.
-            let claimed = if wanted.is_empty() { Ok(Vec::new()) } else { lease::claim(&db, me, wanted.clone(), now).await };
+            let claimed =
+                if wanted.is_empty() { Ok(Vec::new()) } else { lease::claim(&db, me, wanted.clone(), now).await };
             Step::Looked { wanted, claimed }
         });
     }
@@ -276,7 +284,8 @@ impl Dispatcher {
     fn launch(&mut self) {
         let now = self.clock.now();
         while self.flying < FLYING
-            && let Some((_, lane)) = self.lanes.iter_mut().filter(|(_, lane)| lane.is_ready()).min_by_key(|(_, lane)| lane.flying)
+            && let Some((_, lane)) =
+                self.lanes.iter_mut().filter(|(_, lane)| lane.is_ready()).min_by_key(|(_, lane)| lane.flying)
             && let Some(claimed) = lane.queue.pop_front()
         {
             if claimed.until < now.plus_seconds(MIN_LEASE) {
@@ -388,7 +397,8 @@ impl Dispatcher {
     /// Hands back what is queued, lets attempts under way end for a while, and writes it all.
     async fn finish(mut self) {
         self.stopping = true;
-        let queued: Vec<Uuid> = self.lanes.values_mut().flat_map(|lane| lane.queue.drain(..)).map(|claimed| claimed.id).collect();
+        let queued: Vec<Uuid> =
+            self.lanes.values_mut().flat_map(|lane| lane.queue.drain(..)).map(|claimed| claimed.id).collect();
         self.returned.extend(queued);
         self.write();
         let deadline = Instant::now() + GRACE;
@@ -414,7 +424,9 @@ async fn attempt(sender: Sender, clock: Clock, claimed: Claimed) -> Step {
     let next = retry::after(attempts + 1, answer.status, answer.retry_after, random());
     let (state, next_at) = match next {
         Next::Delivered => ("delivered", now),
-        Next::Retry(delay) => ("pending", Timestamp(now.0.saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)))),
+        Next::Retry(delay) => {
+            ("pending", Timestamp(now.0.saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX))))
+        }
         Next::Parked | Next::Gone => ("parked", now),
     };
     let outcome = Outcome {

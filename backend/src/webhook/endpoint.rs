@@ -3,7 +3,10 @@
 
 use jalon_shared::{
     SiteId, Timestamp,
-    wire::webhook::{ChangeEndpoint, CreateEndpoint, DeliveryView, EndpointCreated, EndpointView, RotateSecret, SecretCreated, SecretView, TestResult},
+    wire::webhook::{
+        ChangeEndpoint, CreateEndpoint, DeliveryView, EndpointCreated, EndpointView, RotateSecret, SecretCreated,
+        SecretView, TestResult,
+    },
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -54,7 +57,11 @@ fn check_types(types: &mut Vec<String>) -> ApiResult<()> {
 /// Two endpoints at one address would hear everything twice.
 fn check_unique(others: &[EndpointView], url: &str) -> ApiResult<()> {
     if others.iter().any(|other| other.url == url) {
-        return Err(ApiError::new(&code::ALREADY_EXISTS).field("/url", "already_exists", "The site has an endpoint at this address already."));
+        return Err(ApiError::new(&code::ALREADY_EXISTS).field(
+            "/url",
+            "already_exists",
+            "The site has an endpoint at this address already.",
+        ));
     }
     Ok(())
 }
@@ -80,12 +87,22 @@ pub async fn add(state: &AppState, site: SiteId, new: CreateEndpoint) -> ApiResu
                 let others = locked(tx, site, now).await?;
                 check_unique(&others, &url)?;
                 if others.len() >= MAX_ENDPOINTS {
-                    return Err(ApiError::new(&code::CONFLICT).detail(format!("A site has at most {MAX_ENDPOINTS} endpoints; delete one first.")));
+                    return Err(ApiError::new(&code::CONFLICT)
+                        .detail(format!("A site has at most {MAX_ENDPOINTS} endpoints; delete one first.")));
                 }
                 store::insert_endpoint(tx, site, endpoint, &url, &event_types, now).await?;
                 store::insert_secret(tx, site, endpoint, secret_id, &written, now).await?;
                 let secrets = vec![SecretView { id: secret_id, created_at: now, expires_at: None }];
-                Ok(EndpointView { id: endpoint, url, event_types, enabled: true, disabled_reason: None, secrets, created_at: now, updated_at: now })
+                Ok(EndpointView {
+                    id: endpoint,
+                    url,
+                    event_types,
+                    enabled: true,
+                    disabled_reason: None,
+                    secrets,
+                    created_at: now,
+                    updated_at: now,
+                })
             })
         })
         .await?;
@@ -153,7 +170,10 @@ pub async fn delete(state: &AppState, site: SiteId, endpoint: Uuid) -> ApiResult
 pub async fn rotate(state: &AppState, site: SiteId, endpoint: Uuid, rotate: &RotateSecret) -> ApiResult<SecretCreated> {
     let overlap = rotate.expire_previous_after_seconds.unwrap_or(OVERLAP);
     if overlap > MAX_OVERLAP {
-        return Err(ApiError::invalid_value("/expire_previous_after_seconds", "Secrets before go on signing for a week (604800) at most."));
+        return Err(ApiError::invalid_value(
+            "/expire_previous_after_seconds",
+            "Secrets before go on signing for a week (604800) at most.",
+        ));
     }
     let (now, secret) = (state.clock.now(), sign::new_secret().map_err(ApiError::internal)?);
     let (id, previous_expire_at) = (id::new_v7(now), now.plus_seconds(i64::from(overlap)));
@@ -212,7 +232,8 @@ pub async fn replay(state: &AppState, site: SiteId, delivery: Uuid) -> ApiResult
         .write::<_, ApiError, _>(move |tx| {
             Box::pin(async move {
                 let found = log::delivery(tx, site, delivery).await?.ok_or_else(ApiError::not_found)?;
-                let endpoint = store::endpoint(tx, site, found.webhook_id, now).await?.ok_or_else(ApiError::not_found)?;
+                let endpoint =
+                    store::endpoint(tx, site, found.webhook_id, now).await?.ok_or_else(ApiError::not_found)?;
                 if !endpoint.enabled {
                     return Err(ApiError::new(&code::CONFLICT).detail("The endpoint is disabled; enable it first."));
                 }

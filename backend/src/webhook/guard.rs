@@ -58,7 +58,8 @@ impl Guard {
             Host::Domain(name) => {
                 // These names mean this machine or its network, whatever a resolver says (RFC 6761, RFC 6762).
                 let name = name.trim_end_matches('.').to_ascii_lowercase();
-                let ends = |with: &str| name.strip_suffix(with).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+                let ends =
+                    |with: &str| name.strip_suffix(with).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
                 if ends("local") || ends("internal") || name.is_empty() {
                     return Err(Refused::NotPublic);
                 }
@@ -203,20 +204,85 @@ mod tests {
     fn w5_no_way_of_writing_an_inner_address_passes() {
         let hosts = [
             // IPv4, plainly.
-            "127.0.0.1", "127.255.255.254", "0.0.0.0", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.127.255.255", "169.254.169.254",
-            "172.16.0.1", "172.31.255.255", "192.0.0.8", "192.0.2.1", "192.88.99.1", "192.168.1.1", "198.18.0.1", "198.19.255.255",
-            "198.51.100.7", "203.0.113.9", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
+            "127.0.0.1",
+            "127.255.255.254",
+            "0.0.0.0",
+            "10.0.0.1",
+            "10.255.255.255",
+            "100.64.0.1",
+            "100.127.255.255",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.8",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.7",
+            "203.0.113.9",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
             // The same as one number, in octal, in hexadecimal, shortened, in full width, encoded, with a dot at the end.
-            "2130706433", "0177.0.0.1", "0x7f.0.0.1", "0x7f000001", "017700000001", "127.1", "127.0.1", "0", "0x0a000001", "167772161",
-            "3232235777", "0xa9fea9fe", "2852039166", "0251.0376.0251.0376", "%31%32%37.0.0.1", "１２７.０.０.１", "127。0。0。1", "①②⑦.⓪.⓪.①",
-            "127.0.0.1.", "0x7f.1",
+            "2130706433",
+            "0177.0.0.1",
+            "0x7f.0.0.1",
+            "0x7f000001",
+            "017700000001",
+            "127.1",
+            "127.0.1",
+            "0",
+            "0x0a000001",
+            "167772161",
+            "3232235777",
+            "0xa9fea9fe",
+            "2852039166",
+            "0251.0376.0251.0376",
+            "%31%32%37.0.0.1",
+            "１２７.０.０.１",
+            "127。0。0。1",
+            "①②⑦.⓪.⓪.①",
+            "127.0.0.1.",
+            "0x7f.1",
             // IPv6.
-            "[::]", "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::ffff:10.0.0.1]", "[::127.0.0.1]",
-            "[::ffff:0:127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b::10.0.0.1]", "[64:ff9b:1::1]", "[100::1]", "[2001::1]", "[2001:0:7f00:1::]",
-            "[2001:2::1]", "[2001:10::1]", "[2001:20::1]", "[2001:db8::1]", "[2002:7f00:1::1]", "[2002:a00:1::]", "[3fff::1]", "[5f00::1]",
-            "[fc00::1]", "[fd12:3456::1]", "[fe80::1]", "[febf::1]", "[fec0::1]", "[ff02::1]",
+            "[::]",
+            "[::1]",
+            "[0:0:0:0:0:0:0:1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[::ffff:10.0.0.1]",
+            "[::127.0.0.1]",
+            "[::ffff:0:127.0.0.1]",
+            "[64:ff9b::7f00:1]",
+            "[64:ff9b::10.0.0.1]",
+            "[64:ff9b:1::1]",
+            "[100::1]",
+            "[2001::1]",
+            "[2001:0:7f00:1::]",
+            "[2001:2::1]",
+            "[2001:10::1]",
+            "[2001:20::1]",
+            "[2001:db8::1]",
+            "[2002:7f00:1::1]",
+            "[2002:a00:1::]",
+            "[3fff::1]",
+            "[5f00::1]",
+            "[fc00::1]",
+            "[fd12:3456::1]",
+            "[fe80::1]",
+            "[febf::1]",
+            "[fec0::1]",
+            "[ff02::1]",
             // Names that mean this machine or its network.
-            "localhost", "LOCALHOST", "localhost.", "api.localhost", "printer.local", "metadata.google.internal",
+            "localhost",
+            "LOCALHOST",
+            "localhost.",
+            "api.localhost",
+            "printer.local",
+            "metadata.google.internal",
         ];
         assert!(hosts.len() >= 40);
         for host in hosts {
@@ -228,9 +294,20 @@ mod tests {
     #[test]
     fn w5_public_addresses_pass() {
         for address in [
-            "https://example.org/hook", "https://example.org:8443/", "https://93.184.215.14/", "https://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/",
-            "https://11.0.0.1/", "https://100.128.0.1/", "https://172.32.0.1/", "https://192.0.1.1/", "https://198.20.0.1/", "https://223.255.255.255/",
-            "https://localhost.example.org/", "https://notlocal/", "https://xn--ptanque-cya.example/", "https://example.org/?key=value",
+            "https://example.org/hook",
+            "https://example.org:8443/",
+            "https://93.184.215.14/",
+            "https://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/",
+            "https://11.0.0.1/",
+            "https://100.128.0.1/",
+            "https://172.32.0.1/",
+            "https://192.0.1.1/",
+            "https://198.20.0.1/",
+            "https://223.255.255.255/",
+            "https://localhost.example.org/",
+            "https://notlocal/",
+            "https://xn--ptanque-cya.example/",
+            "https://example.org/?key=value",
         ] {
             assert!(PRODUCTION.check(address).is_ok(), "{address}");
         }
@@ -260,11 +337,23 @@ mod tests {
 
     #[test]
     fn w5_development_opens_this_machine_and_nothing_else() {
-        for address in ["http://127.0.0.1:8081/hook", "http://localhost:80/", "http://[::1]:9000/", "https://localhost/", "http://127.1:8081/"] {
+        for address in [
+            "http://127.0.0.1:8081/hook",
+            "http://localhost:80/",
+            "http://[::1]:9000/",
+            "https://localhost/",
+            "http://127.1:8081/",
+        ] {
             assert!(DEVELOPMENT.check(address).is_ok(), "{address}");
             assert!(PRODUCTION.check(address).is_err(), "{address}");
         }
-        for address in ["http://10.0.0.1/", "https://192.168.1.1/", "https://[::ffff:127.0.0.1]/", "https://0.0.0.0/", "https://169.254.169.254/"] {
+        for address in [
+            "http://10.0.0.1/",
+            "https://192.168.1.1/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://0.0.0.0/",
+            "https://169.254.169.254/",
+        ] {
             assert_eq!(DEVELOPMENT.check(address), Err(Refused::NotPublic), "{address}");
         }
         assert_eq!(DEVELOPMENT.check("http://example.org/"), Err(Refused::Scheme));

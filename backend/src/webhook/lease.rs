@@ -82,7 +82,10 @@ pub async fn due(db: &Db, now: Timestamp) -> Result<Vec<Uuid>, DbError> {
             FROM waiting w WHERE w.endpoint_id IS NOT NULL) \
         SELECT e.id FROM waiting w JOIN webhook_endpoint e ON e.id = w.endpoint_id WHERE e.enabled AND EXISTS ( \
             SELECT 1 FROM webhook_delivery d WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_at <= $1 AND d.lease_until <= $1)";
-    db.read(move |tx| Box::pin(async move { Ok(on!(tx, conn => sqlx::query_scalar(SQL).bind(now.0).fetch_all(conn).await)?) })).await
+    db.read(move |tx| {
+        Box::pin(async move { Ok(on!(tx, conn => sqlx::query_scalar(SQL).bind(now.0).fetch_all(conn).await)?) })
+    })
+    .await
 }
 
 /// Leases what is due for these endpoints to `me`: the oldest first, for each as many as it has room
@@ -101,7 +104,15 @@ pub async fn claim(db: &Db, me: String, wanted: Vec<(Uuid, usize)>, now: Timesta
     .await
 }
 
-async fn claim_for(tx: &mut Tx<'_>, me: &str, endpoint: Uuid, room: i64, now: Timestamp, until: Timestamp, claimed: &mut Vec<Claimed>) -> Result<(), DbError> {
+async fn claim_for(
+    tx: &mut Tx<'_>,
+    me: &str,
+    endpoint: Uuid,
+    room: i64,
+    now: Timestamp,
+    until: Timestamp,
+    claimed: &mut Vec<Claimed>,
+) -> Result<(), DbError> {
     type Row = (Uuid, Uuid, i32, String);
     const SQLITE: &str = "UPDATE webhook_delivery SET lease_until = $2, lease_owner = $3 WHERE id IN ( \
             SELECT w.id FROM webhook_delivery w WHERE w.endpoint_id = $4 AND w.state = 'pending' \
@@ -120,7 +131,8 @@ async fn claim_for(tx: &mut Tx<'_>, me: &str, endpoint: Uuid, room: i64, now: Ti
     if rows.is_empty() {
         return Ok(());
     }
-    let known: Vec<(String, Option<String>)> = on!(tx, conn => sqlx::query_as(ENDPOINT).bind(endpoint).bind(now.0).fetch_all(conn).await)?;
+    let known: Vec<(String, Option<String>)> =
+        on!(tx, conn => sqlx::query_as(ENDPOINT).bind(endpoint).bind(now.0).fetch_all(conn).await)?;
     let Some((url, _)) = known.first() else { return Ok(()) };
     let secrets: Vec<String> = known.iter().filter_map(|(_, secret)| secret.clone()).collect();
     claimed.extend(rows.into_iter().map(|(id, message, attempts, payload)| Claimed {
@@ -138,7 +150,13 @@ async fn claim_for(tx: &mut Tx<'_>, me: &str, endpoint: Uuid, room: i64, now: Ti
 
 /// Writes what came of attempts, and hands back what was not tried. An outcome counts while `me` holds
 /// the lease; that the receiver took it counts always.
-pub async fn settle(db: &Db, me: String, outcomes: &[Outcome], returned: &[Uuid], now: Timestamp) -> Result<(), DbError> {
+pub async fn settle(
+    db: &Db,
+    me: String,
+    outcomes: &[Outcome],
+    returned: &[Uuid],
+    now: Timestamp,
+) -> Result<(), DbError> {
     if outcomes.is_empty() && returned.is_empty() {
         return Ok(());
     }

@@ -59,10 +59,10 @@ pub async fn deliveries(
     before: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<DeliveryView>, DbError> {
-    const SQL: &str = deliveries_where!("d.endpoint_id = $2 AND d.id < $3 AND ($4 = '' OR d.state = $4) ORDER BY d.id DESC LIMIT $5");
+    const SQL: &str =
+        deliveries_where!("d.endpoint_id = $2 AND d.id < $3 AND ($4 = '' OR d.state = $4) ORDER BY d.id DESC LIMIT $5");
     let (before, state) = (before.unwrap_or(Uuid::max()), state.map_or("", DeliveryState::as_str));
-    let rows: Vec<Row> =
-        on!(tx, conn => sqlx::query_as(SQL).bind(site.0).bind(endpoint).bind(before).bind(state).bind(limit).fetch_all(conn).await)?;
+    let rows: Vec<Row> = on!(tx, conn => sqlx::query_as(SQL).bind(site.0).bind(endpoint).bind(before).bind(state).bind(limit).fetch_all(conn).await)?;
     with_attempts(tx, site, rows).await
 }
 
@@ -93,7 +93,8 @@ async fn with_attempts(tx: &mut Tx<'_>, site: SiteId, rows: Vec<Row>) -> Result<
     }
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let (sql, ids) = (tx.pick(SQLITE, POSTGRES), serde_json::to_string(&ids)?);
-    let attempts: Vec<AttemptRow> = on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(&ids).bind(SHOWN).fetch_all(conn).await)?;
+    let attempts: Vec<AttemptRow> =
+        on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(&ids).bind(SHOWN).fetch_all(conn).await)?;
     let mut by_delivery: HashMap<Uuid, Vec<AttemptView>> = HashMap::new();
     for row in attempts {
         let attempt = AttemptView {
@@ -107,7 +108,8 @@ async fn with_attempts(tx: &mut Tx<'_>, site: SiteId, rows: Vec<Row>) -> Result<
     }
     rows.into_iter()
         .map(|row| {
-            let state = DeliveryState::parse(&row.state).ok_or_else(|| DbError::other("a delivery has an unknown state"))?;
+            let state =
+                DeliveryState::parse(&row.state).ok_or_else(|| DbError::other("a delivery has an unknown state"))?;
             Ok(DeliveryView {
                 id: row.id,
                 webhook_id: row.endpoint_id,

@@ -57,7 +57,8 @@ pub async fn enqueue(tx: &mut Tx<'_>, messages: &[Message], now: Timestamp) -> R
     }
     let deliveries: Vec<Delivery> = messages.iter().map(|message| Delivery { message_id: message.id }).collect();
     let (written, sent) = (serde_json::to_string(messages)?, serde_json::to_string(&deliveries)?);
-    let (first, second) = (tx.pick(MESSAGES_SQLITE, MESSAGES_POSTGRES), tx.pick(DELIVERIES_SQLITE, DELIVERIES_POSTGRES));
+    let (first, second) =
+        (tx.pick(MESSAGES_SQLITE, MESSAGES_POSTGRES), tx.pick(DELIVERIES_SQLITE, DELIVERIES_POSTGRES));
     on!(tx, conn => sqlx::query(first).bind(written).bind(now.0).execute(conn).await.map(drop))?;
     on!(tx, conn => sqlx::query(second).bind(sent).bind(now.0).execute(conn).await.map(drop))?;
     Ok(())

@@ -9,8 +9,8 @@ use axum::{
 use jalon_shared::{
     Problem,
     wire::webhook::{
-        ChangeEndpoint, CreateEndpoint, DeliveryList, DeliveryState, DeliveryView, EndpointCreated, EndpointList, EndpointView, RotateSecret, SecretCreated,
-        TestResult,
+        ChangeEndpoint, CreateEndpoint, DeliveryList, DeliveryState, DeliveryView, EndpointCreated, EndpointList,
+        EndpointView, RotateSecret, SecretCreated, TestResult,
     },
 };
 use serde::Deserialize;
@@ -32,11 +32,20 @@ type Webhooks = Admin<scope::Webhooks>;
         (status = 201, description = "The endpoint and its secret", body = EndpointCreated),
         (status = 409, description = "already_exists, or conflict when there are twenty", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "invalid_value: the address or an event type is not taken (W5)", body = Problem, content_type = "application/problem+json")))]
-pub async fn create_webhook(State(state): State<AppState>, admin: Webhooks, ApiJson(new): ApiJson<CreateEndpoint>) -> ApiResult<Response> {
+pub async fn create_webhook(
+    State(state): State<AppState>,
+    admin: Webhooks,
+    ApiJson(new): ApiJson<CreateEndpoint>,
+) -> ApiResult<Response> {
     let created = endpoint::add(&state, admin.site.id, new).await?;
     let place = format!("/api/v1/admin/sites/{}/webhooks/{}", admin.site.slug, created.endpoint.id);
     let place = HeaderValue::from_str(&place).map_err(ApiError::internal)?;
-    Ok((StatusCode::CREATED, [(header::LOCATION, place), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(created)).into_response())
+    Ok((
+        StatusCode::CREATED,
+        [(header::LOCATION, place), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))],
+        Json(created),
+    )
+        .into_response())
 }
 
 /// The site's endpoints, without their secrets.
@@ -52,7 +61,11 @@ pub async fn list_webhooks(State(state): State<AppState>, admin: Webhooks) -> Ap
     responses(
         (status = 200, description = "The endpoint", body = EndpointView),
         (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json")))]
-pub async fn show_webhook(State(state): State<AppState>, admin: Webhooks, ApiPath((_, webhook)): ApiPath<(String, Uuid)>) -> ApiResult<Json<EndpointView>> {
+pub async fn show_webhook(
+    State(state): State<AppState>,
+    admin: Webhooks,
+    ApiPath((_, webhook)): ApiPath<(String, Uuid)>,
+) -> ApiResult<Json<EndpointView>> {
     Ok(Json(endpoint::get(&state, admin.site.id, webhook).await?))
 }
 
@@ -79,7 +92,11 @@ pub async fn change_webhook(
     responses(
         (status = 204, description = "It is gone"),
         (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json")))]
-pub async fn delete_webhook(State(state): State<AppState>, admin: Webhooks, ApiPath((_, webhook)): ApiPath<(String, Uuid)>) -> ApiResult<StatusCode> {
+pub async fn delete_webhook(
+    State(state): State<AppState>,
+    admin: Webhooks,
+    ApiPath((_, webhook)): ApiPath<(String, Uuid)>,
+) -> ApiResult<StatusCode> {
     endpoint::delete(&state, admin.site.id, webhook).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -125,7 +142,10 @@ pub async fn list_deliveries(
 ) -> ApiResult<Json<DeliveryList>> {
     endpoint::get(&state, admin.site.id, webhook).await?;
     let (site, before, limit) = (admin.site.id, page.after::<Uuid>()?, i64::from(page.limit) + 1);
-    let found = state.db.read::<_, DbError, _>(move |tx| Box::pin(log::deliveries(tx, site, webhook, wanted.state, before, limit))).await?;
+    let found = state
+        .db
+        .read::<_, DbError, _>(move |tx| Box::pin(log::deliveries(tx, site, webhook, wanted.state, before, limit)))
+        .await?;
     let (items, next_cursor) = page.cut(found, |delivery| delivery.id);
     Ok(Json(DeliveryList { items, next_cursor }))
 }
@@ -138,7 +158,11 @@ pub async fn list_deliveries(
         (status = 202, description = "It is on its way", body = DeliveryView),
         (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "conflict: the endpoint is disabled, or the delivery under way", body = Problem, content_type = "application/problem+json")))]
-pub async fn replay_delivery(State(state): State<AppState>, admin: Webhooks, ApiPath((_, delivery)): ApiPath<(String, Uuid)>) -> ApiResult<Response> {
+pub async fn replay_delivery(
+    State(state): State<AppState>,
+    admin: Webhooks,
+    ApiPath((_, delivery)): ApiPath<(String, Uuid)>,
+) -> ApiResult<Response> {
     let replayed = endpoint::replay(&state, admin.site.id, delivery).await?;
     Ok((StatusCode::ACCEPTED, Json(replayed)).into_response())
 }
@@ -149,6 +173,10 @@ pub async fn replay_delivery(State(state): State<AppState>, admin: Webhooks, Api
     responses(
         (status = 200, description = "What came of it, good or bad", body = TestResult),
         (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json")))]
-pub async fn test_webhook(State(state): State<AppState>, admin: Webhooks, ApiPath((_, webhook)): ApiPath<(String, Uuid)>) -> ApiResult<Json<TestResult>> {
+pub async fn test_webhook(
+    State(state): State<AppState>,
+    admin: Webhooks,
+    ApiPath((_, webhook)): ApiPath<(String, Uuid)>,
+) -> ApiResult<Json<TestResult>> {
     Ok(Json(endpoint::test(&state, &admin.site, webhook).await?))
 }

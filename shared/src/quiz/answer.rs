@@ -40,14 +40,7 @@ pub struct Answer {
 impl Answer {
     /// An answer to this question, still without its field.
     pub fn to(question_id: QuestionId) -> Self {
-        Self {
-            question_id,
-            choice_ids: None,
-            text: None,
-            number: None,
-            pairs: None,
-            order: None,
-        }
+        Self { question_id, choice_ids: None, text: None, number: None, pairs: None, order: None }
     }
 
     /// Whether nothing was answered.
@@ -76,21 +69,13 @@ pub fn check(quiz: &Quiz, answers: &[Answer]) -> Vec<FieldError> {
             continue;
         };
         if !seen.insert(answer.question_id) {
-            faults.push(FieldError::new(
-                format!("{at}/question_id"),
-                "answered_twice",
-                "answer each question once",
-            ));
+            faults.push(FieldError::new(format!("{at}/question_id"), "answered_twice", "answer each question once"));
             continue;
         }
         check_one(question, answer, &at, &mut faults);
     }
     if faults.is_empty() && answers.iter().all(Answer::is_blank) {
-        faults.push(FieldError::new(
-            "/answers",
-            "answers_required",
-            "answer at least one question",
-        ));
+        faults.push(FieldError::new("/answers", "answers_required", "answer at least one question"));
     }
     faults
 }
@@ -104,18 +89,15 @@ fn check_one(question: &Question, answer: &Answer, at: &str, faults: &mut Vec<Fi
         ("order", answer.order.is_some()),
     ];
     let field = match &question.kind {
-        QuestionKind::SingleChoice { .. }
-        | QuestionKind::MultipleChoice { .. }
-        | QuestionKind::TrueFalse { .. } => "choice_ids",
+        QuestionKind::SingleChoice { .. } | QuestionKind::MultipleChoice { .. } | QuestionKind::TrueFalse { .. } => {
+            "choice_ids"
+        }
         QuestionKind::ShortText { .. } => "text",
         QuestionKind::Numeric { .. } => "number",
         QuestionKind::Matching { .. } => "pairs",
         QuestionKind::Ordering { .. } => "order",
     };
-    for (name, _) in given
-        .iter()
-        .filter(|(name, there)| *there && *name != field)
-    {
+    for (name, _) in given.iter().filter(|(name, there)| *there && *name != field) {
         faults.push(FieldError::new(
             format!("{at}/{name}"),
             "wrong_answer_kind",
@@ -123,11 +105,7 @@ fn check_one(question: &Question, answer: &Answer, at: &str, faults: &mut Vec<Fi
         ));
     }
     if !given.iter().any(|(_, there)| *there) {
-        faults.push(FieldError::new(
-            at,
-            "missing_field",
-            format!("give `{field}`, or leave the question out"),
-        ));
+        faults.push(FieldError::new(at, "missing_field", format!("give `{field}`, or leave the question out")));
     }
     match &question.kind {
         QuestionKind::SingleChoice { choices } | QuestionKind::MultipleChoice { choices } => {
@@ -135,15 +113,11 @@ fn check_one(question: &Question, answer: &Answer, at: &str, faults: &mut Vec<Fi
             let single = matches!(question.kind, QuestionKind::SingleChoice { .. });
             check_choices(&ids, single, answer, at, faults);
         }
-        QuestionKind::TrueFalse {
-            true_id, false_id, ..
-        } => check_choices(&[*true_id, *false_id], true, answer, at, faults),
+        QuestionKind::TrueFalse { true_id, false_id, .. } => {
+            check_choices(&[*true_id, *false_id], true, answer, at, faults);
+        }
         QuestionKind::ShortText { .. } => {
-            if answer
-                .text
-                .as_ref()
-                .is_some_and(|text| text.chars().count() > MAX_TEXT)
-            {
+            if answer.text.as_ref().is_some_and(|text| text.chars().count() > MAX_TEXT) {
                 faults.push(FieldError::new(
                     format!("{at}/text"),
                     "too_long",
@@ -170,8 +144,7 @@ fn check_one(question: &Question, answer: &Answer, at: &str, faults: &mut Vec<Fi
             let mut lefts = BTreeSet::new();
             let mut rights = BTreeSet::new();
             for (place, (left, right)) in answer.pairs.iter().flatten().enumerate() {
-                if !pairs.iter().any(|pair| pair.left_id == *left)
-                    || !pairs.iter().any(|pair| pair.right_id == *right)
+                if !pairs.iter().any(|pair| pair.left_id == *left) || !pairs.iter().any(|pair| pair.right_id == *right)
                 {
                     faults.push(FieldError::new(
                         format!("{at}/pairs/{place}"),
@@ -179,24 +152,14 @@ fn check_one(question: &Question, answer: &Answer, at: &str, faults: &mut Vec<Fi
                         "give a left id and a right id of this question",
                     ));
                 } else if !lefts.insert(*left) || !rights.insert(*right) {
-                    faults.push(FieldError::new(
-                        format!("{at}/pairs/{place}"),
-                        "paired_twice",
-                        "pair each side once",
-                    ));
+                    faults.push(FieldError::new(format!("{at}/pairs/{place}"), "paired_twice", "pair each side once"));
                 }
             }
         }
     }
 }
 
-fn check_choices(
-    ids: &[ChoiceId],
-    single: bool,
-    answer: &Answer,
-    at: &str,
-    faults: &mut Vec<FieldError>,
-) {
+fn check_choices(ids: &[ChoiceId], single: bool, answer: &Answer, at: &str, faults: &mut Vec<FieldError>) {
     let mut seen = BTreeSet::new();
     for (place, id) in answer.choice_ids.iter().flatten().enumerate() {
         if !ids.contains(id) {
@@ -206,18 +169,10 @@ fn check_choices(
                 "this question has no such choice",
             ));
         } else if !seen.insert(*id) {
-            faults.push(FieldError::new(
-                format!("{at}/choice_ids/{place}"),
-                "chosen_twice",
-                "choose each choice once",
-            ));
+            faults.push(FieldError::new(format!("{at}/choice_ids/{place}"), "chosen_twice", "choose each choice once"));
         }
     }
     if single && seen.len() > 1 {
-        faults.push(FieldError::new(
-            format!("{at}/choice_ids"),
-            "one_choice_only",
-            "choose one",
-        ));
+        faults.push(FieldError::new(format!("{at}/choice_ids"), "one_choice_only", "choose one"));
     }
 }

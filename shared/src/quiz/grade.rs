@@ -30,21 +30,13 @@ pub fn grade(quiz: &Quiz, answers: &[Answer]) -> Graded {
         .questions
         .iter()
         .map(|question| {
-            let answer = answers
-                .iter()
-                .find(|answer| answer.question_id == question.id);
+            let answer = answers.iter().find(|answer| answer.question_id == question.id);
             let score = answer.map_or(Score::ZERO, |answer| grade_one(question, answer));
             weighed += u64::from(question.points) * u64::from(score.hundredths());
-            GradedQuestion {
-                question_id: question.id,
-                score,
-            }
+            GradedQuestion { question_id: question.id, score }
         })
         .collect();
-    Graded {
-        score: Score::ratio(weighed, quiz.points() * u64::from(Score::FULL.hundredths())),
-        questions,
-    }
+    Graded { score: Score::ratio(weighed, quiz.points() * u64::from(Score::FULL.hundredths())), questions }
 }
 
 fn grade_one(question: &Question, answer: &Answer) -> Score {
@@ -55,45 +47,28 @@ fn grade_one(question: &Question, answer: &Answer) -> Score {
     let chosen = answer.choice_ids.as_deref().unwrap_or_default();
     match &question.kind {
         QuestionKind::SingleChoice { choices } => all_or_nothing(match chosen {
-            [one] => choices
-                .iter()
-                .any(|choice| choice.id == *one && choice.right),
+            [one] => choices.iter().any(|choice| choice.id == *one && choice.right),
             _ => false,
         }),
-        QuestionKind::TrueFalse {
-            true_id,
-            false_id,
-            right,
-        } => all_or_nothing(chosen == [if *right { *true_id } else { *false_id }]),
-        QuestionKind::MultipleChoice { choices } => {
-            several_right(choices, |choice| chosen.contains(&choice.id))
+        QuestionKind::TrueFalse { true_id, false_id, right } => {
+            all_or_nothing(chosen == [if *right { *true_id } else { *false_id }])
         }
-        QuestionKind::Numeric { value, tolerance } => all_or_nothing(
-            answer
-                .number
-                .is_some_and(|number| (number.0 - value.0).abs() <= tolerance.0.abs()),
-        ),
+        QuestionKind::MultipleChoice { choices } => several_right(choices, |choice| chosen.contains(&choice.id)),
+        QuestionKind::Numeric { value, tolerance } => {
+            all_or_nothing(answer.number.is_some_and(|number| (number.0 - value.0).abs() <= tolerance.0.abs()))
+        }
         QuestionKind::ShortText { accept } => {
             let given = folded(answer.text.as_deref().unwrap_or_default());
-            all_or_nothing(
-                !given.is_empty() && accept.values().flatten().any(|text| folded(text) == given),
-            )
+            all_or_nothing(!given.is_empty() && accept.values().flatten().any(|text| folded(text) == given))
         }
         QuestionKind::Ordering { items } => {
             let order = answer.order.as_deref().unwrap_or_default();
-            let right = items
-                .iter()
-                .zip(order)
-                .filter(|(item, given)| item.id == **given)
-                .count();
+            let right = items.iter().zip(order).filter(|(item, given)| item.id == **given).count();
             Score::ratio(right as u64, items.len() as u64)
         }
         QuestionKind::Matching { pairs } => {
             let given = answer.pairs.as_deref().unwrap_or_default();
-            let right = pairs
-                .iter()
-                .filter(|pair| given.contains(&(pair.left_id, pair.right_id)))
-                .count();
+            let right = pairs.iter().filter(|pair| given.contains(&(pair.left_id, pair.right_id))).count();
             Score::ratio(right as u64, pairs.len() as u64)
         }
     }
@@ -102,14 +77,8 @@ fn grade_one(question: &Question, answer: &Answer) -> Score {
 /// max(0, right − wrong) / right (C2); ticking everything is never a pass, so it is 0.
 fn several_right(choices: &[Choice], chosen: impl Fn(&Choice) -> bool) -> Score {
     let of = choices.iter().filter(|choice| choice.right).count();
-    let right = choices
-        .iter()
-        .filter(|choice| choice.right && chosen(choice))
-        .count();
-    let wrong = choices
-        .iter()
-        .filter(|choice| !choice.right && chosen(choice))
-        .count();
+    let right = choices.iter().filter(|choice| choice.right && chosen(choice)).count();
+    let wrong = choices.iter().filter(|choice| !choice.right && chosen(choice)).count();
     if right + wrong == choices.len() && of < choices.len() {
         return Score::ZERO;
     }
@@ -118,16 +87,9 @@ fn several_right(choices: &[Choice], chosen: impl Fn(&Choice) -> bool) -> Score 
 
 /// A text as short answers compare: without accents, case, spare spaces, or punctuation around it.
 fn folded(text: &str) -> String {
-    let plain: String = text
-        .nfkd()
-        .filter(|c| !is_combining_mark(*c))
-        .flat_map(char::to_lowercase)
-        .collect();
+    let plain: String = text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect();
     let words: Vec<&str> = plain.split_whitespace().collect();
-    words
-        .join(" ")
-        .trim_matches(|c: char| !c.is_alphanumeric())
-        .to_owned()
+    words.join(" ").trim_matches(|c: char| !c.is_alphanumeric()).to_owned()
 }
 
 #[cfg(test)]
@@ -168,12 +130,7 @@ mod tests {
     #[test]
     fn c2_several_right_blank_and_everything_ticked() {
         let several = question(QuestionKind::MultipleChoice {
-            choices: vec![
-                choice(1, true),
-                choice(2, true),
-                choice(3, false),
-                choice(4, false),
-            ],
+            choices: vec![choice(1, true), choice(2, true), choice(3, false), choice(4, false)],
         });
         for (ids, hundredths) in [
             (&[1, 2][..], 10_000),
@@ -184,69 +141,32 @@ mod tests {
             (&[], 0),
             (&[1, 2, 3, 4], 0),
         ] {
-            assert_eq!(
-                grade_one(&several, &ticks(ids)).hundredths(),
-                hundredths,
-                "{ids:?}"
-            );
+            assert_eq!(grade_one(&several, &ticks(ids)).hundredths(), hundredths, "{ids:?}");
         }
         let mostly_right = question(QuestionKind::MultipleChoice {
-            choices: vec![
-                choice(1, true),
-                choice(2, true),
-                choice(3, true),
-                choice(4, false),
-            ],
+            choices: vec![choice(1, true), choice(2, true), choice(3, true), choice(4, false)],
         });
-        assert_eq!(
-            grade_one(&mostly_right, &ticks(&[1, 2, 3, 4])),
-            Score::ZERO,
-            "everything ticked is never a pass"
-        );
+        assert_eq!(grade_one(&mostly_right, &ticks(&[1, 2, 3, 4])), Score::ZERO, "everything ticked is never a pass");
     }
 
     #[test]
     fn c2_short_text_forgives_case_accents_and_spaces() {
         let accept = [
-            (
-                Lang::parse("fr").unwrap(),
-                vec!["Cochonnet".to_owned(), "le but".to_owned()],
-            ),
+            (Lang::parse("fr").unwrap(), vec!["Cochonnet".to_owned(), "le but".to_owned()]),
             (Lang::parse("sv").unwrap(), vec!["lillen".to_owned()]),
         ];
-        let short = question(QuestionKind::ShortText {
-            accept: accept.into(),
-        });
-        let says = |text: &str| {
-            grade_one(
-                &short,
-                &Answer {
-                    text: Some(text.into()),
-                    ..Answer::to(short.id)
-                },
-            ) == Score::FULL
-        };
-        assert!(
-            says(" cochonnet. ") && says("LE  BUT") && says("Lillén") && says("cochonne\u{0301}t")
-        );
+        let short = question(QuestionKind::ShortText { accept: accept.into() });
+        let says =
+            |text: &str| grade_one(&short, &Answer { text: Some(text.into()), ..Answer::to(short.id) }) == Score::FULL;
+        assert!(says(" cochonnet. ") && says("LE  BUT") && says("Lillén") && says("cochonne\u{0301}t"));
         assert!(!says("boule") && !says("") && !says("..."));
     }
 
     #[test]
     fn c2_numbers_are_compared_exactly_at_the_edge() {
-        let tenths = question(QuestionKind::Numeric {
-            value: Quantity(300_000),
-            tolerance: Quantity(100_000),
-        });
-        let says = |n: i64| {
-            grade_one(
-                &tenths,
-                &Answer {
-                    number: Some(Quantity(n)),
-                    ..Answer::to(tenths.id)
-                },
-            ) == Score::FULL
-        };
+        let tenths = question(QuestionKind::Numeric { value: Quantity(300_000), tolerance: Quantity(100_000) });
+        let says =
+            |n: i64| grade_one(&tenths, &Answer { number: Some(Quantity(n)), ..Answer::to(tenths.id) }) == Score::FULL;
         assert!(says(200_000) && says(400_000) && !says(400_001) && !says(199_999));
         let number: Quantity = serde_json::from_str("0.30000000000000004").unwrap();
         assert_eq!(number, Quantity(300_000));

@@ -170,10 +170,7 @@ impl Serialize for Quantity {
         if self.0 % 1_000_000 == 0 {
             serializer.serialize_i64(self.0 / 1_000_000)
         } else {
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "at most 1e15, which a double holds exactly"
-            )]
+            #[expect(clippy::cast_precision_loss, reason = "at most 1e15, which a double holds exactly")]
             serializer.serialize_f64(self.0 as f64 / 1e6)
         }
     }
@@ -201,9 +198,7 @@ impl<'de> Deserialize<'de> for Quantity {
                 #[expect(clippy::cast_precision_loss, reason = "1e15 is exact")]
                 let max = Quantity::MAX as f64;
                 if !millionths.is_finite() || millionths.abs() > max {
-                    return Err(E::custom(
-                        "a number between minus and plus a billion is needed",
-                    ));
+                    return Err(E::custom("a number between minus and plus a billion is needed"));
                 }
                 #[expect(clippy::cast_possible_truncation, reason = "checked to be within 1e15")]
                 Ok(Quantity(millionths as i64))
@@ -216,10 +211,7 @@ impl<'de> Deserialize<'de> for Quantity {
 impl Quiz {
     /// The sum of its questions' points.
     pub fn points(&self) -> u64 {
-        self.questions
-            .iter()
-            .map(|question| u64::from(question.points))
-            .sum()
+        self.questions.iter().map(|question| u64::from(question.points)).sum()
     }
 
     /// Its question of this id.

@@ -11,12 +11,8 @@ impl Seed {
     /// The seed of attempt `attempt` at `step` in `enrollment`.
     pub fn of_attempt(enrollment: Uuid, step: Uuid, attempt: u32) -> Self {
         let mut state = u64::from(attempt);
-        for half in [
-            enrollment.as_u64_pair().0,
-            enrollment.as_u64_pair().1,
-            step.as_u64_pair().0,
-            step.as_u64_pair().1,
-        ] {
+        for half in [enrollment.as_u64_pair().0, enrollment.as_u64_pair().1, step.as_u64_pair().0, step.as_u64_pair().1]
+        {
             state = mix(state ^ half);
         }
         Self(state)
@@ -25,9 +21,7 @@ impl Seed {
     /// The seed for one thing within the attempt, so that two questions are not shuffled alike.
     #[must_use]
     pub fn of(self, thing: Uuid) -> Self {
-        Self(mix(self.0
-            ^ mix(thing.as_u64_pair().0)
-            ^ thing.as_u64_pair().1))
+        Self(mix(self.0 ^ mix(thing.as_u64_pair().0) ^ thing.as_u64_pair().1))
     }
 }
 
@@ -44,10 +38,7 @@ pub fn shuffle<T>(items: &mut [T], seed: Seed) {
     let mut state = seed.0;
     for last in (1..items.len()).rev() {
         state = mix(state);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "smaller than last + 1, a usize"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "smaller than last + 1, a usize")]
         items.swap(last, (state % (last as u64 + 1)) as usize);
     }
 }
@@ -85,10 +76,7 @@ mod tests {
     fn s4_an_ordering_question_never_comes_solved() {
         for attempt in 0..200 {
             let mut items = [1, 2];
-            derange(
-                &mut items,
-                Seed::of_attempt(Uuid::nil(), Uuid::nil(), attempt),
-            );
+            derange(&mut items, Seed::of_attempt(Uuid::nil(), Uuid::nil(), attempt));
             assert_eq!(items, [2, 1]);
         }
     }

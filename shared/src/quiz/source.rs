@@ -136,10 +136,7 @@ fn one() -> u32 {
     1
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde asks for a reference"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_one(points: &u32) -> bool {
     *points == 1
 }
@@ -157,10 +154,7 @@ pub struct Check<'a> {
 impl<'a> Check<'a> {
     /// Nothing found yet; every required text must be there in this language.
     pub fn new(source_lang: &'a Lang) -> Self {
-        Self {
-            source_lang,
-            faults: Vec::new(),
-        }
+        Self { source_lang, faults: Vec::new() }
     }
 
     /// What was found.
@@ -169,12 +163,7 @@ impl<'a> Check<'a> {
     }
 
     /// A fault at this pointer.
-    pub fn fault(
-        &mut self,
-        pointer: impl Into<String>,
-        code: &'static str,
-        detail: impl Into<String>,
-    ) {
+    pub fn fault(&mut self, pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) {
         self.faults.push(FieldError::new(pointer, code, detail));
     }
 
@@ -201,11 +190,7 @@ impl<'a> Check<'a> {
     fn lengths(&mut self, text: &LocalizedText, at: &str, max: usize) {
         for (lang, value) in &text.0 {
             if value.len() > max {
-                self.fault(
-                    format!("{at}/{lang}"),
-                    "too_long",
-                    format!("at most {max} bytes"),
-                );
+                self.fault(format!("{at}/{lang}"), "too_long", format!("at most {max} bytes"));
             }
         }
     }
@@ -223,15 +208,9 @@ impl<'a> Check<'a> {
         for (place, key) in keys.enumerate() {
             let well_formed = !key.is_empty()
                 && key.len() <= 64
-                && key
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+                && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
             if !well_formed {
-                self.fault(
-                    format!("{at}/{place}/key"),
-                    "invalid_key",
-                    "a key has 1 to 64 letters, digits, - or _",
-                );
+                self.fault(format!("{at}/{place}/key"), "invalid_key", "a key has 1 to 64 letters, digits, - or _");
             }
             if !seen.insert(key) {
                 self.fault(
@@ -260,23 +239,11 @@ impl QuizSource {
         if let Some(max) = self.max_attempts {
             check.range(max, 1, 1000, &format!("{at}/max_attempts"));
         }
-        check.range(
-            self.cooldown_seconds,
-            0,
-            30 * 86_400,
-            &format!("{at}/cooldown_seconds"),
-        );
+        check.range(self.cooldown_seconds, 0, 30 * 86_400, &format!("{at}/cooldown_seconds"));
         if self.questions.is_empty() || self.questions.len() > 100 {
-            check.fault(
-                format!("{at}/questions"),
-                "out_of_range",
-                "a quiz has 1 to 100 questions",
-            );
+            check.fault(format!("{at}/questions"), "out_of_range", "a quiz has 1 to 100 questions");
         }
-        check.keys(
-            self.questions.iter().map(|question| question.key.as_str()),
-            &format!("{at}/questions"),
-        );
+        check.keys(self.questions.iter().map(|question| question.key.as_str()), &format!("{at}/questions"));
         for (place, question) in self.questions.iter().enumerate() {
             question.check(check, &format!("{at}/questions/{place}"));
         }
@@ -364,66 +331,37 @@ impl QuestionSource {
             ("pairs", self.pairs.is_some()),
         ] {
             if there && !wanted.contains(&name) {
-                check.fault(
-                    format!("{at}/{name}"),
-                    "unknown_field",
-                    "a question of this kind has no such field",
-                );
+                check.fault(format!("{at}/{name}"), "unknown_field", "a question of this kind has no such field");
             }
         }
         match self.kind {
             Kind::SingleChoice | Kind::MultipleChoice => self.check_choices(check, at),
-            Kind::TrueFalse if self.right.is_none() => check.fault(
-                format!("{at}/right"),
-                "no_right_answer",
-                "say whether the statement is true or false",
-            ),
+            Kind::TrueFalse if self.right.is_none() => {
+                check.fault(format!("{at}/right"), "no_right_answer", "say whether the statement is true or false");
+            }
             Kind::Numeric => {
                 if self.value.is_none() {
-                    check.fault(
-                        format!("{at}/value"),
-                        "no_right_answer",
-                        "give the right value",
-                    );
+                    check.fault(format!("{at}/value"), "no_right_answer", "give the right value");
                 }
                 if self.tolerance.is_some_and(|tolerance| tolerance.0 < 0) {
-                    check.fault(
-                        format!("{at}/tolerance"),
-                        "out_of_range",
-                        "a tolerance is 0 or more",
-                    );
+                    check.fault(format!("{at}/tolerance"), "out_of_range", "a tolerance is 0 or more");
                 }
             }
             Kind::ShortText
-                if self
-                    .accept
-                    .iter()
-                    .flat_map(BTreeMap::values)
-                    .flatten()
-                    .all(|text| text.trim().is_empty()) =>
+                if self.accept.iter().flat_map(BTreeMap::values).flatten().all(|text| text.trim().is_empty()) =>
             {
-                check.fault(
-                    format!("{at}/accept"),
-                    "no_right_answer",
-                    "give at least one text that is right",
-                );
+                check.fault(format!("{at}/accept"), "no_right_answer", "give at least one text that is right");
             }
             Kind::Ordering => {
                 check.several(self.items.as_ref(), &format!("{at}/items"));
-                check.keys(
-                    self.items.iter().flatten().map(|item| item.key.as_str()),
-                    &format!("{at}/items"),
-                );
+                check.keys(self.items.iter().flatten().map(|item| item.key.as_str()), &format!("{at}/items"));
                 for (place, item) in self.items.iter().flatten().enumerate() {
                     check.text(&item.text, &format!("{at}/items/{place}/text"), 5000);
                 }
             }
             Kind::Matching => {
                 check.several(self.pairs.as_ref(), &format!("{at}/pairs"));
-                check.keys(
-                    self.pairs.iter().flatten().map(|pair| pair.key.as_str()),
-                    &format!("{at}/pairs"),
-                );
+                check.keys(self.pairs.iter().flatten().map(|pair| pair.key.as_str()), &format!("{at}/pairs"));
                 for (place, pair) in self.pairs.iter().flatten().enumerate() {
                     check.text(&pair.left, &format!("{at}/pairs/{place}/left"), 5000);
                     check.text(&pair.right, &format!("{at}/pairs/{place}/right"), 5000);
@@ -486,18 +424,13 @@ impl QuestionSource {
                 value: self.value.unwrap_or_default(),
                 tolerance: self.tolerance.unwrap_or_default(),
             },
-            Kind::ShortText => QuestionKind::ShortText {
-                accept: self.accept.clone().unwrap_or_default(),
-            },
+            Kind::ShortText => QuestionKind::ShortText { accept: self.accept.clone().unwrap_or_default() },
             Kind::Ordering => QuestionKind::Ordering {
                 items: self
                     .items
                     .iter()
                     .flatten()
-                    .map(|item| Item {
-                        id: choice_id(&item.key),
-                        text: item.text.clone(),
-                    })
+                    .map(|item| Item { id: choice_id(&item.key), text: item.text.clone() })
                     .collect(),
             },
             Kind::Matching => QuestionKind::Matching {

@@ -5,13 +5,7 @@ use crate::Score;
 
 /// The mean of the best scores of the scored steps that were done, rounded half up; `None` when none was (S2).
 pub fn score(outline: &Outline, progress: &Progress) -> Option<Score> {
-    Score::mean(
-        outline
-            .steps
-            .iter()
-            .filter(|step| step.scored)
-            .filter_map(|step| progress.steps.get(&step.id)?.score),
-    )
+    Score::mean(outline.steps.iter().filter(|step| step.scored).filter_map(|step| progress.steps.get(&step.id)?.score))
 }
 
 /// The best mean that the required scored steps, with any of the optional ones, give.
@@ -30,10 +24,7 @@ pub fn merged_score(outline: &Outline, progress: &Progress) -> Option<Score> {
     let mut optional: Vec<Score> = best(false).collect();
     optional.sort_unstable_by(|a, b| b.cmp(a));
     for score in optional {
-        let sum: u64 = counted
-            .iter()
-            .map(|score| u64::from(score.hundredths()))
-            .sum();
+        let sum: u64 = counted.iter().map(|score| u64::from(score.hundredths())).sum();
         if counted.is_empty() || u64::from(score.hundredths()) * counted.len() as u64 > sum {
             counted.push(score);
         }

@@ -57,45 +57,22 @@ pub struct Progress {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct StepProgress {
     /// How often it was done, or its quiz answered.
-    #[serde(
-        rename = "n",
-        default,
-        skip_serializing_if = "crate::quiz::source::is_default"
-    )]
+    #[serde(rename = "n", default, skip_serializing_if = "crate::quiz::source::is_default")]
     pub attempt_count: u32,
     /// Seconds.
-    #[serde(
-        rename = "t",
-        default,
-        skip_serializing_if = "crate::quiz::source::is_default"
-    )]
+    #[serde(rename = "t", default, skip_serializing_if = "crate::quiz::source::is_default")]
     pub time_spent_seconds: u32,
     /// Seconds into the video.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub last_position: Option<u32>,
     /// The best score.
-    #[serde(
-        rename = "s",
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "hundredths"
-    )]
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none", with = "hundredths")]
     pub score: Option<Score>,
     /// When it became complete.
-    #[serde(
-        rename = "c",
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "millis"
-    )]
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none", with = "millis")]
     pub completed_at: Option<Timestamp>,
     /// When its quiz was last answered: the cooldown counts from here.
-    #[serde(
-        rename = "a",
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "millis"
-    )]
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none", with = "millis")]
     pub last_attempt_at: Option<Timestamp>,
 }
 
@@ -106,20 +83,13 @@ mod hundredths {
     use crate::Score;
 
     #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-    pub fn serialize<S: Serializer>(score: &Option<Score>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(score: &Option<Score>, serializer: S) -> Result<S::Ok, S::Error> {
         score.map(Score::hundredths).serialize(serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Score>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Score>, D::Error> {
         let hundredths = Option::<i64>::deserialize(deserializer)?;
-        hundredths
-            .map(Score::from_hundredths)
-            .transpose()
-            .map_err(serde::de::Error::custom)
+        hundredths.map(Score::from_hundredths).transpose().map_err(serde::de::Error::custom)
     }
 }
 
@@ -130,16 +100,11 @@ mod millis {
     use crate::Timestamp;
 
     #[expect(clippy::ref_option, reason = "serde asks for it")]
-    pub fn serialize<S: Serializer>(
-        at: &Option<Timestamp>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
         at.map(|at| at.0).serialize(serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Timestamp>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
         Ok(Option::<i64>::deserialize(deserializer)?.map(Timestamp))
     }
 }
@@ -157,28 +122,17 @@ impl StepProgress {
 impl Progress {
     /// Nothing done yet.
     pub fn begun(started_at: Timestamp) -> Self {
-        Self {
-            current_step_order: 0,
-            started_at,
-            completed_at: None,
-            score: None,
-            steps: BTreeMap::new(),
-        }
+        Self { current_step_order: 0, started_at, completed_at: None, score: None, steps: BTreeMap::new() }
     }
 
     /// Whether this step is complete.
     pub fn is_complete(&self, step: StepId) -> bool {
-        self.steps
-            .get(&step)
-            .is_some_and(|step| step.completed_at.is_some())
+        self.steps.get(&step).is_some_and(|step| step.completed_at.is_some())
     }
 
     /// Seconds, over all steps.
     pub fn time_spent_seconds(&self) -> u64 {
-        self.steps
-            .values()
-            .map(|step| u64::from(step.time_spent_seconds))
-            .sum()
+        self.steps.values().map(|step| u64::from(step.time_spent_seconds)).sum()
     }
 }
 
@@ -229,11 +183,7 @@ impl Attempt {
         Self {
             answers,
             score: graded.score,
-            questions: graded
-                .questions
-                .iter()
-                .map(|question| (question.question_id, question.score))
-                .collect(),
+            questions: graded.questions.iter().map(|question| (question.question_id, question.score)).collect(),
             max_attempts: quiz.max_attempts,
             cooldown_seconds: quiz.cooldown_seconds,
         }
@@ -284,17 +234,8 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<Vec<TrackEvent>, Refusal> {
     let (step, time_spent_seconds, last_position) = match command {
-        Command::Advance {
-            step,
-            time_spent_seconds,
-            last_position,
-            ..
-        }
-        | Command::Report {
-            step,
-            time_spent_seconds,
-            last_position,
-        } => (*step, *time_spent_seconds, *last_position),
+        Command::Advance { step, time_spent_seconds, last_position, .. }
+        | Command::Report { step, time_spent_seconds, last_position } => (*step, *time_spent_seconds, *last_position),
     };
     let step = outline.step(step).ok_or(Refusal::NoSuchStep)?;
     if time_spent_seconds > MAX_REPORT_SECONDS {
@@ -304,27 +245,16 @@ pub fn decide(
         return Err(Refusal::AbsurdPosition);
     }
     if let Some(blocking) = outline.blocking(step, progress) {
-        return Err(Refusal::StepOutOfOrder {
-            blocking: *blocking,
-        });
+        return Err(Refusal::StepOutOfOrder { blocking: *blocking });
     }
     match command {
         Command::Report { .. } => {
             let moved = last_position.is_some_and(|position| {
-                progress
-                    .steps
-                    .get(&step.id)
-                    .and_then(|done| done.last_position)
-                    != Some(position)
+                progress.steps.get(&step.id).and_then(|done| done.last_position) != Some(position)
             });
             let changes = time_spent_seconds > 0 || moved;
             Ok(changes
-                .then_some(TrackEvent::Progressed {
-                    step_id: step.id,
-                    time_spent_seconds,
-                    last_position,
-                    at: now,
-                })
+                .then_some(TrackEvent::Progressed { step_id: step.id, time_spent_seconds, last_position, at: now })
                 .into_iter()
                 .collect())
         }
@@ -335,13 +265,10 @@ pub fn decide(
                 Err(Refusal::AnswersRequired)
             }
         }
-        Command::Advance {
-            attempt: Some(_), ..
-        } if !step.scored => Err(Refusal::NoQuestions),
-        Command::Advance {
-            attempt: Some(attempt),
-            ..
-        } => answer(outline, progress, step, attempt, time_spent_seconds, now),
+        Command::Advance { attempt: Some(_), .. } if !step.scored => Err(Refusal::NoQuestions),
+        Command::Advance { attempt: Some(attempt), .. } => {
+            answer(outline, progress, step, attempt, time_spent_seconds, now)
+        }
         Command::Advance { attempt: None, .. } => {
             if progress.is_complete(step.id) {
                 return Ok(Vec::new());
@@ -381,8 +308,7 @@ pub fn retry_at(done: &StepProgress, cooldown_seconds: u32) -> Option<Timestamp>
     if cooldown_seconds == 0 || done.completed_at.is_some() {
         return None;
     }
-    done.last_attempt_at
-        .map(|at| at.plus_seconds(i64::from(cooldown_seconds)))
+    done.last_attempt_at.map(|at| at.plus_seconds(i64::from(cooldown_seconds)))
 }
 
 fn answer(
@@ -426,12 +352,7 @@ fn answer(
         last_position: None,
         at: now,
     };
-    Ok(with_completion(
-        outline,
-        progress,
-        vec![answered, completed],
-        now,
-    ))
+    Ok(with_completion(outline, progress, vec![answered, completed], now))
 }
 
 /// Adds the track's completion, if these events bring it (G5).
@@ -461,37 +382,19 @@ fn with_completion(
 /// Changes what was done by one event. Never refuses: what was decided has happened.
 pub fn apply(progress: &mut Progress, event: &TrackEvent) {
     match event {
-        TrackEvent::Progressed {
-            step_id,
-            time_spent_seconds,
-            last_position,
-            ..
-        } => {
+        TrackEvent::Progressed { step_id, time_spent_seconds, last_position, .. } => {
             let step = progress.steps.entry(*step_id).or_default();
             step.time_spent_seconds = step.time_spent_seconds.saturating_add(*time_spent_seconds);
             step.last_position = last_position.or(step.last_position);
         }
-        TrackEvent::QuizAnswered {
-            step_id,
-            score,
-            time_spent_seconds,
-            at,
-            ..
-        } => {
+        TrackEvent::QuizAnswered { step_id, score, time_spent_seconds, at, .. } => {
             let step = progress.steps.entry(*step_id).or_default();
             step.attempt_count = step.attempt_count.saturating_add(1);
             step.time_spent_seconds = step.time_spent_seconds.saturating_add(*time_spent_seconds);
             step.score = step.score.max(Some(*score));
             step.last_attempt_at = Some(*at);
         }
-        TrackEvent::StepCompleted {
-            step_id,
-            order,
-            attempt,
-            time_spent_seconds,
-            last_position,
-            at,
-        } => {
+        TrackEvent::StepCompleted { step_id, order, attempt, time_spent_seconds, last_position, at } => {
             let step = progress.steps.entry(*step_id).or_default();
             step.attempt_count = step.attempt_count.saturating_add(u32::from(*attempt));
             step.time_spent_seconds = step.time_spent_seconds.saturating_add(*time_spent_seconds);
@@ -505,12 +408,7 @@ pub fn apply(progress: &mut Progress, event: &TrackEvent) {
                 progress.score = *score;
             }
         }
-        TrackEvent::Merged {
-            current_step_order,
-            score,
-            progress: guest,
-            ..
-        } => {
+        TrackEvent::Merged { current_step_order, score, progress: guest, .. } => {
             *progress = merge::union(progress, guest);
             progress.current_step_order = *current_step_order;
             if progress.completed_at.is_some() {
@@ -541,16 +439,7 @@ impl Enrollment {
 
     /// The enrollment that an event begins; `None` for any event but `track.started`.
     pub fn begun(event: &TrackEvent) -> Option<Self> {
-        let TrackEvent::Started {
-            enrollment_id,
-            site_id,
-            track_id,
-            track_version,
-            learner,
-            lang,
-            at,
-        } = event
-        else {
+        let TrackEvent::Started { enrollment_id, site_id, track_id, track_version, learner, lang, at } = event else {
             return None;
         };
         Some(Self {

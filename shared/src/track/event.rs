@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Progress;
 use crate::{
-    EnrollmentId, GuestId, Lang, Learner, QuestionId, Score, SiteId, StepId, Timestamp, TrackId,
-    UserId, quiz::Answer,
+    EnrollmentId, GuestId, Lang, Learner, QuestionId, Score, SiteId, StepId, Timestamp, TrackId, UserId, quiz::Answer,
 };
 
 /// One event of an enrollment. Every event makes its `version` one higher, so an event's number in its

@@ -83,18 +83,11 @@ impl Outline {
     /// Whether the track is complete (G5): its required steps are; all, where none is required.
     pub fn is_complete(&self, progress: &Progress) -> bool {
         let any_required = self.steps.iter().any(|step| step.required);
-        self.steps
-            .iter()
-            .filter(|step| step.required || !any_required)
-            .all(|step| progress.is_complete(step.id))
+        self.steps.iter().filter(|step| step.required || !any_required).all(|step| progress.is_complete(step.id))
     }
 
     /// The highest order that is complete; 0 before the first.
     pub fn current_step_order(&self, progress: &Progress) -> u16 {
-        self.steps
-            .iter()
-            .rev()
-            .find(|step| progress.is_complete(step.id))
-            .map_or(0, |step| step.order)
+        self.steps.iter().rev().find(|step| progress.is_complete(step.id)).map_or(0, |step| step.order)
     }
 }

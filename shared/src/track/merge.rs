@@ -46,17 +46,9 @@ pub fn decide_move(guest: &Enrollment, user: &UserId, now: Timestamp) -> Vec<Tra
     let Some(guest_id) = guest.learner.guest_id() else {
         return Vec::new();
     };
-    let mut events = vec![TrackEvent::Moved {
-        guest_id,
-        user_id: user.clone(),
-        at: now,
-    }];
+    let mut events = vec![TrackEvent::Moved { guest_id, user_id: user.clone(), at: now }];
     if let Some(at) = guest.progress.completed_at {
-        events.push(TrackEvent::Completed {
-            score: guest.progress.score,
-            at,
-            merged_from_guest: true,
-        });
+        events.push(TrackEvent::Completed { score: guest.progress.score, at, merged_from_guest: true });
     }
     events
 }
@@ -65,22 +57,13 @@ pub fn decide_move(guest: &Enrollment, user: &UserId, now: Timestamp) -> Vec<Tra
 ///
 /// The higher track version is kept. `outlines` are the outlines of both versions, the kept one first:
 /// the track is complete when the union completes either, so that a newer version takes nothing away.
-pub fn decide_merge(
-    outlines: [&Outline; 2],
-    user: &Enrollment,
-    guest: &Enrollment,
-    now: Timestamp,
-) -> Vec<TrackEvent> {
+pub fn decide_merge(outlines: [&Outline; 2], user: &Enrollment, guest: &Enrollment, now: Timestamp) -> Vec<TrackEvent> {
     let Some(guest_id) = guest.learner.guest_id() else {
         return Vec::new();
     };
     let both = union(&user.progress, &guest.progress);
-    let completing = outlines
-        .into_iter()
-        .find(|outline| outline.is_complete(&both));
-    let score = completing
-        .and_then(|outline| completion::merged_score(outline, &both))
-        .max(both.score);
+    let completing = outlines.into_iter().find(|outline| outline.is_complete(&both));
+    let score = completing.and_then(|outline| completion::merged_score(outline, &both)).max(both.score);
     let mut events = vec![TrackEvent::Merged {
         guest_id,
         enrollment_id: guest.id,
@@ -90,13 +73,8 @@ pub fn decide_merge(
         progress: guest.progress.clone(),
         at: now,
     }];
-    if user.progress.completed_at.is_none() && (both.completed_at.is_some() || completing.is_some())
-    {
-        events.push(TrackEvent::Completed {
-            score,
-            at: both.completed_at.unwrap_or(now),
-            merged_from_guest: true,
-        });
+    if user.progress.completed_at.is_none() && (both.completed_at.is_some() || completing.is_some()) {
+        events.push(TrackEvent::Completed { score, at: both.completed_at.unwrap_or(now), merged_from_guest: true });
     }
     events
 }
@@ -111,10 +89,5 @@ pub fn steps_from_guest(user: Option<&Progress>, guest: &Progress) -> Vec<StepId
         let completed = theirs.completed_at.is_some() && own.completed_at.is_none();
         completed || theirs.score > own.score || theirs.last_position > own.last_position
     };
-    guest
-        .steps
-        .iter()
-        .filter(|(id, theirs)| brought(id, theirs))
-        .map(|(id, _)| *id)
-        .collect()
+    guest.steps.iter().filter(|(id, theirs)| brought(id, theirs)).map(|(id, _)| *id).collect()
 }

@@ -61,10 +61,7 @@ impl TrackType {
 impl std::str::FromStr for TrackType {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or(())
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(())
     }
 }
 
@@ -117,16 +114,10 @@ impl TrackSlug {
     /// Reads a slug.
     pub fn parse(text: &str) -> Result<Self, NotASlug> {
         let fits = (1..=64).contains(&text.len())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
             && !text.starts_with('-')
             && !text.ends_with('-');
-        if fits {
-            Ok(Self(text.into()))
-        } else {
-            Err(NotASlug)
-        }
+        if fits { Ok(Self(text.into())) } else { Err(NotASlug) }
     }
 
     /// The slug.

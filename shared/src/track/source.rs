@@ -92,9 +92,7 @@ fn yes() -> bool {
 /// Anything else, `javascript:` and `data:` before all, is refused.
 pub fn is_safe_address(url: &str) -> bool {
     if url.len() > 2000
-        || url
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\'))
+        || url.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\'))
     {
         return false;
     }
@@ -154,26 +152,16 @@ impl TrackSource {
 impl StepSource {
     fn check(&self, check: &mut Check<'_>, place: usize) {
         let at = format!("/steps/{place}");
-        if self
-            .order
-            .is_some_and(|order| usize::from(order) != place + 1)
-        {
+        if self.order.is_some_and(|order| usize::from(order) != place + 1) {
             check.fault(
                 format!("{at}/order"),
                 "order_hole",
-                format!(
-                    "steps are numbered 1..n without holes; this is number {}",
-                    place + 1
-                ),
+                format!("steps are numbered 1..n without holes; this is number {}", place + 1),
             );
         }
         check.text(&self.title, &format!("{at}/title"), 500);
         if self.pass_mark.is_some() && self.kind != StepKind::Quiz {
-            check.fault(
-                format!("{at}/pass_mark"),
-                "unknown_field",
-                "only a scored step has a pass mark",
-            );
+            check.fault(format!("{at}/pass_mark"), "unknown_field", "only a scored step has a pass mark");
         }
         let wanted = match self.kind {
             StepKind::Content => "body",
@@ -203,38 +191,22 @@ impl StepSource {
                 );
             }
             if !there && name == wanted {
-                check.fault(
-                    format!("{at}/{name}"),
-                    "missing_field",
-                    format!("a step of this kind needs `{wanted}`"),
-                );
+                check.fault(format!("{at}/{name}"), "missing_field", format!("a step of this kind needs `{wanted}`"));
             }
         }
         if let Some(body) = &self.body {
             check.text(body, &format!("{at}/body"), 100_000);
         }
         if let Some(video) = &self.video {
-            check.range(
-                video.duration_seconds,
-                1,
-                86_400,
-                &format!("{at}/video/duration_seconds"),
-            );
-            let captions = video
-                .captions
-                .iter()
-                .map(|(lang, url)| (format!("captions/{lang}"), url));
+            check.range(video.duration_seconds, 1, 86_400, &format!("{at}/video/duration_seconds"));
+            let captions = video.captions.iter().map(|(lang, url)| (format!("captions/{lang}"), url));
             let addresses = [("url".to_owned(), &video.url)]
                 .into_iter()
                 .chain(video.poster.iter().map(|url| ("poster".to_owned(), url)))
                 .chain(captions);
             for (name, url) in addresses {
                 if !is_safe_address(url) {
-                    check.fault(
-                        format!("{at}/video/{name}"),
-                        "unsafe_url",
-                        "an https address is needed",
-                    );
+                    check.fault(format!("{at}/video/{name}"), "unsafe_url", "an https address is needed");
                 }
             }
         }
@@ -242,11 +214,7 @@ impl StepSource {
             quiz.check(check, &format!("{at}/quiz"));
         }
         if self.url.as_ref().is_some_and(|url| !is_safe_address(url)) {
-            check.fault(
-                format!("{at}/url"),
-                "unsafe_url",
-                "an https address is needed",
-            );
+            check.fault(format!("{at}/url"), "unsafe_url", "an https address is needed");
         }
     }
 

@@ -85,12 +85,7 @@ pub struct EnrollmentStep {
 
 impl Enrollment {
     /// The enrollment as its learner sees it.
-    pub fn new(
-        enrollment: &track::Enrollment,
-        outline: &Outline,
-        site: &str,
-        track: TrackRef,
-    ) -> Self {
+    pub fn new(enrollment: &track::Enrollment, outline: &Outline, site: &str, track: TrackRef) -> Self {
         let mut view = Self {
             id: enrollment.id,
             site: site.to_owned(),
@@ -153,9 +148,7 @@ impl Enrollment {
                     step_id: step.id,
                     order: step.order,
                     state: outline.state(step, progress),
-                    blocked_by: outline
-                        .blocking(step, progress)
-                        .map(|blocking| blocking.order),
+                    blocked_by: outline.blocking(step, progress).map(|blocking| blocking.order),
                     required: step.required,
                     score: done.score,
                     attempt_count: done.attempt_count,

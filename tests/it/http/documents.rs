@@ -68,12 +68,21 @@ fn the_document_is_complete() {
         for (method, operation) in item.as_object().unwrap() {
             let tag = operation["tags"][0].as_str().unwrap_or_default();
             assert!(tags.contains(&tag), "{method} {path}: the tag {tag:?} is not described");
-            for scheme in operation["security"].as_array().into_iter().flatten().flat_map(|one| one.as_object().unwrap().keys()) {
-                assert!(document["components"]["securitySchemes"][scheme].is_object(), "{method} {path}: {scheme:?} is no way to authenticate");
+            for scheme in
+                operation["security"].as_array().into_iter().flatten().flat_map(|one| one.as_object().unwrap().keys())
+            {
+                assert!(
+                    document["components"]["securitySchemes"][scheme].is_object(),
+                    "{method} {path}: {scheme:?} is no way to authenticate"
+                );
             }
             for (status, response) in operation["responses"].as_object().unwrap() {
-                let kinds: Vec<&String> = response["content"].as_object().into_iter().flat_map(|content| content.keys()).collect();
-                assert!(status.as_str() < "400" || kinds == ["application/problem+json"], "{method} {path} {status}: {kinds:?}");
+                let kinds: Vec<&String> =
+                    response["content"].as_object().into_iter().flat_map(|content| content.keys()).collect();
+                assert!(
+                    status.as_str() < "400" || kinds == ["application/problem+json"],
+                    "{method} {path} {status}: {kinds:?}"
+                );
             }
             assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{method} {path} says nothing");
             for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {

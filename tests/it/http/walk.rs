@@ -52,7 +52,8 @@ fn assert_sound(answer: &Answer, what: &str) {
     if status >= 400 {
         assert_eq!(answer.header("content-type"), "application/problem+json", "{what}: {}", answer.text());
         let problem = answer.json();
-        let known = code::find(problem["code"].as_str().unwrap_or_default()).unwrap_or_else(|| panic!("{what}: {problem}"));
+        let known =
+            code::find(problem["code"].as_str().unwrap_or_default()).unwrap_or_else(|| panic!("{what}: {problem}"));
         assert_eq!(known.status, status, "{what}: {problem}");
         assert_eq!(problem["type"], format!("/problems/{}", known.code), "{what}");
     }

@@ -19,10 +19,7 @@ async fn integrity(server: &TestServer) -> Option<serde_json::Value> {
 
 fn is_public(answer: &Answer) {
     assert_eq!(answer.header("access-control-allow-origin"), "*");
-    assert_eq!(
-        answer.header("cross-origin-resource-policy"),
-        "cross-origin"
-    );
+    assert_eq!(answer.header("cross-origin-resource-policy"), "cross-origin");
     assert_eq!(answer.header("access-control-allow-credentials"), "");
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
 }
@@ -37,40 +34,18 @@ async fn the_loader_is_evergreen_and_its_versioned_copy_is_not() {
     let version = integrity["version"].as_str().unwrap();
 
     // A foreign page loads it; no site lists that origin, and none needs to.
-    let loader = server
-        .get("/embed/v1/jalon.js")
-        .header("origin", "https://anywhere.example")
-        .send()
-        .await;
+    let loader = server.get("/embed/v1/jalon.js").header("origin", "https://anywhere.example").send().await;
     assert_eq!(loader.status, 200);
     is_public(&loader);
-    assert!(
-        loader.header("cache-control").contains("max-age=300"),
-        "{loader:?}"
-    );
+    assert!(loader.header("cache-control").contains("max-age=300"), "{loader:?}");
     assert!(loader.header("content-type").starts_with("text/javascript"));
 
-    let fixed = server
-        .get(&format!("/embed/{version}/jalon.js"))
-        .send()
-        .await;
+    let fixed = server.get(&format!("/embed/{version}/jalon.js")).send().await;
     assert_eq!(fixed.bytes, loader.bytes);
     assert!(fixed.header("cache-control").contains("immutable"));
-    server
-        .get("/embed/0.0.0-none/jalon.js")
-        .send()
-        .await
-        .problem(404, "not_found");
-    server
-        .get("/embed/v1/none.js")
-        .send()
-        .await
-        .problem(404, "not_found");
-    server
-        .get("/embed/v1/..%2f..%2fetc%2fpasswd")
-        .send()
-        .await
-        .problem(404, "not_found");
+    server.get("/embed/0.0.0-none/jalon.js").send().await.problem(404, "not_found");
+    server.get("/embed/v1/none.js").send().await.problem(404, "not_found");
+    server.get("/embed/v1/..%2f..%2fetc%2fpasswd").send().await.problem(404, "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,11 +69,7 @@ async fn every_file_is_compressed_immutable_and_not_sent_twice() {
             assert!(plain.header("cache-control").contains("immutable"));
         }
         for (encoding, accepted) in [("br", "gzip, deflate, br"), ("gzip", "gzip")] {
-            let sent = server
-                .get(&path)
-                .header("accept-encoding", accepted)
-                .send()
-                .await;
+            let sent = server.get(&path).header("accept-encoding", accepted).send().await;
             assert_eq!(sent.header("content-encoding"), encoding, "{name}");
             assert!(sent.bytes.len() < plain.bytes.len(), "{name} as {encoding}");
             assert_eq!(sent.header("vary"), "accept-encoding");
@@ -109,11 +80,7 @@ async fn every_file_is_compressed_immutable_and_not_sent_twice() {
                 .header("if-none-match", sent.header("etag"))
                 .send()
                 .await;
-            assert_eq!(
-                (again.status.as_u16(), again.bytes.len()),
-                (304, 0),
-                "{name}"
-            );
+            assert_eq!((again.status.as_u16(), again.bytes.len()), (304, 0), "{name}");
             assert_eq!(again.header("etag"), sent.header("etag"));
         }
     }

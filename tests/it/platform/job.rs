@@ -16,10 +16,7 @@ async fn run(db: &Db, statements: &'static [&'static str]) {
             for text in statements.iter().copied() {
                 // The same parameters for all: an id, a time, and some bytes.
                 let query = (Uuid::from_u128(1), NOW.0, vec![0_u8]);
-                execute!(
-                    tx,
-                    sqlx::query(text).bind(query.0).bind(query.1).bind(query.2)
-                )?;
+                execute!(tx, sqlx::query(text).bind(query.0).bind(query.1).bind(query.2))?;
             }
             Ok::<_, DbError>(())
         })
@@ -30,9 +27,7 @@ async fn run(db: &Db, statements: &'static [&'static str]) {
 
 async fn count(db: &Db, text: &'static str) -> i64 {
     db.read(move |tx| {
-        Box::pin(async move {
-            Ok::<_, DbError>(on!(tx, conn => sqlx::query_scalar(text).fetch_one(conn).await)?)
-        })
+        Box::pin(async move { Ok::<_, DbError>(on!(tx, conn => sqlx::query_scalar(text).fetch_one(conn).await)?) })
     })
     .await
     .unwrap()

@@ -33,12 +33,7 @@ async fn child() {
     let Ok(address) = std::env::var(DATABASE) else {
         return;
     };
-    let mut config = Settings {
-        database_url: Some(address),
-        ..Settings::default()
-    }
-    .complete()
-    .unwrap();
+    let mut config = Settings { database_url: Some(address), ..Settings::default() }.complete().unwrap();
     (config.limits.per_address, config.limits.per_learner) = (0, 0);
     let db = Db::connect(&config.db).await.unwrap();
     let app = AppState::new(db, Clock::system(), config).await.unwrap();
@@ -52,12 +47,7 @@ async fn child() {
 /// Starts [`child`] and waits until it listens.
 async fn start(database: &str) -> (Child, String) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "platform::kill::child",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["platform::kill::child", "--exact", "--ignored", "--nocapture"])
         .env(DATABASE, database)
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -99,13 +89,7 @@ async fn work(
                 .header("idempotency-key", Uuid::now_v7().to_string())
                 .json(&json!({}))
         };
-        let Ok(answer) = post(format!(
-            "/api/v1/sites/{}/tracks/t/enrollments",
-            Stage::SITE
-        ))
-        .send()
-        .await
-        else {
+        let Ok(answer) = post(format!("/api/v1/sites/{}/tracks/t/enrollments", Stage::SITE)).send().await else {
             return;
         };
         assert!(answer.status().is_success(), "{}", answer.status());
@@ -114,10 +98,7 @@ async fn work(
         };
         let id = enrollment["id"].as_str().unwrap().to_owned();
         for order in 1..=3 {
-            let Ok(answer) = post(format!("/api/v1/enrollments/{id}/steps/{order}/advance"))
-                .send()
-                .await
-            else {
+            let Ok(answer) = post(format!("/api/v1/enrollments/{id}/steps/{order}/advance")).send().await else {
                 return;
             };
             assert_eq!(answer.status(), 200);
@@ -131,13 +112,10 @@ async fn work(
 async fn rows<R>(db: &Db, text: &'static str) -> Vec<R>
 where
     R: Send + Unpin + 'static,
-    R: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow>
-        + for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+    R: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
 {
     db.read(move |tx| {
-        Box::pin(async move {
-            Ok::<_, DbError>(on!(tx, conn => sqlx::query_as(text).fetch_all(conn).await)?)
-        })
+        Box::pin(async move { Ok::<_, DbError>(on!(tx, conn => sqlx::query_as(text).fetch_all(conn).await)?) })
     })
     .await
     .unwrap()

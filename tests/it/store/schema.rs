@@ -38,8 +38,7 @@ fn split(list: &str) -> Vec<String> {
 async fn rows<R>(db: &Db, sqlite: &'static str, postgres: &'static str) -> Vec<R>
 where
     R: Send + Unpin + 'static,
-    R: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow>
-        + for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+    R: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
 {
     db.read(move |tx| {
         Box::pin(async move {
@@ -87,11 +86,7 @@ async fn schema(db: &Db) -> Schema {
     for (table, column, kind, nullable) in
         rows::<(String, String, String, bool)>(db, COLUMNS_SQLITE, COLUMNS_POSTGRES).await
     {
-        schema
-            .entry(table)
-            .or_default()
-            .columns
-            .insert((column, class(&kind), nullable));
+        schema.entry(table).or_default().columns.insert((column, class(&kind), nullable));
     }
     for (table, unique, partial, columns) in
         rows::<(String, bool, bool, String)>(db, INDEXES_SQLITE, INDEXES_POSTGRES).await
@@ -100,21 +95,14 @@ async fn schema(db: &Db) -> Schema {
         if unique && !partial {
             table.unique.insert(split(&columns));
         } else {
-            assert!(
-                !unique,
-                "a partial unique index needs its condition compared"
-            );
+            assert!(!unique, "a partial unique index needs its condition compared");
             table.indexes.insert((split(&columns), partial));
         }
     }
     for (table, parent, action, from, to) in
         rows::<(String, String, String, String, String)>(db, FOREIGN_SQLITE, FOREIGN_POSTGRES).await
     {
-        schema
-            .entry(table)
-            .or_default()
-            .foreign
-            .insert((split(&from), parent, split(&to), action));
+        schema.entry(table).or_default().foreign.insert((split(&from), parent, split(&to), action));
     }
     schema
 }
@@ -124,15 +112,9 @@ async fn both_migrations_describe_the_same_schema() {
     let sqlite = schema(&*TestDb::new(Backend::Sqlite).await).await;
     let postgres = schema(&*TestDb::new(Backend::Postgres).await).await;
     assert!(sqlite.len() > 10, "{sqlite:?}");
-    assert_eq!(
-        sqlite.keys().collect::<Vec<_>>(),
-        postgres.keys().collect::<Vec<_>>()
-    );
+    assert_eq!(sqlite.keys().collect::<Vec<_>>(), postgres.keys().collect::<Vec<_>>());
     for (name, table) in &sqlite {
-        assert_eq!(
-            table, &postgres[name],
-            "table {name}: SQLite on the left, PostgreSQL on the right"
-        );
+        assert_eq!(table, &postgres[name], "table {name}: SQLite on the left, PostgreSQL on the right");
     }
 }
 
@@ -141,17 +123,11 @@ async fn both_migrations_describe_the_same_schema() {
 async fn every_row_names_its_site() {
     let schema = schema(&*TestDb::new(Backend::Sqlite).await).await;
     for (name, table) in &schema {
-        let site = table
-            .columns
-            .iter()
-            .find(|(column, ..)| column == "site_id");
+        let site = table.columns.iter().find(|(column, ..)| column == "site_id");
         match name.as_str() {
             "site" | "server_secret" | "job" => assert_eq!(site, None, "{name}"),
             "api_key" => assert!(site.is_some_and(|(_, _, nullable)| *nullable)),
-            _ => assert!(
-                site.is_some_and(|(_, _, nullable)| !nullable),
-                "{name} has no site_id NOT NULL"
-            ),
+            _ => assert!(site.is_some_and(|(_, _, nullable)| !nullable), "{name} has no site_id NOT NULL"),
         }
     }
 }

@@ -29,11 +29,22 @@ impl<'s> Learner<'s> {
     }
 
     async fn look(&self) -> Value {
-        self.stage.server.get(&format!("/api/v1/enrollments/{}", self.id())).bearer(&self.token).send().await.expect(200)
+        self.stage
+            .server
+            .get(&format!("/api/v1/enrollments/{}", self.id()))
+            .bearer(&self.token)
+            .send()
+            .await
+            .expect(200)
     }
 
     async fn step(&self, order: u32) -> Answer {
-        self.stage.server.get(&format!("/api/v1/enrollments/{}/steps/{order}", self.id())).bearer(&self.token).send().await
+        self.stage
+            .server
+            .get(&format!("/api/v1/enrollments/{}/steps/{order}", self.id()))
+            .bearer(&self.token)
+            .send()
+            .await
     }
 
     async fn advance_with(&self, order: u32, key: Uuid, body: &Value) -> Answer {
@@ -95,7 +106,8 @@ async fn assert_replay_gives_the_rows(stage: &Stage) -> usize {
         .db
         .read(|tx| {
             Box::pin(async move {
-                let ids: Vec<(Uuid, Uuid)> = on!(tx, conn => sqlx::query_as("SELECT site_id, id FROM enrollment").fetch_all(conn).await)?;
+                let ids: Vec<(Uuid, Uuid)> =
+                    on!(tx, conn => sqlx::query_as("SELECT site_id, id FROM enrollment").fetch_all(conn).await)?;
                 for (site, id) in &ids {
                     let row = store::enrollment(tx, SiteId(*site), EnrollmentId(*id)).await?.unwrap();
                     let events = store::events_of_enrollment(tx, SiteId(*site), EnrollmentId(*id)).await?;

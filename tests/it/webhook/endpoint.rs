@@ -29,9 +29,20 @@ fn site(stage: &Stage) -> SiteId {
 /// Announces `count` events, as a completed track would.
 async fn announce(stage: &Stage, count: usize) {
     let (site, now) = (site(stage), stage.now());
-    let message = |id: Uuid| outbox::Message { id, site, kind: KIND.to_owned(), dedupe_key: id.to_string(), payload: json!({ "type": KIND, "data": {} }).to_string() };
+    let message = |id: Uuid| outbox::Message {
+        id,
+        site,
+        kind: KIND.to_owned(),
+        dedupe_key: id.to_string(),
+        payload: json!({ "type": KIND, "data": {} }).to_string(),
+    };
     let messages: Vec<outbox::Message> = (0..count).map(|_| message(jalon_backend::id::new_v7(now))).collect();
-    let written = stage.server.app().db.write::<_, DbError, _>(move |tx| Box::pin(async move { outbox::enqueue(tx, &messages, now).await })).await;
+    let written = stage
+        .server
+        .app()
+        .db
+        .write::<_, DbError, _>(move |tx| Box::pin(async move { outbox::enqueue(tx, &messages, now).await }))
+        .await;
     written.unwrap();
 }
 

@@ -154,7 +154,10 @@ impl Desk {
         let (site, now, slug) = (SiteId(Uuid::now_v7()), clock.now(), slug.to_owned());
         let sql = "INSERT INTO site (id, slug, name, default_lang, languages, look, revision, created_at, updated_at)
             VALUES ($1, $3, 'FPSF', 'fr', '[]', '{}', 1, $2, $2)";
-        write(db, move |tx| Box::pin(async move { execute!(tx, sqlx::query(sql).bind(site.0).bind(now.0).bind(&slug)) })).await;
+        write(db, move |tx| {
+            Box::pin(async move { execute!(tx, sqlx::query(sql).bind(site.0).bind(now.0).bind(&slug)) })
+        })
+        .await;
         Self { db: db.clone(), clock, site, sender }
     }
 
@@ -180,7 +183,12 @@ impl Desk {
     pub async fn endpoint(&self, url: String, types: &[&str]) -> (Uuid, String) {
         let (id, site, now, types) = (Uuid::now_v7(), self.site.0, self.now().0, json!(types).to_string());
         let sql = "INSERT INTO webhook_endpoint (id, site_id, url, event_types, enabled, created_at, updated_at) VALUES ($1, $2, $3, $4, TRUE, $5, $5)";
-        write(&self.db, move |tx| Box::pin(async move { execute!(tx, sqlx::query(sql).bind(id).bind(site).bind(&url).bind(&types).bind(now)) })).await;
+        write(&self.db, move |tx| {
+            Box::pin(
+                async move { execute!(tx, sqlx::query(sql).bind(id).bind(site).bind(&url).bind(&types).bind(now)) },
+            )
+        })
+        .await;
         (id, self.secret(id, None).await)
     }
 
@@ -191,7 +199,9 @@ impl Desk {
         let sql = "INSERT INTO webhook_secret (id, site_id, endpoint_id, secret, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
         let (id, expires_at) = (Uuid::now_v7(), expires_at.map(|at| at.0));
         write(&self.db, move |tx| {
-            Box::pin(async move { execute!(tx, sqlx::query(sql).bind(id).bind(site).bind(endpoint).bind(&row).bind(now).bind(expires_at)) })
+            Box::pin(async move {
+                execute!(tx, sqlx::query(sql).bind(id).bind(site).bind(endpoint).bind(&row).bind(now).bind(expires_at))
+            })
         })
         .await;
         secret
@@ -199,7 +209,8 @@ impl Desk {
 
     pub fn message(&self, name: &str) -> Message {
         let id = Uuid::now_v7();
-        let payload = json!({ "type": KIND, "timestamp": self.now(), "data": { "event_id": id, "name": name } }).to_string();
+        let payload =
+            json!({ "type": KIND, "timestamp": self.now(), "data": { "event_id": id, "name": name } }).to_string();
         Message { id, site: self.site, kind: KIND.to_owned(), dedupe_key: name.to_owned(), payload }
     }
 
@@ -215,7 +226,14 @@ impl Desk {
     pub async fn deliveries(&self, endpoint: Uuid) -> Vec<Delivery> {
         let sql = "SELECT id, state, attempts, next_at, lease_until, lease_owner, last_status, last_error, finished_at
             FROM webhook_delivery WHERE endpoint_id = $1 ORDER BY id";
-        self.db.read(move |tx| Box::pin(async move { Ok::<_, DbError>(on!(tx, conn => sqlx::query_as(sql).bind(endpoint).fetch_all(conn).await)?) })).await.unwrap()
+        self.db
+            .read(move |tx| {
+                Box::pin(async move {
+                    Ok::<_, DbError>(on!(tx, conn => sqlx::query_as(sql).bind(endpoint).fetch_all(conn).await)?)
+                })
+            })
+            .await
+            .unwrap()
     }
 
     /// The only delivery to an endpoint.
@@ -225,7 +243,14 @@ impl Desk {
     }
 
     pub async fn count(&self, sql: &'static str) -> i64 {
-        self.db.read(move |tx| Box::pin(async move { Ok::<_, DbError>(on!(tx, conn => sqlx::query_scalar(sql).fetch_one(conn).await)?) })).await.unwrap()
+        self.db
+            .read(move |tx| {
+                Box::pin(
+                    async move { Ok::<_, DbError>(on!(tx, conn => sqlx::query_scalar(sql).fetch_one(conn).await)?) },
+                )
+            })
+            .await
+            .unwrap()
     }
 
     /// Runs a statement whose only parameter is an endpoint.
@@ -260,7 +285,9 @@ pub fn counts(calls: &[Call]) -> HashMap<Uuid, usize> {
 async fn write<T, F>(db: &Db, work: F) -> T
 where
     T: Send + 'static,
-    F: for<'a, 't> FnOnce(&'a mut jalon_backend::db::Tx<'t>) -> futures_util::future::BoxFuture<'a, Result<T, DbError>> + Send + 'static,
+    F: for<'a, 't> FnOnce(&'a mut jalon_backend::db::Tx<'t>) -> futures_util::future::BoxFuture<'a, Result<T, DbError>>
+        + Send
+        + 'static,
 {
     db.write(work).await.unwrap()
 }

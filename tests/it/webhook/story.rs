@@ -26,13 +26,15 @@ async fn complete(stage: &Stage, token: &str) -> Value {
     let enrollment = stage.enroll(token, "first").await;
     let steps = format!("/api/v1/enrollments/{}/steps", enrollment["id"].as_str().unwrap());
     let advance = async |order: u32, body: Value| {
-        let request = stage.server.post(&format!("{steps}/{order}/advance")).bearer(token).key(Uuid::now_v7()).json(&body);
+        let request =
+            stage.server.post(&format!("{steps}/{order}/advance")).bearer(token).key(Uuid::now_v7()).json(&body);
         request.send().await.expect(200)["enrollment"].clone()
     };
     advance(1, json!({ "time_spent_seconds": 30 })).await;
     let quiz = stage.server.get(&format!("{steps}/2")).bearer(token).send().await.expect(200);
     let question = &quiz["quiz"]["questions"][0];
-    let right = question["choices"].as_array().unwrap().iter().find(|choice| choice["text"]["value"] == "Trois").unwrap();
+    let right =
+        question["choices"].as_array().unwrap().iter().find(|choice| choice["text"]["value"] == "Trois").unwrap();
     advance(2, json!({ "answers": [{ "question_id": question["id"], "choice_ids": [right["id"]] }] })).await;
     let done = advance(4, json!({})).await;
     // G4: once more changes nothing.
