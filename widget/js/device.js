@@ -219,6 +219,11 @@ export const origin = () => location.origin;
 /** Leaves for another page. */
 export const visit = (address) => (location.href = address);
 
+const hearers = new Set();
+// One channel a page: a channel doesn't hear itself.
+const channel = typeof BroadcastChannel === "function" ? new BroadcastChannel("jalon") : null;
+channel?.addEventListener("message", ({ data }) => hearers.forEach((hear) => hear("tab " + data)));
+
 /** Hears other tabs, the network coming and going, and the page being hidden; answers how to stop. */
 export function listen(hear) {
   const on = [];
@@ -232,20 +237,15 @@ export function listen(hear) {
   add(window, "pagehide", () => hear("hidden"));
   const clock = setInterval(() => hear("tick"), 1000);
   on.push(() => clearInterval(clock));
-  if (typeof BroadcastChannel === "function") {
-    const channel = new BroadcastChannel("jalon");
-    add(channel, "message", ({ data }) => hear("tab " + data));
-    on.push(() => channel.close());
-  }
+  hearers.add(hear);
+  on.push(() => hearers.delete(hear));
   return () => on.forEach((stop) => stop());
 }
 
-/** Tells the other tabs, and the other widgets of this page. */
-export function tell(what) {
-  if (typeof BroadcastChannel !== "function") return;
-  const channel = new BroadcastChannel("jalon");
-  channel.postMessage(what);
-  channel.close();
+/** Tells the other tabs, and the other widgets of this page, but not the one whose ear this is. */
+export function tell(what, own) {
+  channel?.postMessage(what);
+  hearers.forEach((hear) => hear !== own && hear("tab " + what));
 }
 
 let blocked = false;

@@ -66,8 +66,8 @@ extern "C" {
     pub fn intl(kind: &str, lang: &str, value: &JsValue) -> String;
     /// Hears `online`, `offline`, `visible`, `hidden`, `tick` (each second) and `tab …`; answers how to stop.
     pub fn listen(hear: &Function) -> Function;
-    /// Tells other tabs and the other widgets of the page.
-    pub fn tell(what: &str);
+    /// Tells other tabs and the other widgets of the page, but not the one that hears with `own`.
+    pub fn tell(what: &str, own: &Function);
 }
 
 /// What was stored under this key and can still be read.

@@ -34,7 +34,7 @@ pub struct Kept {
     /// What it hasn't heard.
     pub pending: Vec<Entry>,
     /// Where the learner was.
-    pub place: Option<Place>,
+    pub place: Option<(u16, u16)>,
 }
 
 /// Reads the device. A guest whom a member called "not mine" is gone once nobody is logged in.
@@ -53,7 +53,7 @@ pub async fn kept(api: &Api, track: &str, member: Option<&Member>) -> Kept {
         track: device::load(&keys::track(api, track)).await,
         enrollment: device::load(&keys::enrollment(api, &who, track)).await,
         pending,
-        place: device::load::<u16>(&keys::place(api, &who, track)).await.map(Place::read),
+        place: device::load(&keys::place(api, &who, track)).await,
     }
 }
 

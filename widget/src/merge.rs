@@ -103,7 +103,7 @@ impl App {
                 self.begin_again(link);
                 self.receipt = Some(receipt);
                 self.focus_on("jalon-receipt".to_owned());
-                device::tell("guest");
+                device::tell("guest", &self.ear);
             }
             // The guest is somebody else's already, or is no more: there is nothing to ask about.
             Err(Failure::Refused(problem)) => {

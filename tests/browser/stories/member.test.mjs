@@ -10,6 +10,8 @@ const story = stories();
 const logIn = async (page, user) => {
   await page.locator('#member').selectOption(user);
   await page.locator('#login-button').click();
+  // The page tells the widget before it shows who is there.
+  await page.locator('#logout-button').waitFor();
 };
 
 story('a device that was further keeps being further', async ({ demo, device }) => {

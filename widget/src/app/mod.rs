@@ -27,7 +27,7 @@ use crate::{
     device, from_js,
     i18n::Words,
     identity::{Guest, Member, Offer},
-    js::FromJs,
+    js::{self, FromJs},
     load,
     merge::Merge,
     outbox::{Entry, Sent},
@@ -82,19 +82,22 @@ pub enum Place {
 }
 
 impl Place {
-    /// As it lies on the device: the order, or 0 for the end.
-    pub fn read(order: u16) -> Self {
+    /// Where the learner was, as it lies on the device: the order, or 0 for the end, and how far they had
+    /// come. Who came further elsewhere since is not taken back there.
+    pub fn read((order, far): (u16, u16), session: &Session) -> Option<Self> {
         match order {
-            0 => Self::Done,
-            order => Self::Step(order),
+            _ if session.progress.current_step_order > far => None,
+            0 => Some(Self::Done),
+            order => Some(Self::Step(order)),
         }
     }
 
-    fn to_js(self) -> JsValue {
-        match self {
-            Self::Done => 0.into(),
-            Self::Step(order) => order.into(),
-        }
+    fn to_js(self, far: u16) -> JsValue {
+        let order: u16 = match self {
+            Self::Done => 0,
+            Self::Step(order) => order,
+        };
+        js::array([order.into(), far.into()].into_iter())
     }
 }
 
@@ -183,8 +186,8 @@ pub enum Msg {
     Sent(u32, Box<Sent>),
     /// Sending has ended for now.
     Drained(u32),
-    /// Whether what was done outlives the page.
-    Durable(bool),
+    /// An entry of the outbox was put on the device; whether it outlives the page.
+    Stored(String, bool),
     /// What a merge would add.
     Offers(u32, Guest, Vec<Offer>),
     /// Merge.
@@ -217,7 +220,9 @@ pub struct App {
     pub(crate) knows: bool,
     pub(crate) place: Option<Place>,
     /// Where the learner was when the device was last in use.
-    remembered: Option<Place>,
+    remembered: Option<(u16, u16)>,
+    /// Whether the learner went anywhere since the page opened.
+    walked: bool,
     pub(crate) bodies: Bodies,
     pub(crate) form: Form,
     pub(crate) merge: Merge,
@@ -226,6 +231,8 @@ pub struct App {
     pub(crate) fault: Option<String>,
     pub(crate) offline: bool,
     pub(crate) durable: bool,
+    /// Entries on their way to the device: what lies there doesn't say it all yet.
+    unstored: Vec<String>,
     pub(crate) unauthorized: bool,
     pub(crate) list_open: bool,
     /// The locked step whose reason was asked for.
@@ -249,7 +256,9 @@ pub struct App {
     /// Grows whenever learner, language or track change: answers to older questions are not ours.
     turn: u32,
     stop: Option<Function>,
-    _hear: Option<Closure<dyn FnMut(String)>>,
+    /// With what this widget hears: [`device::tell`] leaves it out.
+    pub(crate) ear: Function,
+    _hear: Closure<dyn FnMut(String)>,
 }
 
 impl Component for App {
@@ -267,7 +276,8 @@ impl Component for App {
         });
         let link = ctx.link().clone();
         let hear = Closure::new(move |what: String| link.send_message(Msg::Heard(what)));
-        let stop = device::listen(hear.as_ref().unchecked_ref());
+        let ear: Function = hear.as_ref().clone().unchecked_into();
+        let stop = device::listen(&ear);
         let mut app = Self {
             api: Api { base: config.api.clone(), site: config.site.clone(), lang: wanted(&config.lang), token: None },
             props,
@@ -281,6 +291,7 @@ impl Component for App {
             knows: false,
             place: None,
             remembered: None,
+            walked: false,
             bodies: Bodies::default(),
             form: Form::default(),
             merge: Merge::None,
@@ -289,6 +300,7 @@ impl Component for App {
             fault: None,
             offline: false,
             durable: true,
+            unstored: Vec::new(),
             unauthorized: false,
             list_open: false,
             asked_locked: None,
@@ -309,7 +321,8 @@ impl Component for App {
             focus: None,
             turn: 0,
             stop: Some(stop),
-            _hear: Some(hear),
+            ear,
+            _hear: hear,
         };
         app.begin(ctx.link());
         app.read_words(ctx.link());
@@ -354,6 +367,10 @@ impl Component for App {
                     self.api.token = Some(guest.token);
                     self.has_guest = true;
                 }
+                let on_its_way = |entry: &Entry| self.unstored.contains(&entry.key);
+                let mut pending = pending;
+                self.session.pending.retain(on_its_way);
+                pending.append(&mut self.session.pending);
                 self.session.pending = pending;
                 if let Some(base) = base {
                     self.session.hear(*base);
@@ -394,7 +411,10 @@ impl Component for App {
                     self.waiting = 1;
                 }
             }
-            Msg::Durable(durable) => self.durable &= durable,
+            Msg::Stored(key, durable) => {
+                self.unstored.retain(|other| *other != key);
+                self.durable &= durable;
+            }
             Msg::Offers(turn, guest, offers) if turn == self.turn => {
                 self.offer(link, guest, offers);
             }

@@ -49,6 +49,7 @@ impl App {
         }
         self.knows = false;
         self.place = None;
+        self.walked = false;
         self.bodies.keep(|_, _| false);
         self.form = Form::default();
         self.announced = None;
@@ -127,7 +128,8 @@ impl App {
         self.session.pending = kept.pending;
         // Somebody new, or somebody whose way lies on the device: no need to wait for the server.
         self.knows = self.api.token.is_none() || self.session.base.is_some();
-        self.remembered = kept.place;
+        // After a merge the learner goes on where both together have come.
+        self.remembered = kept.place.filter(|_| self.receipt.is_none());
         self.session.settle();
         if self.site.is_some() {
             self.follow_site(link);
@@ -194,7 +196,12 @@ impl App {
         match enrollment {
             Ok(Some(enrollment)) => {
                 self.unauthorized = false;
+                let far = self.session.progress.current_step_order;
                 self.session.hear(*enrollment);
+                if self.session.progress.current_step_order > far && !self.walked {
+                    // Further on another device: go on there, before the learner has begun here.
+                    self.place = None;
+                }
                 if self.wrong_version() {
                     self.read_track(link);
                 }
@@ -223,6 +230,7 @@ impl App {
         } else if shown.is_none() {
             let back = self.remembered.take();
             let place = back
+                .and_then(|back| Place::read(back, &self.session))
                 .filter(|place| load::can_show(&self.session, *place))
                 .unwrap_or_else(|| load::first_place(&self.session));
             self.go(link, place, false);

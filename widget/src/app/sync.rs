@@ -35,13 +35,15 @@ impl App {
         self.emit("sync", &[("state", self.sync_state().into())]);
         let (api, again) = (self.api.clone(), link.clone());
         let drain = self.drainer(link);
+        let ear = self.ear.clone();
+        self.unstored.push(entry.key.clone());
         task::spawn(async move {
             let durable = outbox::put(&api, &entry).await;
             if let Some(key) = replaced {
                 device::forget(&keys::out(&api, &key)).await;
             }
-            again.send_message(Msg::Durable(durable));
-            device::tell("work");
+            again.send_message(Msg::Stored(entry.key, durable));
+            device::tell("work", &ear);
             drain.await;
         });
         self.draining = true;
@@ -85,7 +87,7 @@ impl App {
                 self.unauthorized = false;
                 self.backoff = 0;
                 self.session.pending.retain(|other| other.key != entry.key);
-                device::tell("work");
+                device::tell("work", &self.ear);
                 if entry.who != self.who() || entry.track != self.config.track {
                     return;
                 }

@@ -39,6 +39,7 @@ impl App {
             self.playing = false;
         }
         self.place = Some(place);
+        self.walked |= focus;
         self.asked_locked = None;
         self.list_open = false;
         if let Place::Step(order) = place {
@@ -59,9 +60,10 @@ impl App {
         if self.told {
             self.emit_step();
         }
+        let place = place.to_js(self.session.progress.current_step_order);
         let key = keys::place(&self.api, &self.who(), &self.config.track);
         task::spawn(async move {
-            device::save(&key, &place.to_js()).await;
+            device::save(&key, &place).await;
         });
     }
 

@@ -58,11 +58,12 @@ impl App {
     }
 
     pub(crate) fn forget(&mut self, link: &Scope<Self>) {
+        let ear = self.ear.clone();
         let (api, link) = (self.api.clone(), link.clone());
         self.merge = Merge::None;
         task::spawn(async move {
             identity::drop_guest(&api).await;
-            device::tell("guest");
+            device::tell("guest", &ear);
             link.send_message(Msg::Heard("tab guest".to_owned()));
         });
     }
