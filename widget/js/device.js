@@ -88,11 +88,25 @@ export async function keys(prefix) {
   return [...found].filter((key) => key.startsWith(prefix)).sort();
 }
 
+// What ends when this instance does: listeners, and locks that nobody would let go of any more.
+const ends = new Set();
+let abandoned = false;
+/** Lets go of everything: the instance has panicked, and another one takes over. */
+export function abandon() {
+  abandoned = true;
+  ends.forEach((end) => end());
+}
+
 const turns = {};
 /** Resolves, once no other tab (or, without Web Locks, no other widget of this page) holds the name, with how to let go of it. */
 export function acquire(name) {
   return new Promise((resolve, reject) => {
-    const hold = () => new Promise((release) => resolve(release));
+    // What is left of an abandoned instance may still run: it gets no lock any more.
+    const hold = () => !abandoned && new Promise((free) => {
+      const release = () => (ends.delete(release), free());
+      ends.add(release);
+      resolve(release);
+    });
     if (navigator.locks) navigator.locks.request(PREFIX + name, hold).catch(reject);
     else turns[name] = (turns[name] ?? Promise.resolve()).then(hold);
   });
@@ -111,9 +125,9 @@ export function uuid() {
 
 /** One request; [status, what its JSON says, seconds to wait]. Rejects when the network does. */
 export async function http(method, url, token, lang, key, body) {
-  const headers = { Accept: "application/json" };
+  // Without a language of the page the site's own is wanted, not the browser's.
+  const headers = { Accept: "application/json", "Accept-Language": lang || "*" };
   if (token) headers.Authorization = "Bearer " + token;
-  if (lang) headers["Accept-Language"] = lang;
   if (key) headers["Idempotency-Key"] = key;
   if (body) headers["Content-Type"] = "application/json";
   const stop = new AbortController();
@@ -239,7 +253,9 @@ export function listen(hear) {
   on.push(() => clearInterval(clock));
   hearers.add(hear);
   on.push(() => hearers.delete(hear));
-  return () => on.forEach((stop) => stop());
+  const stop = () => (ends.delete(stop), on.forEach((off) => off()));
+  ends.add(stop);
+  return stop;
 }
 
 /** Tells the other tabs, and the other widgets of this page, but not the one whose ear this is. */
@@ -254,6 +270,8 @@ document.addEventListener("securitypolicyviolation", (event) => {
 });
 /** Why nothing can be read: `offline`, `csp`, `origin` (the server is there but grants this page nothing) or `unreachable`. */
 export async function diagnose(base) {
+  // A violation is told in a task of its own, after the fetch has failed.
+  await new Promise((later) => setTimeout(later, 50));
   if (!navigator.onLine) return "offline";
   if (blocked) return "csp";
   try {

@@ -26,6 +26,8 @@ extern "C" {
     #[wasm_bindgen(js_name = diagnose)]
     fn js_diagnose(base: &str) -> Promise;
 
+    /// Lets go of every lock and listener: this instance can't go on.
+    pub fn abandon();
     /// Dispatches `jalon:{name}`; false when the page cancelled it.
     pub fn emit(element: &HtmlElement, name: &str, detail: &JsValue) -> bool;
     /// What the control of an event holds.

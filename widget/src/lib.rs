@@ -34,6 +34,7 @@ use app::{App, Msg, Props};
 pub fn start(panicked: Function) {
     PANICKED.set(Some(panicked));
     yew::set_custom_panic_hook(Box::new(|info| {
+        device::abandon();
         if let Some(panicked) = PANICKED.take() {
             // Nobody is left to hear of a failure here.
             let _ = panicked.call1(&JsValue::NULL, &info.to_string().into());

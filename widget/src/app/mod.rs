@@ -356,6 +356,9 @@ impl Component for App {
                     self.settle(link);
                 }
                 // A track that was closed to this page is closed, whatever the device remembers.
+                Err(Failure::Refused(problem)) if problem.status == 404 => {
+                    self.fail("unknown_track");
+                }
                 Err(Failure::Refused(problem)) => self.fail(&problem.code),
                 Err(failure) => self.stumble(link, &failure),
             },
