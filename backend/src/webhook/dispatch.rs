@@ -136,11 +136,13 @@ struct Lane {
     share: usize,
     /// Whether the last claim left something behind.
     more: bool,
+    /// It answered 410, and the write that disables it is not through yet: it gets nothing more (W4).
+    gone: bool,
 }
 
 impl Default for Lane {
     fn default() -> Self {
-        Self { queue: VecDeque::new(), flying: 0, share: FIRST_SHARE, more: false }
+        Self { queue: VecDeque::new(), flying: 0, share: FIRST_SHARE, more: false, gone: false }
     }
 }
 
@@ -151,11 +153,11 @@ impl Lane {
 
     /// How many more it may be given: none before there is room for a good few.
     fn room(&self) -> usize {
-        if self.held() > self.share * 2 { 0 } else { self.share * 4 - self.held() }
+        if self.gone || self.held() > self.share * 2 { 0 } else { self.share * 4 - self.held() }
     }
 
     fn is_ready(&self) -> bool {
-        self.flying < self.share && !self.queue.is_empty()
+        !self.gone && self.flying < self.share && !self.queue.is_empty()
     }
 
     /// Learns from an attempt; answers what it should no longer hold.
@@ -170,7 +172,10 @@ impl Lane {
                 self.share * 4
             }
             // Parked by the same write; trying them would only be told so again.
-            Next::Gone => 0,
+            Next::Gone => {
+                self.gone = true;
+                0
+            }
         };
         self.queue.split_off(keep.min(self.queue.len())).into()
     }
@@ -335,6 +340,15 @@ impl Dispatcher {
                 } else {
                     for outcome in outcomes {
                         self.held.remove(&outcome.id);
+                        // Disabled now, or changed meanwhile and on again: either way the database says.
+                        if outcome.gone
+                            && let Some(lane) = self.lanes.get_mut(&outcome.endpoint_id)
+                        {
+                            lane.gone = false;
+                            if lane.held() == 0 {
+                                self.lanes.remove(&outcome.endpoint_id);
+                            }
+                        }
                     }
                     self.write();
                 }
@@ -363,8 +377,15 @@ impl Dispatcher {
         }
         for claimed in claimed {
             // Ours already when the clock leapt past the lease: it must not go out twice at once.
-            if self.held.insert(claimed.id) {
-                self.lanes.entry(claimed.endpoint).or_default().queue.push_back(claimed);
+            if self.held.contains(&claimed.id) {
+                continue;
+            }
+            let lane = self.lanes.entry(claimed.endpoint).or_default();
+            if lane.gone {
+                self.returned.push(claimed.id);
+            } else {
+                self.held.insert(claimed.id);
+                lane.queue.push_back(claimed);
             }
         }
     }
@@ -386,7 +407,7 @@ impl Dispatcher {
                 self.look = true;
             }
             // One that fails is remembered.
-            if lane.held() == 0 && lane.share >= FIRST_SHARE {
+            if lane.held() == 0 && lane.share >= FIRST_SHARE && !lane.gone {
                 self.lanes.remove(&outcome.endpoint_id);
             }
         }
