@@ -1,6 +1,8 @@
 // In somebody else's page: languages, strict policies, hostile styles, moved elements, no WebAssembly.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 
 import { accessible } from '../support/axe.mjs';
 import { PHONE, picture } from '../support/browser.mjs';
@@ -151,6 +153,39 @@ story('without JavaScript the fallback leads to a page with the content', async 
   await link.click();
   await page.getByRole('heading', { level: 1 }).waitFor();
   assert.ok((await page.locator('main').innerText()).length > 200, 'there is something to read');
+});
+
+story('a policy without WebAssembly: the learner gets the page, the owner the reason', async ({ demo, device }) => {
+  const phone = await device();
+  phone.expect(/wasm-eval/, /WebAssembly/);
+  // A server between: what a browser is handed by the test itself may not load from this machine.
+  const stricter = createServer(async (request, response) => {
+    const answer = await fetch(demo.cms + request.url);
+    const policy = answer.headers.get('content-security-policy')?.replace("'wasm-unsafe-eval'", '');
+    response.writeHead(answer.status, {
+      'content-type': answer.headers.get('content-type'),
+      ...(policy && { 'content-security-policy': policy }),
+    });
+    response.end(Buffer.from(await answer.arrayBuffer()));
+  }).listen(0, '127.0.0.1');
+  await once(stricter, 'listening');
+  const address = `http://127.0.0.1:${stricter.address().port}/two.html`;
+  const { page, widget } = await phone.open(address, { ready: false });
+  await widget.hook('error').waitFor();
+  assert.ok((await widget.hook('error').innerText()).includes(words('en')['error.wasm_blocked']));
+  assert.equal(await page.getByRole('link', { name: 'Open the refresher' }).isVisible(), true);
+  assert.equal((await widget.heard('error'))[0].code, 'wasm_blocked');
+  stricter.close();
+  stricter.closeAllConnections();
+});
+
+story('an origin that the site has not listed is told so', async ({ demo, device }) => {
+  const phone = await device();
+  phone.expect(/CORS/, /net::ERR_FAILED/, /403/);
+  // The same page under another name is another origin.
+  const { widget } = await phone.open(demo.page('plain.html').replace('127.0.0.1', 'localhost'), { ready: false });
+  await widget.hook('error').waitFor();
+  assert.match(await widget.hook('error').getAttribute('data-code'), /origin/);
 });
 
 story('axe finds nothing on any state, light or dark', async ({ demo, device }) => {

@@ -32,8 +32,13 @@ export async function device(browser, options = {}) {
   });
   context.setDefaultTimeout(PATIENCE);
   const complaints = [];
+  // Every browser asks for it, on every address it visits.
+  let expected = [/favicon\.ico/];
   // Announced by the page itself, so that none is missed on pages without a probe of their own.
-  await context.exposeBinding('__jalonViolation', (_, text) => complaints.push(`policy: ${text}`));
+  const complain = (text) => {
+    if (!expected.some((pattern) => pattern.test(text))) complaints.push(text);
+  };
+  await context.exposeBinding('__jalonViolation', (_, text) => complain(`policy: ${text}`));
   await context.addInitScript(() => {
     document.addEventListener('securitypolicyviolation', (event) => {
       globalThis.__jalonViolation(`${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile}`);
@@ -43,14 +48,11 @@ export async function device(browser, options = {}) {
       document.addEventListener(`jalon:${name}`, ({ type, detail }) => globalThis.__seen.push({ type, detail }));
     }
   });
-  // Every browser asks for it, on every address it visits.
-  let expected = [/favicon\.ico/];
   context.on('console', (message) => {
     if (message.type() !== 'error') return;
-    const text = `${message.text()} ${message.location().url ?? ''}`;
-    if (!expected.some((pattern) => pattern.test(text))) complaints.push(`console: ${text}`);
+    complain(`console: ${message.text()} ${message.location().url ?? ''}`);
   });
-  context.on('weberror', (error) => complaints.push(`page: ${error.error()?.stack ?? error.error()}`));
+  context.on('weberror', (error) => complain(`page: ${error.error()?.stack ?? error.error()}`));
   return {
     context,
     /** Opens a page of the demo; the first widget on it is ready when this answers. */
