@@ -49,6 +49,31 @@ story('an answer under way outlives a reload', async ({ demo, device }) => {
   await page.waitForFunction(() => document.querySelector('jalon-track').shadowRoot.querySelector('[data-kind="numeric"] input')?.value === '6');
 });
 
+story('nothing moves under a finger: another attempt begins when its questions are here', async ({ demo, device }) => {
+  const phone = await device();
+  const { page, widget } = await phone.open(demo.page());
+  await widget.next(2);
+  await widget.next(3);
+  const answers = sheet('umpire-l1-prep', 'check', 'fr');
+  await widget.answer(answers, { right: false });
+  let release;
+  const held = new Promise((resolve) => { release = resolve; });
+  let asked;
+  const request = new Promise((resolve) => { asked = resolve; });
+  await page.route(/\/steps\/3(\?|$)/, async (route) => {
+    asked();
+    await held;
+    await route.continue();
+  });
+  await widget.hook('retry').click();
+  await request;
+  await widget.hook('loading').waitFor();
+  assert.equal(await widget.hook('question').count(), 0, 'no question of the attempt before');
+  release();
+  const passed = await widget.answer(answers, { right: true });
+  assert.equal(await passed.getAttribute('data-passed'), 'true');
+});
+
 story('reads on offline, and nothing is lost', async ({ demo, device }) => {
   const phone = await device();
   const { page, widget } = await phone.open(demo.page());

@@ -296,6 +296,9 @@ impl App {
     }
 
     pub(crate) fn take_body(&mut self, order: u16, body: Result<Box<StepBody>, Failure>) {
+        if self.form.order == order {
+            self.form.coming = false;
+        }
         match body {
             Ok(body) => {
                 self.offline = false;

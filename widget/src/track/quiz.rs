@@ -13,6 +13,7 @@ use jalon_shared::{
 use wasm_bindgen::JsValue;
 use yew::{Html, html, html::Scope};
 
+use super::step::bones;
 use crate::{
     app::{App, Loaded, Msg, Place},
     device, from_js,
@@ -64,6 +65,8 @@ pub struct Form {
     pub warned: bool,
     /// Whether the learner wants another attempt though the step is complete.
     pub again: bool,
+    /// Whether the next attempt's questions are on their way: nothing moves under a learner's finger.
+    pub coming: bool,
     /// Whether a cooldown was on at the last tick.
     pub counting: bool,
     touched: bool,
@@ -255,7 +258,7 @@ impl App {
             keys::draft(&self.api, &self.who(), self.slug(), order),
             keys::result(&self.api, &self.who(), self.slug(), order),
         );
-        self.form = Form { again: true, touched: true, ..Form::of(order) };
+        self.form = Form { again: true, touched: true, coming: self.session.served(order), ..Form::of(order) };
         task::spawn(async move {
             device::forget(&draft).await;
             device::forget(&result).await;
@@ -293,6 +296,9 @@ impl App {
         let words = &self.words;
         let order = body.order;
         let complete = self.session.state(order) == StepState::Completed;
+        if self.form.coming {
+            return bones();
+        }
         if self.session.awaits_grading(order) {
             let key = if self.offline { "quiz.queued" } else { "quiz.grading" };
             return html! {

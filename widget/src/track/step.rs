@@ -28,9 +28,7 @@ impl App {
             Some(Loaded::Here(body)) => self.view_body(link, body),
             Some(Loaded::Failed(failure)) => self.view_unread(link, failure),
             _ if self.offline && !self.session.served(order) => self.view_unread(link, &Failure::Network),
-            _ => {
-                html! { <div aria-busy="true" data-jalon="loading"><span class="bone s"></span><span class="bone v"></span><span class="bone"></span></div> }
-            }
+            _ => bones(),
         };
         html! {
             <article class="stage" data-jalon="step" data-order={order.to_string()} part="stage" key={order.to_string()} aria-labelledby="jalon-heading">
@@ -157,4 +155,9 @@ impl App {
             </div>
         }
     }
+}
+
+/// Where something will stand once it is here.
+pub fn bones() -> Html {
+    html! { <div aria-busy="true" data-jalon="loading"><span class="bone s"></span><span class="bone v"></span><span class="bone"></span></div> }
 }
