@@ -143,6 +143,21 @@ pub fn memory(process: u32) -> f64 {
     f64::from(kib.unwrap_or(0)) / 1024.0
 }
 
+/// The machine in a few words: processors, memory, system.
+pub fn describe() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let (processors, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
+    let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let count = processors.lines().filter(|line| line.starts_with("processor")).count();
+    let kib = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
+    format!(
+        "{count} × {}, {} GiB, Linux {}",
+        model.map_or("an unnamed processor", |(_, name)| name.trim()),
+        kib.unwrap_or(0_u64) / (1024 * 1024),
+        read("/proc/sys/kernel/osrelease").trim()
+    )
+}
+
 /// Whether a folder lies in memory, where nothing is durable and a sync costs nothing.
 pub fn is_in_memory(folder: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();

@@ -9,7 +9,9 @@ mod client;
 mod drive;
 mod machine;
 mod measure;
+mod people;
 mod report;
+mod scale;
 mod seed;
 mod server;
 mod sink;
@@ -27,12 +29,15 @@ use crate::measure::{Kind, Run};
 use crate::report::Report;
 
 const HELP: &str = "\
-usage: jalon-load [--server PROGRAM] [--quick] [--only sqlite|postgres|reads|scale] [--steps N]
+usage: jalon-load [--server PROGRAM] [--quick] [--only sqlite|postgres|reads|people|start|scale] [--steps N]
+                  [--write FILE --about TEXT]
 
   --server PROGRAM  the server's program (default: `jalon` beside this one)
   --quick           a smoke run: short measurements, small tables
   --only WHAT       one part only
-  --steps N         steps of the tracks, 1 to 200 (default 12, as people write them)";
+  --steps N         steps of the tracks, 1 to 200 (default 12, as people write them)
+  --write FILE      put the tables between the document's two marks
+  --about TEXT      what was measured, for the head of these tables";
 
 /// How the run is to be.
 #[derive(Debug)]
@@ -42,6 +47,8 @@ struct Options {
     only: Option<String>,
     steps: u16,
     patience: Patience,
+    write: Option<PathBuf>,
+    about: String,
 }
 
 impl Options {
@@ -53,6 +60,8 @@ impl Options {
             only: None,
             steps: 12,
             patience: Patience::new(Duration::from_mins(1)),
+            write: None,
+            about: String::new(),
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
@@ -64,12 +73,14 @@ impl Options {
                     options.patience = Patience::new(Duration::from_secs(4));
                 }
                 "--only" => options.only = Some(value()?),
+                "--write" => options.write = Some(value()?.into()),
+                "--about" => options.about = value()?,
                 "--steps" => options.steps = value()?.parse().context("--steps takes a number")?,
                 "--help" | "-h" => return Ok(None),
                 other => bail!("there is no {other}\n{HELP}"),
             }
         }
-        let parts = ["sqlite", "postgres", "reads", "scale"];
+        let parts = ["sqlite", "postgres", "reads", "people", "start", "scale"];
         if let Some(only) = &options.only
             && !parts.contains(&only.as_str())
         {
@@ -115,11 +126,16 @@ async fn run() -> Result<bool> {
         report.note("temporary files lie in memory here, so nothing is durable: set TMPDIR to a disk".into());
     }
     for kind in [Kind::Sqlite, Kind::Postgres] {
-        let wanted = options.wants(kind.name()) || options.wants("scale");
+        let both = ["people", "start", "scale"].iter().any(|part| options.wants(part));
+        let wanted = options.wants(kind.name()) || both;
         // Track reads come from memory: once is enough.
         if wanted || (kind == Kind::Sqlite && options.wants("reads")) {
             Run::start(&options, kind, scratch.path())?.measure(&mut report).await?;
         }
     }
-    Ok(report.end())
+    let clean = report.end();
+    if let Some(document) = &options.write {
+        report.write(document, &format!("{}; {}.", options.about, machine::describe()))?;
+    }
+    Ok(clean)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use jalon_backend::db::{Db, DbConfig};
@@ -13,10 +13,10 @@ use serde_json::json;
 
 use crate::client::{Connection, request};
 use crate::drive::{Outcome, Same, Span, drive};
-use crate::report::{Report, is_doubtful};
+use crate::report::Report;
 use crate::server::Server;
 use crate::sink::Sink;
-use crate::stage::{Once, Prepared, Session, Sessions, Stage, prepare, read_track};
+use crate::stage::{Prepared, Session, Stage, prepare, read_track};
 use crate::{Options, alone, machine, seed};
 
 /// Tracks of the site: one guest is in all of them.
@@ -59,14 +59,21 @@ pub struct Run<'a> {
 }
 
 /// A server with a stage on it.
-struct Scene {
-    server: Server,
-    stage: Stage,
-    sink: Sink,
-    prepared: Prepared,
-    site: SiteId,
-    database: String,
-    family: Vec<u32>,
+pub struct Scene {
+    /// The program.
+    pub server: Server,
+    /// The site and its learners.
+    pub stage: Stage,
+    /// Takes the webhooks.
+    pub sink: Sink,
+    /// The application's parts.
+    pub prepared: Prepared,
+    /// The site.
+    pub site: SiteId,
+    /// The database's address.
+    pub database: String,
+    /// The processes whose time counts as the server's.
+    pub family: Vec<u32>,
 }
 
 impl<'a> Run<'a> {
@@ -87,14 +94,40 @@ impl<'a> Run<'a> {
         if self.kind == Kind::Sqlite && self.options.wants("reads") {
             self.reads(report).await?;
         }
+        if self.options.wants("people") {
+            self.people(report).await?;
+        }
+        if self.options.wants("start") {
+            self.cold_start(report).await?;
+        }
         if self.options.wants("scale") {
             self.scale(report).await?;
         }
         Ok(())
     }
 
+    /// The database's name, as people write it.
+    pub fn title(&self) -> &'static str {
+        self.kind.title()
+    }
+
+    /// Whether it is a smoke run.
+    pub fn is_quick(&self) -> bool {
+        self.options.quick
+    }
+
+    /// How long to measure.
+    pub fn span(&self) -> Span {
+        self.options.span()
+    }
+
+    /// How long to wait for a quiet machine.
+    pub fn patience(&self) -> &machine::Patience {
+        &self.options.patience
+    }
+
     /// A new database: its address.
-    fn database(&self, name: &str) -> Result<String> {
+    pub fn database(&self, name: &str) -> Result<String> {
         let Some(cluster) = &self.cluster else {
             return Ok(format!("sqlite://{}", self.scratch.join(format!("{name}.db")).display()));
         };
@@ -108,7 +141,7 @@ impl<'a> Run<'a> {
         Ok(cluster.address(name))
     }
 
-    async fn serve(&self, database: &str) -> Result<(Server, Vec<u32>)> {
+    pub async fn serve(&self, database: &str) -> Result<(Server, Vec<u32>)> {
         let log = self.scratch.join("server.log");
         let server = Server::start(&self.options.server, database, log).await?;
         let mut family = vec![server.process()];
@@ -116,7 +149,7 @@ impl<'a> Run<'a> {
         Ok((server, family))
     }
 
-    async fn scene(&self, name: &str, tracks: usize) -> Result<Scene> {
+    pub async fn scene(&self, name: &str, tracks: usize) -> Result<Scene> {
         let database = self.database(name)?;
         let prepared = prepare(&database).await?;
         let (server, family) = self.serve(&database).await?;
@@ -135,7 +168,7 @@ impl<'a> Run<'a> {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let idle = machine::memory(scene.server.process());
 
-        Report::head(&format!("{title}: durable advances, tracks of {} steps, everything on", self.options.steps));
+        report.head(&format!("{title}: durable advances, tracks of {} steps, everything on", self.options.steps));
         self.options.patience.wait_until_quiet().await?;
         let (mut tail, mut most) = (0.0, None);
         let mut rate = 4000.0;
@@ -156,10 +189,8 @@ impl<'a> Run<'a> {
             }
         }
         let after = machine::memory(scene.server.process());
-        println!(
-            "  webhooks delivered: {}; memory {idle:.1} MiB idle, {after:.1} MiB after the load",
-            scene.sink.received()
-        );
+        report.fact("webhooks delivered meanwhile", &scene.sink.received().to_string());
+        report.fact("memory, idle / after the load", &format!("{idle:.1} / {after:.1} MiB"));
         let words = scene.server.last_words();
         if words.contains("ERROR") {
             report.fault(format!("the server logged errors: {words}"));
@@ -167,7 +198,7 @@ impl<'a> Run<'a> {
         let row = self.row(&scene).await?;
         scene.server.stop().await?;
         let alone = self.alone(&row, &scene).await?;
-        println!("  {:<34} {:>5} {alone:>10.0}", self.alone_name(), if self.kind == Kind::Sqlite { 1 } else { 32 });
+        report.fact(self.alone_name(), &format!("{alone:.0}"));
 
         let (empty, advances) = most.context("256 connections were not driven")?;
         if self.kind == Kind::Sqlite {
@@ -199,7 +230,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn empty(&self, scene: &Scene, level: usize) -> Result<Outcome> {
+    pub async fn empty(&self, scene: &Scene, level: usize) -> Result<Outcome> {
         let request: Rc<[u8]> = request("GET", "/healthz", "", "").into_bytes().into();
         let address = scene.server.address();
         drive(address, &scene.family, level, self.options.span(), || Same(Rc::clone(&request))).await
@@ -289,7 +320,7 @@ impl<'a> Run<'a> {
         drop(connection);
         let known = read_track(&token, Some(&tag));
 
-        Report::head(&format!("track reads ({size} bytes), as a guest"));
+        report.head(&format!("track reads ({size} bytes), as a guest"));
         self.options.patience.wait_until_quiet().await?;
         for level in [32, 256] {
             let empty = self.empty(&scene, level).await?;
@@ -314,73 +345,8 @@ impl<'a> Run<'a> {
         scene.server.stop().await
     }
 
-    /// The first advance of enrollments picked all over the table, few and many.
-    async fn scale(&self, report: &mut Report) -> Result<()> {
-        let (few, many) = if self.options.quick { (2_000, 20_000) } else { (10_000, 1_000_000) };
-        let title = self.kind.title();
-        let scene = self.scene("scale", 1).await?;
-        scene.stage.ensure(1).await?;
-        let template = template(&scene)?;
-        let expires_at = expiry(&scene.prepared);
-        let Scene { mut server, prepared, site, database, .. } = scene;
-        server.stop().await?;
-
-        Report::head(&format!(
-            "{title}: {few} first advances, each of another enrollment picked from all over the table"
-        ));
-        let mut outcomes = Vec::new();
-        let mut from = 1;
-        for total in [few, many] {
-            let start = Instant::now();
-            let db = open(&database).await?;
-            seed::seed(&db, template.enrollment, from, total, expires_at).await?;
-            db.close().await;
-            println!("  made {total} enrollments in {:.0} s", start.elapsed().as_secs_f64());
-            self.analyze(&database).await?;
-            let sessions = Sessions::default();
-            // Those added last have never advanced; a stride without common divisor visits each once.
-            let fresh = total - from + 1;
-            let stride = 7919;
-            for place in 0..few.min(fresh) {
-                let number = from + (place * stride) % fresh;
-                sessions.borrow_mut().push_back(Session {
-                    token: prepared.app.gate.guests.mint(site, seed::guest(number), Timestamp(0), expires_at).into(),
-                    enrollment: seed::enrollment(number),
-                    next: 1,
-                });
-            }
-            from = total + 1;
-            let (mut server, family) = self.serve(&database).await?;
-            self.options.patience.wait_until_quiet().await?;
-            let span = Span { warm: Duration::ZERO, counted: Duration::from_mins(1) };
-            let mut seed = 0;
-            let outcome = drive(server.address(), &family, 32, span, || {
-                seed += 1;
-                Once::new(&sessions, seed << 32)
-            })
-            .await?;
-            report.line(&format!("advance, {total} enrollments"), &outcome);
-            outcomes.push(outcome);
-            server.stop().await?;
-        }
-        let [small, large] = outcomes.as_slice() else {
-            bail!("two tables make a comparison");
-        };
-        let (by_time, by_cpu) = (small.rate / large.rate, large.cost() / small.cost());
-        // Where others used the machine, processor time is what can be compared.
-        let doubtful = is_doubtful(small) || is_doubtful(large);
-        let flat = if doubtful { by_cpu } else { by_time } <= 1.25;
-        report.aim(
-            &format!("{title}: an advance at {many} / at {few} enrollments"),
-            format!("{by_time:.2}, cpu {by_cpu:.2}"),
-            "flat (≤ 1.25)",
-            flat,
-        );
-        Ok(())
-    }
-
     /// Tells PostgreSQL's planner what was written, as its autovacuum would within a minute.
-    async fn analyze(&self, database: &str) -> Result<()> {
+    pub async fn analyze(&self, database: &str) -> Result<()> {
         if self.kind == Kind::Postgres {
             let db = open(database).await?;
             db.write(|tx| {
@@ -397,7 +363,7 @@ impl<'a> Run<'a> {
 }
 
 /// Opens a database beside the server, for seeding.
-async fn open(database: &str) -> Result<Db> {
+pub async fn open(database: &str) -> Result<Db> {
     let mut config = DbConfig::new(database.parse()?);
     config.connections = 2;
     // A statement here writes tens of thousands of rows.
@@ -406,13 +372,13 @@ async fn open(database: &str) -> Result<Db> {
 }
 
 /// An enrollment that nobody has advanced.
-fn template(scene: &Scene) -> Result<Session> {
+pub fn template(scene: &Scene) -> Result<Session> {
     let sessions = scene.stage.sessions.borrow();
     let fresh = sessions.iter().rev().find(|session| session.next == 1);
     fresh.cloned().context("no fresh enrollment is left")
 }
 
 /// When the guests that are seeded expire.
-fn expiry(prepared: &Prepared) -> Timestamp {
+pub fn expiry(prepared: &Prepared) -> Timestamp {
     prepared.app.clock.now().plus_seconds(86_400)
 }

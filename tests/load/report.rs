@@ -1,6 +1,16 @@
-//! What is printed: each measurement as it comes, and the aims at the end.
+//! What is printed: each measurement as it comes, and the aims at the end; and the same as a table for
+//! the documentation.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
 
 use crate::drive::Outcome;
+
+/// Between these lines of the document the table of the newest whole run stands.
+const BEGIN: &str = "<!-- bench: begin -->";
+const END: &str = "<!-- bench: end -->";
 
 /// Others' share of the processors above which a number is marked as doubtful.
 const DOUBTFUL: f64 = 0.10;
@@ -17,6 +27,7 @@ pub struct Report {
     faults: Vec<String>,
     doubtful: usize,
     notes: Vec<String>,
+    table: String,
 }
 
 #[derive(Debug)]
@@ -29,8 +40,12 @@ struct Aim {
 
 impl Report {
     /// Prints the head of a table of measurements.
-    pub fn head(title: &str) {
+    pub fn head(&mut self, title: &str) {
         println!("\n{title}");
+        let _ = write!(
+            self.table,
+            "\n**{title}**\n\n| | connections | per s | p50 ms | p99 ms | cpu µs | others |\n|---|---|---|---|---|---|---|\n"
+        );
         println!(
             "  {:<34} {:>5} {:>10} {:>9} {:>9} {:>7} {:>7} {:>6} {:>7}",
             "", "conns", "per s", "p50 ms", "p99 ms", "cpu µs", "server", "load", "others"
@@ -54,6 +69,17 @@ impl Report {
             shares.others * 100.0,
             if doubtful { " ~" } else { "" }
         );
+        let _ = writeln!(
+            self.table,
+            "| {what} | {} | {:.0} | {:.2} | {:.2} | {:.1} | {:.0} %{} |",
+            outcome.connections,
+            outcome.rate,
+            outcome.quantile(0.50),
+            outcome.quantile(0.99),
+            outcome.cost(),
+            shares.others * 100.0,
+            if doubtful { " ~" } else { "" }
+        );
         let name = format!("{what} at {}", outcome.connections);
         let failure = outcome.first_failure.as_deref().unwrap_or("");
         if outcome.failed > 0 {
@@ -65,6 +91,12 @@ impl Report {
         if outcome.took.is_empty() {
             self.fault(format!("{name}: nothing was answered"));
         }
+    }
+
+    /// Prints a number without connections, such as a time or a size.
+    pub fn fact(&mut self, what: &str, found: &str) {
+        println!("  {what:<60} {found:>16}");
+        let _ = writeln!(self.table, "| {what} | | {found} | | | | |");
     }
 
     /// Something that must not happen: the run fails.
@@ -82,6 +114,25 @@ impl Report {
     /// A number against its aim.
     pub fn aim(&mut self, what: &str, found: String, aim: &str, reached: bool) {
         self.aims.push(Aim { what: what.to_owned(), found, wanted: aim.to_owned(), reached });
+    }
+
+    /// Writes the run into a document, between its two marks; `about` says when, of what and where.
+    pub fn write(&self, document: &Path, about: &str) -> Result<()> {
+        let text = std::fs::read_to_string(document).with_context(|| document.display().to_string())?;
+        let (before, rest) = text.split_once(BEGIN).context("the document has no mark for the table")?;
+        let (_, after) = rest.split_once(END).context("the document has no mark for the table's end")?;
+        let mut aims = String::from("| aim | measured | wanted | |\n|---|---|---|---|\n");
+        for aim in &self.aims {
+            let verdict = if aim.reached { "reached" } else { "**missed**" };
+            let _ = writeln!(aims, "| {} | {} | {} | {verdict} |", aim.what, aim.found, aim.wanted);
+        }
+        let mut notes = String::new();
+        for line in self.notes.iter().chain(&self.faults) {
+            let _ = writeln!(notes, "\n- {line}");
+        }
+        let table = self.table.trim_end();
+        std::fs::write(document, format!("{before}{BEGIN}\n{about}\n\n{aims}{notes}{table}\n{END}{after}"))?;
+        Ok(())
     }
 
     /// Prints the aims. Answers whether the run was without faults; an aim that was missed is no

@@ -69,3 +69,38 @@ pub async fn seed(db: &Db, template: Uuid, from: i64, to: i64, expires_at: Times
     }
     Ok(())
 }
+
+/// Gives the enrollments with these numbers to members, with an event each: the rows of a merge.
+pub async fn give(db: &Db, from: i64, to: i64) -> Result<()> {
+    const OWNER: &str = "UPDATE enrollment SET guest_id = NULL, user_id = {user}, merged_from_guest = TRUE, version = version + 1 \
+        WHERE id >= {first} AND id <= {last}";
+    const EVENT: &str = "INSERT INTO event (id, site_id, subject_id, seq, type, user_id, at, cause, payload) \
+        SELECT {event}, site_id, id, version, 'guest.merged', user_id, started_at, 'alone', '{}' FROM enrollment \
+        WHERE id >= {first} AND id <= {last}";
+    let id = |bind: &str| {
+        if db.is_sqlite() {
+            format!("unhex(printf('019000000001700080%014x', {bind}))")
+        } else {
+            format!("('019000000001700080' || lpad(to_hex({bind}::bigint), 14, '0'))::uuid")
+        }
+    };
+    let event = if db.is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
+    // All of them are in one track, where each member is once.
+    let user = if db.is_sqlite() { "hex(id)" } else { "id::text" };
+    let texts = [OWNER, EVENT].map(|text| {
+        text.replace("{first}", &id("$1"))
+            .replace("{last}", &id("$2"))
+            .replace("{event}", event)
+            .replace("{user}", user)
+    });
+    db.write(move |tx| {
+        Box::pin(async move {
+            for text in texts {
+                execute!(tx, sqlx::query(sqlx::AssertSqlSafe(text)).bind(from).bind(to))?;
+            }
+            Ok::<_, DbError>(())
+        })
+    })
+    .await?;
+    Ok(())
+}

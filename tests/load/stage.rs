@@ -25,6 +25,8 @@ use crate::drive::Work;
 
 /// The site's slug.
 pub const SITE: &str = "bench";
+/// What signs its members' tokens (HS256).
+pub const SECRET: &str = "the secret of a bench that nobody else can reach";
 /// Connections that make enrollments.
 const MAKERS: usize = 64;
 
@@ -86,6 +88,12 @@ impl Stage {
             bail!("the site was answered with {status}: {made}");
         }
         let id = serde_json::from_value(made["id"].clone()).context("the site has no id")?;
+        let signing = json!({"algorithm": "HS256", "secret": SECRET});
+        let path = format!("/api/v1/admin/sites/{SITE}/signing-keys");
+        let (status, answer) = connection.call("POST", &path, key, Some(&signing)).await?;
+        if status != 201 {
+            bail!("the signing key was answered with {status}: {answer}");
+        }
         for number in 0..tracks {
             let path = format!("/api/v1/admin/sites/{SITE}/tracks/track-{number}");
             let source = source(number, steps);
