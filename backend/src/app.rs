@@ -40,7 +40,7 @@ impl AppState {
     pub async fn new(db: Db, clock: Clock, config: Config) -> Result<Self, DbError> {
         let gate = Gate::new(&db, &clock, &config).await?;
         let tracks = Tracks::new(&db, &clock);
-        let webhooks = Webhooks::new(config.development, &gate.metrics)?;
+        let webhooks = Webhooks::new(config.development, &config.webhook_extra_ca, &gate.metrics)?;
         Ok(Self(Arc::new(App { db, clock, config, gate, tracks, webhooks })))
     }
 

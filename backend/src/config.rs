@@ -9,6 +9,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::db::{DbAddress, DbConfig};
+use crate::webhook::connect::ExtraCa;
 
 /// What the server runs with, complete and checked.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// Whether `http:` addresses on loopback are accepted for webhooks (development only, W5).
     pub development: bool,
+    /// Authorities whose certificates webhook receivers may have, beside the web's.
+    pub webhook_extra_ca: ExtraCa,
     /// How the log is written.
     pub log_format: LogFormat,
 }
@@ -116,6 +119,9 @@ pub struct Settings {
     /// Accept http: webhook addresses on this machine (never in production)
     #[arg(long, env = "JALON_DEVELOPMENT", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub development: Option<bool>,
+    /// PEM file with certificate authorities that webhook receivers may have, beside the web's
+    #[arg(long, env = "JALON_WEBHOOK_EXTRA_CA", value_name = "FILE")]
+    pub webhook_extra_ca: Option<PathBuf>,
     /// How the log is written [default: text]
     #[arg(long, env = "JALON_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -146,6 +152,14 @@ pub enum ConfigError {
     /// Browsers need an address with a host, and nothing behind it.
     #[error("public-url: give an address like https://learn.example, without a path")]
     PublicUrl,
+    /// A server that trusts less than it was told to would fail in silence.
+    #[error("webhook-extra-ca: the file {}: {reason}", path.display())]
+    ExtraCa {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Settings {
@@ -177,6 +191,7 @@ impl Settings {
             max_connections: self.max_connections.or(weaker.max_connections),
             shutdown_grace: self.shutdown_grace.or(weaker.shutdown_grace),
             development: self.development.or(weaker.development),
+            webhook_extra_ca: self.webhook_extra_ca.or(weaker.webhook_extra_ca),
             log_format: self.log_format.or(weaker.log_format),
         }
     }
@@ -192,6 +207,10 @@ impl Settings {
         if self.public_url.as_ref().is_some_and(|url| !has_origin_only(url)) {
             return Err(ConfigError::PublicUrl);
         }
+        let webhook_extra_ca = match self.webhook_extra_ca {
+            Some(path) => ExtraCa::read(&path).map_err(|reason| ConfigError::ExtraCa { path, reason })?,
+            None => ExtraCa::default(),
+        };
         let period = |setting: Option<Period>, default: u64| setting.map_or(Duration::from_secs(default), |p| p.0);
         Ok(Config {
             db,
@@ -211,6 +230,7 @@ impl Settings {
             max_connections: self.max_connections.unwrap_or(8192).max(1),
             shutdown_grace: period(self.shutdown_grace, 20),
             development: self.development.unwrap_or(false),
+            webhook_extra_ca,
             log_format: self.log_format.unwrap_or(LogFormat::Text),
         })
     }

@@ -2,14 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
+use hyper::{Request, StatusCode};
 use jalon_shared::Timestamp;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use uuid::Uuid;
 
+use super::connect::Client;
 use super::guard::Guard;
 use super::{retry, sign};
 
-/// How long an attempt may take in all.
+/// How long an attempt may take until the status comes.
 const TOTAL: Duration = Duration::from_secs(15);
 /// How long to listen on once the status came; the status stands whatever follows.
 const BODY: Duration = Duration::from_secs(3);
@@ -56,24 +60,25 @@ impl Answer {
 #[derive(Clone, Debug)]
 pub struct Sender {
     guard: Guard,
-    client: reqwest::Client,
+    client: Client,
+    total: Duration,
 }
 
 impl Sender {
     /// One that goes where the guard lets it.
-    pub fn new(guard: Guard) -> Result<Self, reqwest::Error> {
-        Self::within(guard, TOTAL)
+    pub fn new(guard: Guard) -> Result<Self, rustls::Error> {
+        Ok(Self::with(guard, Client::new(guard)?))
     }
 
-    /// One whose attempts take no longer than `total`.
-    pub fn within(guard: Guard, total: Duration) -> Result<Self, reqwest::Error> {
-        let client = guard
-            .client()
-            .timeout(total)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(32)
-            .build()?;
-        Ok(Self { guard, client })
+    /// One with this client, which must be the guard's.
+    pub fn with(guard: Guard, client: Client) -> Self {
+        Self { guard, client, total: TOTAL }
+    }
+
+    /// The same, whose attempts take no longer than `total`.
+    #[must_use]
+    pub fn within(self, total: Duration) -> Self {
+        Self { total, ..self }
     }
 
     /// Makes one attempt; `now` is what the signature says.
@@ -94,17 +99,20 @@ impl Sender {
             Ok(_) => return Answer::failed("the endpoint has no live secret"),
             Err(error) => return Answer::failed(error.to_string()),
         };
-        let request = self
-            .client
-            .post(url)
+        let request = Request::post(url.as_str())
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-id", call.id.to_string())
             .header("webhook-timestamp", sign::seconds(now))
             .header("webhook-signature", signature)
-            .body(call.payload);
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(error) => return Answer::failed(explain(&error)),
+            .body(Full::new(Bytes::from(call.payload)));
+        let Ok(request) = request else {
+            return Answer::failed("the address holds characters that HTTP does not know");
+        };
+        let response = match tokio::time::timeout(self.total, self.client.send(request)).await {
+            Ok(Ok(response)) => response,
+            // A certificate's words are somebody else's, too.
+            Ok(Err(failed)) => return Answer::failed(excerpt(failed.0.as_bytes()).unwrap_or_default()),
+            Err(_) => return Answer::failed(format!("no answer within {} seconds", self.total.as_secs())),
         };
         let status = response.status();
         let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
@@ -112,13 +120,13 @@ impl Sender {
             status: Some(status.as_u16()),
             error: (!status.is_success()).then(|| failure(status)),
             retry_after: asked.and_then(|value| retry::retry_after(value, now)),
-            excerpt: excerpt(&read(response).await),
+            excerpt: excerpt(&read(response.into_body()).await),
             took: Duration::ZERO,
         }
     }
 }
 
-fn failure(status: reqwest::StatusCode) -> String {
+fn failure(status: StatusCode) -> String {
     if status.is_redirection() {
         format!("answered {status}; redirects are not followed")
     } else {
@@ -127,10 +135,11 @@ fn failure(status: reqwest::StatusCode) -> String {
 }
 
 /// The beginning of an answer's body; what is slow or broken in it changes nothing.
-async fn read(mut response: reqwest::Response) -> Vec<u8> {
+async fn read(mut body: Incoming) -> Vec<u8> {
     let mut bytes = Vec::new();
     let reading = async {
-        while let Ok(Some(chunk)) = response.chunk().await {
+        while let Some(Ok(frame)) = body.frame().await {
+            let Ok(chunk) = frame.into_data() else { continue };
             let room = MAX_BODY - bytes.len();
             bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
             if bytes.len() == MAX_BODY {
@@ -148,21 +157,6 @@ fn excerpt(bytes: &[u8]) -> Option<String> {
     let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(EXCERPT).collect();
     let clean = clean.trim();
     (!clean.is_empty()).then(|| clean.to_owned())
-}
-
-/// Why no answer came, for the site's owner: without the address, which may hold a secret.
-fn explain(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return if error.is_connect() { "no connection within 5 seconds" } else { "no answer within 15 seconds" }
-            .to_owned();
-    }
-    // The innermost cause says what happened; those around it say where we were.
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    let cause = cause.to_string();
-    if error.is_connect() { format!("no connection: {cause}") } else { format!("no answer: {cause}") }
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! Webhooks: what happened is told to the federation's own systems (W1–W5).
 //!
 //! An announcement goes into the [`outbox`] in the transaction of what it announces. The [`dispatch`]er
-//! takes what is due under a [`lease`], signs it ([`sign`]) and makes one attempt ([`deliver`]) at an
-//! address that the [`guard`] lets it go to; [`retry`] decides what becomes of the delivery.
+//! takes what is due under a [`lease`], signs it ([`sign`]) and makes one attempt ([`deliver`]), with a
+//! client that [`connect`]s where the [`guard`] lets it; [`retry`] decides what becomes of the delivery.
 //!
 //! # Architecture Invariant
 //! Nothing but the dispatcher and the test of an endpoint sends: no request waits for somebody else's server.
 
+pub mod connect;
 pub mod deliver;
 pub mod dispatch;
 pub mod endpoint;
+pub mod explain;
 pub mod guard;
 pub mod lease;
 pub mod log;
@@ -23,7 +25,12 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use self::{deliver::Sender, dispatch::Counters, guard::Guard};
+use self::{
+    connect::{Client, ExtraCa},
+    deliver::Sender,
+    dispatch::Counters,
+    guard::Guard,
+};
 use crate::{db::DbError, http::metrics::Metrics};
 
 /// What sends webhooks. Cheap to clone; clones share their connections and counters.
@@ -40,9 +47,10 @@ pub struct Webhooks {
 
 impl Webhooks {
     /// Puts the parts together; counters are added to `metrics`.
-    pub fn new(development: bool, metrics: &Metrics) -> Result<Self, DbError> {
+    pub fn new(development: bool, extra_ca: &ExtraCa, metrics: &Metrics) -> Result<Self, DbError> {
         let guard = Guard { development };
-        let webhooks = Self::with_sender(guard, Sender::new(guard).map_err(DbError::other)?);
+        let sender = Sender::with(guard, Client::with(guard, extra_ca, None).map_err(DbError::other)?);
+        let webhooks = Self::with_sender(guard, sender);
         let counters = Arc::clone(&webhooks.counters);
         metrics.add_source(Box::new(move |text| counters.render(text)));
         Ok(webhooks)

@@ -174,7 +174,7 @@ for_both! {
     /// W4: no answer is a failure like any other; so is nobody there.
     async fn w4_a_receiver_that_hangs_or_is_away_is_tried_again(db: TestDb) {
         let mut receiver = Receiver::start(Says::Nothing).await;
-        let desk = Desk::with(&db, Sender::within(OPEN, Duration::from_millis(300)).unwrap()).await;
+        let desk = Desk::with(&db, Sender::new(OPEN).unwrap().within(Duration::from_millis(300))).await;
         let (hangs, _) = desk.endpoint(receiver.url(), &[]).await;
         // A port that was free a moment ago.
         let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();

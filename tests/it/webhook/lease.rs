@@ -117,7 +117,7 @@ for_both! {
     /// A server that stops hands back what it has not begun, and counts what it has.
     async fn a_stopping_server_hands_its_leases_back(db: TestDb) {
         let mut receiver = Receiver::start(Says::Nothing).await;
-        let desk = Desk::with(&db, Sender::within(OPEN, Duration::from_secs(1)).unwrap()).await;
+        let desk = Desk::with(&db, Sender::new(OPEN).unwrap().within(Duration::from_secs(1))).await;
         let (endpoint, _) = desk.endpoint(receiver.url(), &[]).await;
         desk.announce(60).await;
         let (stopper, stop) = stop();

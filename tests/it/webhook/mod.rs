@@ -1,8 +1,10 @@
 //! Webhooks (W1–W5): a real receiver on loopback, whose answer a test can change.
 
+mod connect;
 mod dispatch;
 mod endpoint;
 mod fairness;
+mod hostile;
 mod lease;
 mod outbox;
 mod story;
