@@ -197,7 +197,7 @@ impl Authority {
     /// A certificate for this name, valid in these years.
     fn certify(&self, name: &str, from: i32, until: i32) -> Shown {
         let key = KeyPair::generate().unwrap();
-        Shown::new(years(name, from, until).signed_by(&key, &self.issuer).unwrap(), &key)
+        Shown::new(&years(name, from, until).signed_by(&key, &self.issuer).unwrap(), &key)
     }
 }
 
@@ -211,7 +211,7 @@ fn years(name: &str, from: i32, until: i32) -> CertificateParams {
 struct Shown(TlsAcceptor);
 
 impl Shown {
-    fn new(certificate: rcgen::Certificate, key: &KeyPair) -> Self {
+    fn new(certificate: &rcgen::Certificate, key: &KeyPair) -> Self {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let config = rustls::ServerConfig::builder().with_no_client_auth();
         let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
@@ -273,7 +273,7 @@ async fn p4_a_bad_certificate_is_refused_and_a_good_one_is_not() {
             Some("no connection: its certificate is for another name"),
         ),
         ("of an unknown authority", other.certify("hooks.example", 2000, 4000), Some(unknown)),
-        ("its own", Shown::new(self_signed, &own_key), Some(unknown)),
+        ("its own", Shown::new(&self_signed, &own_key), Some(unknown)),
     ] {
         let (port, heard) = shown.serve().await;
         let (look_up, _) = answers(vec![vec![at("127.0.0.1")]]);

@@ -54,7 +54,9 @@ async fn serve(mut stream: TcpStream, does: Does, most: Arc<AtomicUsize>) -> std
     }
     let mut request = [0; 4096];
     // The whole request, head and body, comes at once.
-    stream.read(&mut request).await?;
+    if stream.read(&mut request).await? == 0 {
+        return Ok(());
+    }
     match does {
         Does::Says(text) => {
             stream.write_all(text).await?;
