@@ -7,6 +7,7 @@ pub mod config;
 pub mod db;
 pub mod demo;
 pub mod embed;
+pub mod failpoint;
 pub mod guest;
 pub mod http;
 pub mod id;

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     clock::Clock,
     db::{Db, DbError, Gatherer, Tx},
+    failpoint,
     guest::{self, store::GuestState},
     http::{
         error::ApiError,
@@ -125,7 +126,9 @@ impl Advancer {
     /// Does what a learner asks; durable once answered.
     pub async fn advance(&self, command: Advance) -> Result<Done, ApiError> {
         let key = command.enrollment.0.as_u64_pair().1;
-        Ok(self.gatherer.submit(key, command).await??)
+        let done = self.gatherer.submit(key, command).await??;
+        failpoint::reach("advance.committed");
+        Ok(done)
     }
 }
 

@@ -29,8 +29,8 @@ use super::retry::{self, Next};
 use crate::app::AppState;
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
-use crate::id;
 use crate::stop::Stop;
+use crate::{failpoint, id};
 
 /// How often it looks for work.
 const POLL: Duration = Duration::from_millis(200);
@@ -324,7 +324,12 @@ impl Dispatcher {
     /// Takes in what a task reports; `false` when the task panicked.
     fn take(&mut self, step: Result<Step, JoinError>) -> bool {
         match step {
-            Ok(Step::Looked { wanted, claimed: Ok(claimed) }) => self.looked(&wanted, claimed),
+            Ok(Step::Looked { wanted, claimed: Ok(claimed) }) => {
+                if !claimed.is_empty() {
+                    failpoint::reach("webhook.claimed");
+                }
+                self.looked(&wanted, claimed);
+            }
             Ok(Step::Looked { claimed: Err(error), .. }) => {
                 self.looking = false;
                 tracing::warn!(%error, "webhooks can't be claimed");
@@ -338,6 +343,9 @@ impl Dispatcher {
                     self.done.splice(0..0, outcomes);
                     self.returned.extend(returned);
                 } else {
+                    if !outcomes.is_empty() {
+                        failpoint::reach("webhook.recorded");
+                    }
                     for outcome in outcomes {
                         self.held.remove(&outcome.id);
                         // Disabled now, or changed meanwhile and on again: either way the database says.
@@ -440,7 +448,9 @@ impl Dispatcher {
 async fn attempt(sender: Sender, clock: Clock, claimed: Claimed) -> Step {
     let Claimed { id, endpoint, message, attempts, url, secrets, payload, .. } = claimed;
     let at = clock.now();
+    failpoint::reach("webhook.sending");
     let answer = sender.send(Call { url, secrets, id: message, payload }, at).await;
+    failpoint::reach("webhook.sent");
     let now = clock.now();
     let next = retry::after(attempts + 1, answer.status, answer.retry_after, random());
     let (state, next_at) = match next {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::db::{Db, DbError, Tx, execute, on};
+use crate::failpoint;
 
 /// How long a lease lasts, in seconds.
 pub const LEASE: i64 = 60;
@@ -98,6 +99,9 @@ pub async fn claim(db: &Db, me: String, wanted: Vec<(Uuid, usize)>, now: Timesta
             for (endpoint, room) in wanted {
                 claim_for(tx, &me, endpoint, i64::try_from(room).unwrap_or(i64::MAX), now, until, &mut claimed).await?;
             }
+            if !claimed.is_empty() {
+                failpoint::reach("webhook.claiming");
+            }
             Ok(claimed)
         })
     })
@@ -167,6 +171,7 @@ pub async fn settle(
         Box::pin(async move {
             if let Some(rows) = &rows {
                 write_outcomes(tx, &me, rows).await?;
+                failpoint::reach("webhook.recording");
                 if gone {
                     disable_gone(tx, rows, now).await?;
                 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::db::{DbError, Tx, on};
+use crate::failpoint;
 
 /// Something to announce.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -61,5 +62,6 @@ pub async fn enqueue(tx: &mut Tx<'_>, messages: &[Message], now: Timestamp) -> R
         (tx.pick(MESSAGES_SQLITE, MESSAGES_POSTGRES), tx.pick(DELIVERIES_SQLITE, DELIVERIES_POSTGRES));
     on!(tx, conn => sqlx::query(first).bind(written).bind(now.0).execute(conn).await.map(drop))?;
     on!(tx, conn => sqlx::query(second).bind(sent).bind(now.0).execute(conn).await.map(drop))?;
+    failpoint::reach("outbox.written");
     Ok(())
 }

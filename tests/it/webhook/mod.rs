@@ -1,6 +1,8 @@
 //! Webhooks (W1–W5): a real receiver on loopback, whose answer a test can change.
 
 mod connect;
+#[cfg(debug_assertions)]
+mod crash;
 mod dispatch;
 mod endpoint;
 mod fairness;
