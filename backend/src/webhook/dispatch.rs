@@ -3,7 +3,8 @@
 //! One task holds all that is known (what is leased, queued and under way for each endpoint); attempts,
 //! claims and writes run beside it and report back. Claims and outcomes go to the database in batches;
 //! while one is written the next gathers. Each endpoint has its own queue and its own share of attempts
-//! at once, which grows with each success and shrinks with each failure: who is slow or dead delays
+//! at once, which grows with each success and shrinks with each failure. All those whose last attempt did
+//! not succeed have a part of the whole and no more, however many they are: who is slow or dead delays
 //! nobody else.
 //!
 //! It looks for work every [`POLL`], and when it is woken. An announcement does not wake it: it is written
@@ -42,6 +43,10 @@ const FLYING: usize = 512;
 const SHARE: RangeInclusive<usize> = 1..=32;
 /// The share of one that nothing is known of.
 const FIRST_SHARE: usize = 8;
+/// Of the places to fly and to be held, the part that is for all together who are not known to answer.
+const UNPROVEN: usize = 2;
+/// Endpoints remembered while nothing is to be done for them.
+const KNOWN: usize = 1024;
 /// Endpoints in one claim.
 const CLAIMED: usize = 64;
 /// Outcomes in one write.
@@ -127,11 +132,23 @@ pub struct Dispatcher {
     stopping: bool,
 }
 
+/// What the last attempt at an endpoint said of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Standing {
+    /// It answers.
+    Good,
+    /// Nothing yet.
+    Unknown,
+    /// It does not.
+    Failing,
+}
+
 /// One endpoint's part.
 #[derive(Debug)]
 struct Lane {
     queue: VecDeque<Claimed>,
     flying: usize,
+    standing: Standing,
     /// Attempts it may have at once.
     share: usize,
     /// Whether the last claim left something behind.
@@ -142,7 +159,8 @@ struct Lane {
 
 impl Default for Lane {
     fn default() -> Self {
-        Self { queue: VecDeque::new(), flying: 0, share: FIRST_SHARE, more: false, gone: false }
+        let standing = Standing::Unknown;
+        Self { queue: VecDeque::new(), flying: 0, standing, share: FIRST_SHARE, more: false, gone: false }
     }
 }
 
@@ -156,18 +174,28 @@ impl Lane {
         if self.gone || self.held() > self.share * 2 { 0 } else { self.share * 4 - self.held() }
     }
 
-    fn is_ready(&self) -> bool {
-        !self.gone && self.flying < self.share && !self.queue.is_empty()
+    /// Whether its next attempt may begin, where so many of the unproven fly.
+    fn is_ready(&self, unproven: usize) -> bool {
+        let may = match self.standing {
+            Standing::Good => true,
+            // One attempt tells what it is; those who failed can't take up the room for that.
+            Standing::Unknown if self.flying == 0 => unproven < FLYING - FLYING / UNPROVEN / 2,
+            Standing::Unknown => unproven < FLYING / UNPROVEN / 2,
+            Standing::Failing => unproven < FLYING / UNPROVEN,
+        };
+        may && !self.gone && self.flying < self.share && !self.queue.is_empty()
     }
 
     /// Learns from an attempt; answers what it should no longer hold.
     fn learn(&mut self, next: Next) -> Vec<Claimed> {
         let keep = match next {
             Next::Delivered => {
+                self.standing = Standing::Good;
                 self.share = (self.share * 2).min(*SHARE.end());
                 return Vec::new();
             }
             Next::Retry(_) | Next::Parked => {
+                self.standing = Standing::Failing;
                 self.share = (self.share / 2).max(*SHARE.start());
                 self.share * 4
             }
@@ -262,22 +290,18 @@ impl Dispatcher {
             return;
         }
         (self.look, self.looking) = (false, true);
-        let rooms: HashMap<Uuid, usize> = self.lanes.iter().map(|(id, lane)| (*id, lane.room())).collect();
+        let rooms: HashMap<Uuid, Room> = self.lanes.iter().map(|(id, lane)| (*id, Room::of(lane))).collect();
+        let unproven = (HOLD / UNPROVEN).saturating_sub(self.unproven(Lane::held));
         let (db, me, now, random) = (self.db.clone(), self.me.clone(), self.clock.now(), random());
         self.steps.spawn(async move {
             let mut due = match lease::due(&db, now).await {
                 Ok(due) => due,
                 Err(error) => return Step::Looked { wanted: Vec::new(), claimed: Err(error) },
             };
-            due.retain(|endpoint| rooms.get(endpoint) != Some(&0));
             // Where there are more endpoints than one claim takes, each claim begins elsewhere.
             let start = usize::try_from(random % due.len().max(1) as u64).unwrap_or(0);
             due.rotate_left(start);
-            due.truncate(CLAIMED.min(free));
-            let fair = free / due.len().max(1);
-            let room =
-                |endpoint: &Uuid| rooms.get(endpoint).copied().unwrap_or_else(|| Lane::default().room()).min(fair);
-            let wanted: Vec<(Uuid, usize)> = due.into_iter().map(|endpoint| (endpoint, room(&endpoint))).collect();
+            let wanted = shares(due, &rooms, free, unproven);
             // Looking costs nobody a commit; most looks end here.
             let claimed =
                 if wanted.is_empty() { Ok(Vec::new()) } else { lease::claim(&db, me, wanted.clone(), now).await };
@@ -285,12 +309,21 @@ impl Dispatcher {
         });
     }
 
+    /// A sum over all who are not known to answer.
+    fn unproven(&self, count: impl Fn(&Lane) -> usize) -> usize {
+        self.lanes.values().filter(|lane| lane.standing != Standing::Good).map(count).sum()
+    }
+
     /// Begins what may begin: of all endpoints with something to send, the least busy first.
     fn launch(&mut self) {
         let now = self.clock.now();
+        let mut unproven = self.unproven(|lane| lane.flying);
         while self.flying < FLYING
-            && let Some((_, lane)) =
-                self.lanes.iter_mut().filter(|(_, lane)| lane.is_ready()).min_by_key(|(_, lane)| lane.flying)
+            && let Some((_, lane)) = self
+                .lanes
+                .iter_mut()
+                .filter(|(_, lane)| lane.is_ready(unproven))
+                .min_by_key(|(_, lane)| (lane.flying, lane.standing))
             && let Some(claimed) = lane.queue.pop_front()
         {
             if claimed.until < now.plus_seconds(MIN_LEASE) {
@@ -300,6 +333,7 @@ impl Dispatcher {
             }
             lane.flying += 1;
             self.flying += 1;
+            unproven += usize::from(lane.standing != Standing::Good);
             self.counters.under_way.fetch_add(1, Ordering::Relaxed);
             let (sender, clock) = (self.sender.clone(), self.clock.clone());
             self.steps.spawn(async move { attempt(sender, clock, claimed).await });
@@ -414,8 +448,9 @@ impl Dispatcher {
                 lane.more = false;
                 self.look = true;
             }
-            // One that fails is remembered.
-            if lane.held() == 0 && lane.share >= FIRST_SHARE && !lane.gone {
+            // One that fails is remembered, and as many of the others as are little to remember.
+            let forget = lane.held() == 0 && lane.share >= FIRST_SHARE && !lane.gone;
+            if forget && self.lanes.len() > KNOWN {
                 self.lanes.remove(&outcome.endpoint_id);
             }
         }
@@ -443,6 +478,49 @@ impl Dispatcher {
             tracing::warn!(%error, "leases of webhooks could not be handed back; they end within a minute");
         }
     }
+}
+
+/// What a claim must know of an endpoint.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    room: usize,
+    standing: Standing,
+    /// Nothing of it is held.
+    is_empty: bool,
+}
+
+impl Room {
+    fn of(lane: &Lane) -> Self {
+        Self { room: lane.room(), standing: lane.standing, is_empty: lane.held() == 0 }
+    }
+}
+
+/// How much to claim for whom: those who answer first, then those of whom nothing is known, then the
+/// rest. `free` is for all together, `unproven` for those who are not known to answer.
+fn shares(mut due: Vec<Uuid>, rooms: &HashMap<Uuid, Room>, free: usize, mut unproven: usize) -> Vec<(Uuid, usize)> {
+    let new = Room::of(&Lane::default());
+    let known = |endpoint: &Uuid| rooms.get(endpoint).copied().unwrap_or(new);
+    due.retain(|endpoint| {
+        let Room { room, standing, is_empty } = known(endpoint);
+        room > 0 && (standing == Standing::Good || unproven > 0 || standing == Standing::Unknown && is_empty)
+    });
+    due.sort_by_key(|endpoint| (known(endpoint).standing, !known(endpoint).is_empty));
+    due.truncate(CLAIMED.min(free));
+    let fair = (free / due.len().max(1)).max(1);
+    let wanted = due.into_iter().map(|endpoint| {
+        let Room { room, standing, is_empty } = known(&endpoint);
+        let room = match standing {
+            Standing::Good => room.min(fair),
+            // There is always room for the one that tells what it is.
+            Standing::Unknown if is_empty => room.min(fair).min(unproven.max(1)),
+            Standing::Unknown | Standing::Failing => room.min(fair).min(unproven),
+        };
+        if standing != Standing::Good {
+            unproven = unproven.saturating_sub(room);
+        }
+        (endpoint, room)
+    });
+    wanted.filter(|(_, room)| *room > 0).collect()
 }
 
 async fn attempt(sender: Sender, clock: Clock, claimed: Claimed) -> Step {
