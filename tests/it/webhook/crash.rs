@@ -46,7 +46,7 @@ async fn child() {
 }
 
 /// Starts [`child`] and waits until it listens; it ends at `place`, if one is named.
-async fn start(database: &str, place: Option<&str>) -> (Child, String) {
+pub async fn start(database: &str, place: Option<&str>) -> (Child, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["webhook::crash::child", "--exact", "--ignored", "--nocapture"]).env(DATABASE, database);
     if let Some(place) = place {

@@ -1,5 +1,7 @@
 //! Webhooks (W1–W5): a real receiver on loopback, whose answer a test can change.
 
+#[cfg(debug_assertions)]
+mod burst;
 mod connect;
 #[cfg(debug_assertions)]
 mod crash;
