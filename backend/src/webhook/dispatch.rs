@@ -10,9 +10,8 @@
 //! It looks for work every [`POLL`], and when it is woken. An announcement does not wake it: it is written
 //! before its transaction commits, so it would often wake too early; and an idle look is one short read.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,6 +24,7 @@ use uuid::Uuid;
 
 use super::Webhooks;
 use super::deliver::{Call, Sender};
+use super::lane::{self, FIRST_SHARE, FLYING, HOLD, Lane, Room, Standing, UNPROVEN};
 use super::lease::{self, Claimed, Outcome};
 use super::retry::{self, Next};
 use crate::app::AppState;
@@ -35,20 +35,8 @@ use crate::{failpoint, id};
 
 /// How often it looks for work.
 const POLL: Duration = Duration::from_millis(200);
-/// Deliveries held at once: queued and under way.
-const HOLD: usize = 2048;
-/// Attempts at once.
-const FLYING: usize = 512;
-/// Attempts at once to one endpoint: doubled by a success, halved by a failure.
-const SHARE: RangeInclusive<usize> = 1..=32;
-/// The share of one that nothing is known of.
-const FIRST_SHARE: usize = 8;
-/// Of the places to fly and to be held, the part that is for all together who are not known to answer.
-const UNPROVEN: usize = 2;
 /// Endpoints remembered while nothing is to be done for them.
 const KNOWN: usize = 1024;
-/// Endpoints in one claim.
-const CLAIMED: usize = 64;
 /// Outcomes in one write.
 const BATCH: usize = 256;
 /// No attempt begins on a lease with less than this left, in seconds: more than an attempt can take.
@@ -130,83 +118,6 @@ pub struct Dispatcher {
     looking: bool,
     writing: bool,
     stopping: bool,
-}
-
-/// What the last attempt at an endpoint said of it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Standing {
-    /// It answers.
-    Good,
-    /// Nothing yet.
-    Unknown,
-    /// It does not.
-    Failing,
-}
-
-/// One endpoint's part.
-#[derive(Debug)]
-struct Lane {
-    queue: VecDeque<Claimed>,
-    flying: usize,
-    standing: Standing,
-    /// Attempts it may have at once.
-    share: usize,
-    /// Whether the last claim left something behind.
-    more: bool,
-    /// It answered 410, and the write that disables it is not through yet: it gets nothing more (W4).
-    gone: bool,
-}
-
-impl Default for Lane {
-    fn default() -> Self {
-        let standing = Standing::Unknown;
-        Self { queue: VecDeque::new(), flying: 0, standing, share: FIRST_SHARE, more: false, gone: false }
-    }
-}
-
-impl Lane {
-    fn held(&self) -> usize {
-        self.queue.len() + self.flying
-    }
-
-    /// How many more it may be given: none before there is room for a good few.
-    fn room(&self) -> usize {
-        if self.gone || self.held() > self.share * 2 { 0 } else { self.share * 4 - self.held() }
-    }
-
-    /// Whether its next attempt may begin, where so many of the unproven fly.
-    fn is_ready(&self, unproven: usize) -> bool {
-        let may = match self.standing {
-            Standing::Good => true,
-            // One attempt tells what it is; those who failed can't take up the room for that.
-            Standing::Unknown if self.flying == 0 => unproven < FLYING - FLYING / UNPROVEN / 2,
-            Standing::Unknown => unproven < FLYING / UNPROVEN / 2,
-            Standing::Failing => unproven < FLYING / UNPROVEN,
-        };
-        may && !self.gone && self.flying < self.share && !self.queue.is_empty()
-    }
-
-    /// Learns from an attempt; answers what it should no longer hold.
-    fn learn(&mut self, next: Next) -> Vec<Claimed> {
-        let keep = match next {
-            Next::Delivered => {
-                self.standing = Standing::Good;
-                self.share = (self.share * 2).min(*SHARE.end());
-                return Vec::new();
-            }
-            Next::Retry(_) | Next::Parked => {
-                self.standing = Standing::Failing;
-                self.share = (self.share / 2).max(*SHARE.start());
-                self.share * 4
-            }
-            // Parked by the same write; trying them would only be told so again.
-            Next::Gone => {
-                self.gone = true;
-                0
-            }
-        };
-        self.queue.split_off(keep.min(self.queue.len())).into()
-    }
 }
 
 /// What the tasks report.
@@ -301,7 +212,7 @@ impl Dispatcher {
             // Where there are more endpoints than one claim takes, each claim begins elsewhere.
             let start = usize::try_from(random % due.len().max(1) as u64).unwrap_or(0);
             due.rotate_left(start);
-            let wanted = shares(due, &rooms, free, unproven);
+            let wanted = lane::shares(due, &rooms, free, unproven);
             // Looking costs nobody a commit; most looks end here.
             let claimed =
                 if wanted.is_empty() { Ok(Vec::new()) } else { lease::claim(&db, me, wanted.clone(), now).await };
@@ -478,49 +389,6 @@ impl Dispatcher {
             tracing::warn!(%error, "leases of webhooks could not be handed back; they end within a minute");
         }
     }
-}
-
-/// What a claim must know of an endpoint.
-#[derive(Clone, Copy, Debug)]
-struct Room {
-    room: usize,
-    standing: Standing,
-    /// Nothing of it is held.
-    is_empty: bool,
-}
-
-impl Room {
-    fn of(lane: &Lane) -> Self {
-        Self { room: lane.room(), standing: lane.standing, is_empty: lane.held() == 0 }
-    }
-}
-
-/// How much to claim for whom: those who answer first, then those of whom nothing is known, then the
-/// rest. `free` is for all together, `unproven` for those who are not known to answer.
-fn shares(mut due: Vec<Uuid>, rooms: &HashMap<Uuid, Room>, free: usize, mut unproven: usize) -> Vec<(Uuid, usize)> {
-    let new = Room::of(&Lane::default());
-    let known = |endpoint: &Uuid| rooms.get(endpoint).copied().unwrap_or(new);
-    due.retain(|endpoint| {
-        let Room { room, standing, is_empty } = known(endpoint);
-        room > 0 && (standing == Standing::Good || unproven > 0 || standing == Standing::Unknown && is_empty)
-    });
-    due.sort_by_key(|endpoint| (known(endpoint).standing, !known(endpoint).is_empty));
-    due.truncate(CLAIMED.min(free));
-    let fair = (free / due.len().max(1)).max(1);
-    let wanted = due.into_iter().map(|endpoint| {
-        let Room { room, standing, is_empty } = known(&endpoint);
-        let room = match standing {
-            Standing::Good => room.min(fair),
-            // There is always room for the one that tells what it is.
-            Standing::Unknown if is_empty => room.min(fair).min(unproven.max(1)),
-            Standing::Unknown | Standing::Failing => room.min(fair).min(unproven),
-        };
-        if standing != Standing::Good {
-            unproven = unproven.saturating_sub(room);
-        }
-        (endpoint, room)
-    });
-    wanted.filter(|(_, room)| *room > 0).collect()
 }
 
 async fn attempt(sender: Sender, clock: Clock, claimed: Claimed) -> Step {

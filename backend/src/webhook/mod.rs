@@ -1,7 +1,7 @@
 //! Webhooks: what happened is told to the federation's own systems (W1–W5).
 //!
 //! An announcement goes into the [`outbox`] in the transaction of what it announces. The [`dispatch`]er
-//! takes what is due under a [`lease`], signs it ([`sign`]) and makes one attempt ([`deliver`]), with a
+//! takes what is due under a [`lease`], in a [`lane`] for each endpoint, signs it ([`sign`]) and makes one attempt ([`deliver`]), with a
 //! client that [`connect`]s where the [`guard`] lets it; [`retry`] decides what becomes of the delivery.
 //!
 //! # Architecture Invariant
@@ -13,6 +13,7 @@ pub mod dispatch;
 pub mod endpoint;
 pub mod explain;
 pub mod guard;
+pub mod lane;
 pub mod lease;
 pub mod log;
 pub mod outbox;
