@@ -4,6 +4,7 @@
 mod api_auth;
 mod api_site;
 mod http;
+mod keep;
 mod platform;
 mod store;
 mod track;

@@ -41,6 +41,17 @@ struct Dropped(String);
 impl TestDb {
     /// Makes one.
     pub async fn new(backend: Backend) -> Self {
+        let db = Self::make(backend, false).await;
+        db.migrate().await.unwrap();
+        db
+    }
+
+    /// Makes one without a schema, as it is before the first start.
+    pub async fn empty(backend: Backend) -> Self {
+        Self::make(backend, true).await
+    }
+
+    async fn make(backend: Backend, empty: bool) -> Self {
         let (config, keep) = match backend {
             Backend::Sqlite => {
                 let folder = tempfile::tempdir().unwrap();
@@ -49,14 +60,13 @@ impl TestDb {
             }
             Backend::Postgres => {
                 let name = format!("jalon_test_{}", Uuid::now_v7().simple());
-                create(&name).await;
+                create(&name, empty).await;
                 let mut config = DbConfig::new(named(&name));
                 config.connections = 8;
                 (config, Keep::Database(Dropped(name)))
             }
         };
         let db = Db::connect(&config).await.unwrap();
-        db.migrate().await.unwrap();
         Self { db, config, keep }
     }
 
@@ -121,8 +131,11 @@ fn named(database: &str) -> DbAddress {
 }
 
 /// Copies the template; makes it first when nobody has, one process at a time.
-async fn create(name: &str) {
+async fn create(name: &str, empty: bool) {
     let mut connection = PgConnection::connect(cluster::address()).await.unwrap();
+    if empty {
+        return execute(&mut connection, format!("CREATE DATABASE {name}")).await;
+    }
     let template = format!("jalon_template_{}", migrations_digest());
     sqlx::query("SELECT pg_advisory_lock(7401)").execute(&mut connection).await.unwrap();
     let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")

@@ -28,6 +28,10 @@ pub enum DbError {
         /// (`track.site_id, track.slug`). For logs: decide by `kind` and by the statement you ran.
         name: String,
     },
+    /// The schema is not this program's: newer, changed by hand, or a migration failed. A sentence for
+    /// whoever upgrades.
+    #[error("{0}")]
+    Schema(String),
     /// A mistake of ours: bad SQL, a column of another type, a panic inside a transaction (500).
     #[error("database error: {0}")]
     Other(Arc<dyn std::error::Error + Send + Sync>),

@@ -25,7 +25,7 @@ use futures_util::future::BoxFuture;
 pub use config::{AddressError, DbAddress, DbConfig};
 pub use error::{ConstraintKind, DbError};
 pub use gather::Gatherer;
-pub use migrate::{digest as migrations_digest, latest as latest_migration};
+pub use migrate::{Text as Migration, digest as migrations_digest, latest as latest_migration};
 pub use tx::{Tx, execute, on};
 
 /// The database. Cheap to clone: everybody shares the same connections.
@@ -61,11 +61,18 @@ impl Db {
         Ok(Self { backend })
     }
 
-    /// Applies the migrations that are missing.
+    /// Applies the migrations that are missing: all, or none when one of them fails. Of several
+    /// servers that start at once, one does it. A database that is newer than the program is refused.
     pub async fn migrate(&self) -> Result<(), DbError> {
+        self.migrate_with(&[]).await
+    }
+
+    /// As [`migrate`](Self::migrate), with further migrations after the program's own: what an upgrade
+    /// to come will be like, for tests.
+    pub async fn migrate_with(&self, more: &[Migration]) -> Result<(), DbError> {
         match &self.backend {
-            Backend::Sqlite(sqlite) => sqlite.migrate().await,
-            Backend::Postgres(postgres) => postgres.migrate().await,
+            Backend::Sqlite(sqlite) => sqlite.migrate(more).await,
+            Backend::Postgres(postgres) => postgres.migrate(more).await,
         }
     }
 

@@ -56,11 +56,12 @@ impl Postgres {
         Ok(Self { pool, queue: config.queue, counters: Arc::default() })
     }
 
-    pub(super) async fn migrate(&self) -> Result<(), DbError> {
+    pub(super) async fn migrate(&self, more: &[migrate::Text]) -> Result<(), DbError> {
         let mut connection = self.pool.acquire().await?.detach();
         // A migration may take its time.
         connection.execute("SET statement_timeout = 0; SET lock_timeout = 0").await?;
-        let done = migrate::run(Dialect::Postgres, &mut connection).await;
+        let migrator = migrate::migrator(Dialect::Postgres, i64::MAX, more);
+        let done = migrate::run_postgres(&migrator, &mut connection).await;
         sqlx::Connection::close(connection).await?;
         done
     }

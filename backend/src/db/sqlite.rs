@@ -72,9 +72,10 @@ impl Sqlite {
         Ok(Self { options: writing, readers, queue, counters })
     }
 
-    pub(super) async fn migrate(&self) -> Result<(), DbError> {
+    pub(super) async fn migrate(&self, more: &[migrate::Text]) -> Result<(), DbError> {
         let mut connection = self.options.connect().await?;
-        let done = migrate::run(Dialect::Sqlite, &mut connection).await;
+        let migrator = migrate::migrator(Dialect::Sqlite, i64::MAX, more);
+        let done = migrate::run_sqlite(&migrator, &mut connection).await;
         connection.close().await?;
         done
     }
