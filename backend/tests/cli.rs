@@ -44,6 +44,8 @@ fn every_command_explains_itself() {
         "serve",
         "demo",
         "migrate",
+        "backup",
+        "restore",
         "site add",
         "site list",
         "key add",
@@ -146,6 +148,30 @@ fn the_server_serves_what_was_set_up_and_stops_when_asked() {
     assert!(server.wait().unwrap().success());
     assert!(rest.iter().any(|line| json(line)["message"] == "stopped"), "{rest:?}");
     assert!(rest.iter().all(|line| !line.contains(token.trim())), "a token stands in the log");
+}
+
+#[test]
+fn p8_a_backup_is_made_looked_at_and_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let sentence = refused(folder, &["backup", "one.backup"]);
+    assert!(sentence.contains("there is no database at jalon.db"), "{sentence}");
+    assert!(std::fs::read_dir(folder).unwrap().next().is_none(), "and none was made");
+
+    ok(folder, &["site", "add", "fpsf", "--member-secret", SECRET]);
+    let made = ok(folder, &["backup", "one.backup"]);
+    assert!(made.contains("one.backup was written and checked: of ") && made.contains("1 sites"), "{made}");
+    assert!(refused(folder, &["backup", "one.backup"]).contains("--force"));
+    ok(folder, &["backup", "one.backup", "--force"]);
+    assert!(ok(folder, &["restore", "one.backup", "--check"]).contains("one.backup is whole"));
+    assert!(refused(folder, &["restore", "one.backup"]).contains("not empty"));
+
+    let there = json(&ok(folder, &["restore", "one.backup", "--json", "--database-url", "sqlite://two.db"]));
+    assert_eq!(there["tables"]["site"]["rows"], 1);
+    assert!(ok(folder, &["site", "list", "--database-url", "sqlite://two.db"]).contains("fpsf"));
+    let sentence = refused(folder, &["restore", "jalon.db", "--database-url", "sqlite://three.db"]);
+    assert!(sentence.contains("jalon.db is no backup made by jalon backup"), "{sentence}");
+    assert!(!folder.join("three.db").exists());
 }
 
 #[test]

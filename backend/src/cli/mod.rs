@@ -3,6 +3,7 @@
 //! One module a command: its flags as `Args`, and `run`. Every command takes `--json`; a failure is one
 //! plain sentence on stderr and a non-zero exit.
 
+mod backup;
 mod check;
 mod demo;
 mod import;
@@ -49,6 +50,9 @@ enum Command {
     Serve(Box<serve::Args>),
     /// Bring the database up to date (`serve` does it too, unless told not to)
     Migrate(migrate::Args),
+    // These two say more in their own help than a line.
+    Backup(backup::Args),
+    Restore(backup::RestoreArgs),
     /// Everything in one, to try it out: a CMS page, tracks, a login, a webhook receiver
     Demo(demo::Args),
     /// Read tracks from files into a site
@@ -74,6 +78,8 @@ impl Command {
         match self {
             Self::Serve(args) => args.run(context).await,
             Self::Migrate(args) => args.run(context).await,
+            Self::Backup(args) => args.run(context).await,
+            Self::Restore(args) => args.run(context).await,
             Self::Demo(args) => args.run(context).await,
             Self::Import(args) => args.run(context).await,
             Self::Export(args) => args.run(context).await,

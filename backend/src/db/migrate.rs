@@ -70,9 +70,8 @@ pub(super) async fn run_sqlite(migrator: &Migrator, connection: &mut SqliteConne
 pub(super) async fn run_postgres(migrator: &Migrator, connection: &mut PgConnection) -> Result<(), DbError> {
     // The lock is this database's and the transaction's. Its number spells "jalon".
     const LOCK: &str = "SELECT pg_advisory_xact_lock(457491148654)";
-    let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-        .fetch_one(&mut *connection)
-        .await?;
+    let there: bool =
+        sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&mut *connection).await?;
     if there && is_current(migrator, connection).await? {
         return Ok(());
     }
@@ -91,7 +90,10 @@ async fn is_current<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Resu
         return Err(DbError::Schema(newer(newest, known)));
     }
     Ok(applied.len() == migrator.iter().count()
-        && migrator.iter().zip(&applied).all(|(own, there)| own.version == there.version && own.checksum == there.checksum))
+        && migrator
+            .iter()
+            .zip(&applied)
+            .all(|(own, there)| own.version == there.version && own.checksum == there.checksum))
 }
 
 /// Why a database of a newer program is left alone.

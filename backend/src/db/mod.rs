@@ -10,6 +10,7 @@
 //! SQLite the one writer task owns it, on PostgreSQL a spawned task does; the caller only waits for
 //! the answer. No `timeout` and no `select!` goes around a transaction, ever.
 
+pub mod backup;
 mod config;
 mod error;
 mod gather;

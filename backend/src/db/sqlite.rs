@@ -40,20 +40,25 @@ enum Command {
     Close(oneshot::Sender<()>),
 }
 
+/// How every connection of a server is opened.
+pub(super) fn options(path: &Path, config: &DbConfig) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(config.patience)
+        .statement_cache_capacity(256)
+        // Rows that fit here come without a further hop between the two threads.
+        .row_buffer_size(1024)
+        .pragma("temp_store", "MEMORY")
+        .disable_statement_logging()
+}
+
 impl Sqlite {
     pub(super) async fn open(path: &Path, config: &DbConfig) -> Result<Self, DbError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(config.patience)
-            .statement_cache_capacity(256)
-            // Rows that fit here come without a further hop between the two threads.
-            .row_buffer_size(1024)
-            .pragma("temp_store", "MEMORY")
-            .disable_statement_logging();
+        let options = options(path, config);
         // The writer keeps what it touches often; negative numbers are KiB, used only when needed.
         let writing = options.clone().pragma("cache_size", "-65536").pragma("wal_autocheckpoint", "4000");
         // The writer comes first: it makes the file, and the WAL that readers need.

@@ -94,7 +94,7 @@ async fn announced(stage: &Stage) -> Vec<Value> {
 }
 
 /// V1: for every enrollment there is, the replay of its events is its row, bit for bit.
-async fn assert_replay_gives_the_rows(stage: &Stage) -> usize {
+pub async fn assert_replay_gives_the_rows(stage: &Stage) -> usize {
     use jalon_backend::{
         db::{DbError, on},
         track::store,
