@@ -137,8 +137,17 @@ impl Meter {
 
 /// Memory a process holds, in MiB.
 pub fn memory(process: u32) -> f64 {
+    mebibytes(process, "VmRSS:")
+}
+
+/// The most memory that a process ever held, in MiB.
+pub fn peak(process: u32) -> f64 {
+    mebibytes(process, "VmHWM:")
+}
+
+fn mebibytes(process: u32, what: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(what));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u32>().ok());
     f64::from(kib.unwrap_or(0)) / 1024.0
 }

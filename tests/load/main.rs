@@ -6,6 +6,7 @@
 
 mod alone;
 mod client;
+mod drain;
 mod drive;
 mod machine;
 mod measure;
@@ -29,7 +30,7 @@ use crate::measure::{Kind, Run};
 use crate::report::Report;
 
 const HELP: &str = "\
-usage: jalon-load [--server PROGRAM] [--quick] [--only sqlite|postgres|reads|people|start|scale] [--steps N]
+usage: jalon-load [--server PROGRAM] [--quick] [--only sqlite|postgres|reads|people|webhooks|start|scale] [--steps N]
                   [--write FILE --about TEXT]
 
   --server PROGRAM  the server's program (default: `jalon` beside this one)
@@ -80,7 +81,7 @@ impl Options {
                 other => bail!("there is no {other}\n{HELP}"),
             }
         }
-        let parts = ["sqlite", "postgres", "reads", "people", "start", "scale"];
+        let parts = ["sqlite", "postgres", "reads", "people", "webhooks", "start", "scale"];
         if let Some(only) = &options.only
             && !parts.contains(&only.as_str())
         {
@@ -126,7 +127,7 @@ async fn run() -> Result<bool> {
         report.note("temporary files lie in memory here, so nothing is durable: set TMPDIR to a disk".into());
     }
     for kind in [Kind::Sqlite, Kind::Postgres] {
-        let both = ["people", "start", "scale"].iter().any(|part| options.wants(part));
+        let both = ["people", "webhooks", "start", "scale"].iter().any(|part| options.wants(part));
         let wanted = options.wants(kind.name()) || both;
         // Track reads come from memory: once is enough.
         if wanted || (kind == Kind::Sqlite && options.wants("reads")) {

@@ -97,6 +97,9 @@ impl<'a> Run<'a> {
         if self.options.wants("people") {
             self.people(report).await?;
         }
+        if self.options.wants("webhooks") {
+            self.drain(report).await?;
+        }
         if self.options.wants("start") {
             self.cold_start(report).await?;
         }

@@ -110,6 +110,12 @@ impl Stage {
         Ok((stage, id))
     }
 
+    /// The same on a server that was started anew.
+    #[must_use]
+    pub fn at(self, address: SocketAddr) -> Self {
+        Self { address, ..self }
+    }
+
     /// Has finished tracks announced to `url`. Answers whether the server knows webhooks.
     pub async fn announce_to(&self, url: &str) -> Result<bool> {
         let endpoint = json!({
