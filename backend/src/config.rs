@@ -42,6 +42,8 @@ pub struct Config {
     pub development: bool,
     /// Authorities whose certificates webhook receivers may have, beside the web's.
     pub webhook_extra_ca: ExtraCa,
+    /// How long webhook deliveries are kept, from their end.
+    pub webhook_keep: Duration,
     /// How the log is written.
     pub log_format: LogFormat,
 }
@@ -122,6 +124,9 @@ pub struct Settings {
     /// PEM file with certificate authorities that webhook receivers may have, beside the web's
     #[arg(long, env = "JALON_WEBHOOK_EXTRA_CA", value_name = "FILE")]
     pub webhook_extra_ca: Option<PathBuf>,
+    /// How long the log of webhook deliveries is kept [default: 90d]
+    #[arg(long, env = "JALON_WEBHOOK_KEEP", value_name = "PERIOD")]
+    pub webhook_keep: Option<Period>,
     /// How the log is written [default: text]
     #[arg(long, env = "JALON_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -192,6 +197,7 @@ impl Settings {
             shutdown_grace: self.shutdown_grace.or(weaker.shutdown_grace),
             development: self.development.or(weaker.development),
             webhook_extra_ca: self.webhook_extra_ca.or(weaker.webhook_extra_ca),
+            webhook_keep: self.webhook_keep.or(weaker.webhook_keep),
             log_format: self.log_format.or(weaker.log_format),
         }
     }
@@ -231,6 +237,7 @@ impl Settings {
             shutdown_grace: period(self.shutdown_grace, 20),
             development: self.development.unwrap_or(false),
             webhook_extra_ca,
+            webhook_keep: period(self.webhook_keep, 90 * 86_400),
             log_format: self.log_format.unwrap_or(LogFormat::Text),
         })
     }

@@ -2,6 +2,7 @@
 
 mod guest_expiry;
 mod idempotency_expiry;
+mod webhook_expiry;
 
 use std::time::Duration;
 
@@ -27,19 +28,28 @@ struct Job {
     /// Seconds from one run to the next.
     every: i64,
     /// Does one batch; answers how many rows it touched. It is called until it answers 0.
-    batch: for<'a, 't> fn(&'a mut Tx<'t>, Timestamp) -> BoxFuture<'a, Result<u64, DbError>>,
+    batch: for<'a, 't> fn(&'a mut Tx<'t>, Timestamp, Keep) -> BoxFuture<'a, Result<u64, DbError>>,
 }
 
-const JOBS: [Job; 2] = [
-    Job { name: "guest_expiry", every: 3600, batch: |tx, now| Box::pin(guest_expiry::batch(tx, now)) },
-    Job { name: "idempotency_expiry", every: 900, batch: |tx, now| Box::pin(idempotency_expiry::batch(tx, now)) },
+/// How long things are kept, where the operator says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// Webhook deliveries, from their end.
+    pub webhooks: Duration,
+}
+
+const JOBS: [Job; 3] = [
+    Job { name: "guest_expiry", every: 3600, batch: |tx, now, _| Box::pin(guest_expiry::batch(tx, now)) },
+    Job { name: "idempotency_expiry", every: 900, batch: |tx, now, _| Box::pin(idempotency_expiry::batch(tx, now)) },
+    Job { name: "webhook_expiry", every: 3600, batch: |tx, now, keep| Box::pin(webhook_expiry::batch(tx, now, keep)) },
 ];
 
 /// Runs the jobs until asked to stop. A failure is logged, and tried again at the next tick.
 pub async fn run(app: AppState, stop: Stop) {
     let me = crate::id::new_v7(app.clock.now()).to_string();
     loop {
-        if let Err(error) = tick(&app.db, &me, app.clock.now(), &stop).await {
+        let keep = Keep { webhooks: app.config.webhook_keep };
+        if let Err(error) = tick(&app.db, &me, app.clock.now(), keep, &stop).await {
             tracing::warn!(%error, "a periodic job failed");
         }
         if !stop.sleep(TICK).await {
@@ -49,7 +59,7 @@ pub async fn run(app: AppState, stop: Stop) {
 }
 
 /// Runs each job that is due at `now` and that nobody else runs; answers their names.
-pub async fn tick(db: &Db, me: &str, now: Timestamp, stop: &Stop) -> Result<Vec<&'static str>, DbError> {
+pub async fn tick(db: &Db, me: &str, now: Timestamp, keep: Keep, stop: &Stop) -> Result<Vec<&'static str>, DbError> {
     let mut ran = Vec::new();
     for job in &JOBS {
         if stop.is_requested() {
@@ -58,7 +68,7 @@ pub async fn tick(db: &Db, me: &str, now: Timestamp, stop: &Stop) -> Result<Vec<
         if !claim(db, job, me, now).await? {
             continue;
         }
-        let done = work(db, job, now, stop).await;
+        let done = work(db, job, now, keep, stop).await;
         // Handed back whatever happened, so that the next try need not wait for the lease to end.
         release(db, job, me, done.is_ok().then_some(now)).await?;
         let rows = done?;
@@ -70,11 +80,11 @@ pub async fn tick(db: &Db, me: &str, now: Timestamp, stop: &Stop) -> Result<Vec<
     Ok(ran)
 }
 
-async fn work(db: &Db, job: &Job, now: Timestamp, stop: &Stop) -> Result<u64, DbError> {
+async fn work(db: &Db, job: &Job, now: Timestamp, keep: Keep, stop: &Stop) -> Result<u64, DbError> {
     let batch = job.batch;
     let mut rows = 0;
     while !stop.is_requested() {
-        match db.write(move |tx| batch(tx, now)).await? {
+        match db.write(move |tx| batch(tx, now, keep)).await? {
             0 => break,
             touched => rows += touched,
         }

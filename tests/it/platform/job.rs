@@ -1,7 +1,9 @@
 //! Periodic jobs run once, whoever many servers there are, and clear up what nobody needs.
 
+use std::time::Duration;
+
 use jalon_backend::db::{Db, DbError, execute, on};
-use jalon_backend::job::tick;
+use jalon_backend::job::{Keep, tick};
 use jalon_backend::stop::stop;
 use jalon_shared::Timestamp;
 use jalon_tests::for_both;
@@ -9,6 +11,7 @@ use uuid::Uuid;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const DAY: i64 = 86_400;
+const KEEP: Keep = Keep { webhooks: Duration::from_hours(24) };
 
 async fn run(db: &Db, statements: &'static [&'static str]) {
     db.write(move |tx| {
@@ -40,20 +43,20 @@ for_both! {
     async fn of_two_servers_one_runs_a_job(db: TestDb) {
         let (_stopper, stop) = stop();
         let second = db.reopen().await;
-        let (one, two) = tokio::join!(tick(&db, "one", NOW, &stop), tick(&second, "two", NOW, &stop));
+        let (one, two) = tokio::join!(tick(&db, "one", NOW, KEEP, &stop), tick(&second, "two", NOW, KEEP, &stop));
         let mut ran = [one.unwrap(), two.unwrap()].concat();
         ran.sort_unstable();
-        assert_eq!(ran, ["guest_expiry", "idempotency_expiry"]);
+        assert_eq!(ran, ["guest_expiry", "idempotency_expiry", "webhook_expiry"]);
 
-        assert!(tick(&second, "two", NOW.plus_seconds(60), &stop).await.unwrap().is_empty(), "not due again yet");
-        assert_eq!(tick(&second, "two", NOW.plus_seconds(1000), &stop).await.unwrap(), ["idempotency_expiry"]);
+        assert!(tick(&second, "two", NOW.plus_seconds(60), KEEP, &stop).await.unwrap().is_empty(), "not due again yet");
+        assert_eq!(tick(&second, "two", NOW.plus_seconds(1000), KEEP, &stop).await.unwrap(), ["idempotency_expiry"]);
     }
 
     async fn a_server_that_died_holds_its_job_back_until_the_lease_ends(db: TestDb) {
         let (_stopper, stop) = stop();
         run(&db, &["INSERT INTO job (name, lease_until, lease_owner) VALUES ('guest_expiry', $2 + 60000, 'dead')"]).await;
-        assert_eq!(tick(&db, "one", NOW, &stop).await.unwrap(), ["idempotency_expiry"]);
-        assert_eq!(tick(&db, "one", NOW.plus_seconds(61), &stop).await.unwrap(), ["guest_expiry"]);
+        assert_eq!(tick(&db, "one", NOW, KEEP, &stop).await.unwrap(), ["idempotency_expiry", "webhook_expiry"]);
+        assert_eq!(tick(&db, "one", NOW.plus_seconds(61), KEEP, &stop).await.unwrap(), ["guest_expiry"]);
     }
 
     async fn answers_for_retries_are_forgotten_after_two_days(db: TestDb) {
@@ -65,7 +68,7 @@ for_both! {
             "INSERT INTO idempotency (site_id, caller, key, fingerprint, status, response, created_at)
              VALUES ($1, 'young', $1, $3, 200, '{}', $2 - 172800000)",
         ]).await;
-        tick(&db, "one", NOW, &stop).await.unwrap();
+        tick(&db, "one", NOW, KEEP, &stop).await.unwrap();
         assert_eq!(count(&db, "SELECT count(*) FROM idempotency").await, 1);
         assert_eq!(count(&db, "SELECT count(*) FROM idempotency WHERE caller = 'young'").await, 1);
     }
@@ -92,9 +95,9 @@ for_both! {
             Ok::<_, DbError>(())
         })).await.unwrap();
 
-        tick(&db, "one", NOW, &stop).await.unwrap();
+        tick(&db, "one", NOW, KEEP, &stop).await.unwrap();
         assert_eq!(count(&db, "SELECT count(*) FROM guest").await, 2, "neither has run out yet");
-        tick(&db, "one", NOW.plus_seconds(2 * DAY), &stop).await.unwrap();
+        tick(&db, "one", NOW.plus_seconds(2 * DAY), KEEP, &stop).await.unwrap();
         assert_eq!(count(&db, "SELECT count(*) FROM guest").await, 1, "by the merged one's row an erasure finds what it left");
         assert_eq!(count(&db, "SELECT count(*) FROM guest WHERE merged_into = 'u'").await, 1);
         assert_eq!(count(&db, "SELECT count(*) FROM enrollment").await, 0);
@@ -104,6 +107,6 @@ for_both! {
     async fn a_stopping_server_starts_no_job(db: TestDb) {
         let (stopper, stop) = stop();
         stopper.stop();
-        assert!(tick(&db, "one", NOW, &stop).await.unwrap().is_empty());
+        assert!(tick(&db, "one", NOW, KEEP, &stop).await.unwrap().is_empty());
     }
 }

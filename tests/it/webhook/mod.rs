@@ -7,6 +7,7 @@ mod connect;
 mod crash;
 mod dispatch;
 mod endpoint;
+mod expiry;
 mod fairness;
 mod hostile;
 mod lease;
