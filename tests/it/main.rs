@@ -6,6 +6,7 @@ mod api_site;
 mod http;
 mod keep;
 mod platform;
+mod promise;
 mod store;
 mod track;
 mod webhook;

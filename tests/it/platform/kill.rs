@@ -45,7 +45,7 @@ async fn child() {
 }
 
 /// Starts [`child`] and waits until it listens.
-async fn start(database: &str) -> (Child, String) {
+pub async fn start(database: &str) -> (Child, String) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["platform::kill::child", "--exact", "--ignored", "--nocapture"])
         .env(DATABASE, database)
@@ -56,7 +56,10 @@ async fn start(database: &str) -> (Child, String) {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
         if let Some((_, address)) = line.split_once("listening ") {
-            return (child, format!("http://{address}"));
+            let base = format!("http://{address}");
+            // What it says later is read too: a closed pipe would end it.
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return (child, base);
         }
     }
     panic!("the server ended before it listened");

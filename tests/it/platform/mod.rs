@@ -3,5 +3,5 @@
 mod abort;
 mod embed;
 mod job;
-mod kill;
+pub mod kill;
 mod serve;

@@ -1,0 +1,151 @@
+//! What may happen: a list of these is a story, and a story that fails shrinks by losing some.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::model::{POOL, Step};
+
+/// Members, then places where a guest may sit; a place gets another guest when somebody logs out there.
+pub const MEMBERS: usize = 2;
+pub const SEATS: usize = 3;
+pub const TRACKS: usize = 2;
+/// Tabs of one learner, each with its own, perhaps stale, idea of how things are.
+pub const TABS: usize = 2;
+
+/// Somebody at a tab.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Tab {
+    /// A member, or [`MEMBERS`] plus a seat.
+    pub actor: usize,
+    pub tab: usize,
+}
+
+/// Which step is asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    /// The first that this tab believes is not complete.
+    Next,
+    At(usize),
+}
+
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Whoever sat there logs out (a merge they were offered is declined); a new guest sits down.
+    Guest {
+        seat: usize,
+    },
+    /// Advance a step; begins the track first, where the tab knows no enrollment.
+    Advance {
+        tab: Tab,
+        track: usize,
+        place: Place,
+        right: Option<u32>,
+        seconds: u64,
+        position: Option<u64>,
+        keyed: bool,
+        /// With the enrollment that another tab knows.
+        borrowed: Option<Tab>,
+    },
+    Report {
+        tab: Tab,
+        track: usize,
+        place: Place,
+        seconds: u64,
+        position: Option<u64>,
+        keyed: bool,
+    },
+    Merge {
+        member: usize,
+        seat: usize,
+        keyed: bool,
+    },
+    Erase {
+        actor: usize,
+    },
+    Publish {
+        track: usize,
+    },
+    /// What was asked this long ago, once more.
+    Again {
+        back: usize,
+        same_key: bool,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// One thing, sent one to five times; `cut`: nobody listens to any but the last answer.
+    One { act: Act, copies: usize, cut: bool },
+    /// Things at the same moment.
+    Race { acts: Vec<Act> },
+    /// Things at the same moment, and the process is killed in the middle; `again`: those without an
+    /// answer are asked once more.
+    Kill { acts: Vec<Act>, after_micros: u64, again: bool },
+    /// The author writes another version, and perhaps publishes it.
+    Edit { track: usize, steps: Vec<Step>, publish: bool },
+}
+
+/// Steps of one version: some of the pool, in any order, at least one.
+pub fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let all: Vec<usize> = (0..POOL.len()).collect();
+    (Just(all).prop_shuffle(), 1..=5_usize, vec(prop::bool::weighted(0.7), POOL.len()))
+        .prop_map(|(order, length, required)| order.into_iter().zip(required).take(length).collect())
+}
+
+fn tab() -> impl Strategy<Value = Tab> {
+    (0..MEMBERS + SEATS, 0..TABS).prop_map(|(actor, tab)| Tab { actor, tab })
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    prop_oneof![3 => Just(Place::Next), 1 => (0..=6_usize).prop_map(Place::At)]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let seconds = || prop_oneof![Just(0_u64), 1..100_u64];
+    let position = || prop::option::weighted(0.3, 0..50_u64);
+    let keyed = || prop::bool::weighted(0.8);
+    let advance = (
+        tab(),
+        0..TRACKS,
+        place(),
+        prop::option::weighted(0.9, prop_oneof![Just(2_u32), 0..=2_u32]),
+        seconds(),
+        position(),
+        keyed(),
+        prop::option::weighted(0.08, tab()),
+    )
+        .prop_map(|(tab, track, place, right, seconds, position, keyed, borrowed)| Act::Advance {
+            tab,
+            track,
+            place,
+            right,
+            seconds,
+            position,
+            keyed,
+            borrowed,
+        });
+    let report = (tab(), 0..TRACKS, place(), seconds(), position(), keyed()).prop_map(
+        |(tab, track, place, seconds, position, keyed)| Act::Report { tab, track, place, seconds, position, keyed },
+    );
+    prop_oneof![
+        14 => advance,
+        2 => report,
+        1 => (0..SEATS).prop_map(|seat| Act::Guest { seat }),
+        3 => (0..MEMBERS, 0..SEATS, keyed()).prop_map(|(member, seat, keyed)| Act::Merge { member, seat, keyed }),
+        1 => (0..TRACKS).prop_map(|track| Act::Publish { track }),
+        2 => (1..8_usize, any::<bool>()).prop_map(|(back, same_key)| Act::Again { back, same_key }),
+    ]
+}
+
+pub fn command() -> impl Strategy<Value = Command> {
+    let copies = prop_oneof![3 => Just(1_usize), 1 => 2..=5_usize];
+    prop_oneof![
+        20 => (act(), copies, any::<bool>()).prop_map(|(act, copies, cut)| Command::One { act, copies, cut }),
+        6 => vec(act(), 2..=3).prop_map(|acts| Command::Race { acts }),
+        1 => (vec(act(), 1..=3), 0..6000_u64, any::<bool>())
+            .prop_map(|(acts, after_micros, again)| Command::Kill { acts, after_micros, again }),
+        2 => (0..TRACKS, steps(), any::<bool>())
+            .prop_map(|(track, steps, publish)| Command::Edit { track, steps, publish }),
+        1 => (0..MEMBERS + SEATS).prop_map(|actor| Command::One { act: Act::Erase { actor }, copies: 1, cut: false }),
+    ]
+}
