@@ -2,38 +2,77 @@
 // Bundled into the glue, so that it costs no round trip. Every call can fail and is awaited.
 
 const PREFIX = "jalon:";
-const memory = new Map();
+/** What this page has read and written: where the database vanishes under it, it comes back from here. */
+const mirror = new Map();
+/** Keys that every storage refused: their last word is the mirror's. */
+const homeless = new Set();
+/** Writes that haven't begun, by key: what is written again meanwhile is written once. */
+const waiting = new Map();
+let writing = Promise.resolve();
 let database;
+let lost = false;
+let hangs = false;
 
-/** The database, or null where the browser refuses it (private windows, blocked storage). */
+/** The database. Rejects where the browser refuses it (private windows, blocked storage). */
 function open() {
-  return (database ??= new Promise((resolve) => {
-    try {
-      const request = indexedDB.open("jalon", 1);
-      request.onupgradeneeded = () => request.result.createObjectStore("kv");
-      request.onsuccess = () => {
-        const db = request.result;
-        db.onversionchange = () => db.close();
-        db.onclose = () => (database = undefined);
-        resolve(db);
+  return (database ??= new Promise((resolve, reject) => {
+    const request = indexedDB.open("jalon", 1);
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore("kv");
+      lost = true;
+    };
+    request.onsuccess = () => {
+      const db = request.result;
+      // Somebody deletes it, or the browser took it away: what is asked next opens it anew.
+      db.onversionchange = db.onclose = () => {
+        db.close();
+        lost = true;
+        database = undefined;
       };
-      request.onerror = request.onblocked = () => resolve(null);
-    } catch {
-      resolve(null);
-    }
+      if (lost) restore(db);
+      lost = false;
+      resolve(db);
+    };
+    request.onerror = request.onblocked = () => reject(request.error);
+  }).catch((error) => {
+    database = undefined;
+    throw error;
   }));
 }
 
+/** Puts back what this page knows and a new database doesn't. */
+function restore(db) {
+  if (!mirror.size) return;
+  const kv = db.transaction("kv", "readwrite").objectStore("kv");
+  for (const [key, value] of mirror) {
+    // Another tab may have been first.
+    kv.add(value, key).onerror = (event) => (event.preventDefault(), event.stopPropagation());
+  }
+}
+
 /** Runs one request in one transaction; resolves when the transaction is on the disk. */
-async function store(mode, ask) {
-  const db = await open();
-  if (!db) throw new Error("no database");
-  return new Promise((resolve, reject) => {
-    const transaction = db.transaction("kv", mode, { durability: mode === "readwrite" ? "strict" : "default" });
-    const request = ask(transaction.objectStore("kv"));
-    transaction.oncomplete = () => resolve(request.result);
-    transaction.onerror = transaction.onabort = () => reject(transaction.error);
-  });
+async function store(mode, ask, again = true) {
+  if (hangs) throw new Error("the database hangs");
+  let late;
+  try {
+    return await Promise.race([
+      open().then((db) => new Promise((resolve, reject) => {
+        const transaction = db.transaction("kv", mode, { durability: mode === "readwrite" ? "strict" : "default" });
+        const request = ask(transaction.objectStore("kv"));
+        transaction.oncomplete = () => resolve(request.result);
+        transaction.onerror = transaction.onabort = () => reject(transaction.error);
+      })),
+      new Promise((_, reject) => (late = setTimeout(() => reject((hangs = true)), 10000))),
+    ]);
+  } catch (error) {
+    // Closed between opening and asking.
+    if (!again || error?.name !== "InvalidStateError") throw error;
+    lost = true;
+    database = undefined;
+    return await store(mode, ask, false);
+  } finally {
+    clearTimeout(late);
+  }
 }
 
 function local(ask) {
@@ -46,46 +85,78 @@ function local(ask) {
 
 /** A stored value, wherever it had to go; nothing when there is none. */
 export async function get(key) {
-  let value;
-  try {
-    value = await store("readonly", (kv) => kv.get(key));
-  } catch { /* the next one */ }
-  return value ?? local((storage) => JSON.parse(storage.getItem(PREFIX + key))) ?? memory.get(key);
+  const known = mirror.get(key);
+  if (waiting.has(key) || homeless.has(key)) return known;
+  // It lies here only when the database refused it, so it is newer than what lies there.
+  let value = local((storage) => JSON.parse(storage.getItem(PREFIX + key))) ?? undefined;
+  if (value === undefined) {
+    try {
+      value = await store("readonly", (kv) => kv.get(key));
+    } catch {
+      return mirror.get(key);
+    }
+  }
+  if (mirror.get(key) === known) {
+    if (value === undefined) mirror.delete(key);
+    else mirror.set(key, value);
+  }
+  return value;
 }
 
 /** Stores a value as durably as the browser allows; says whether it outlives the page. */
-export async function set(key, value) {
+export function set(key, value) {
+  if (value === undefined) mirror.delete(key);
+  else mirror.set(key, value);
+  let turn = waiting.get(key);
+  if (!turn) {
+    turn = writing = writing.then(() => {
+      waiting.delete(key);
+      return write(key, mirror.get(key));
+    });
+    waiting.set(key, turn);
+  }
+  return turn;
+}
+
+async function write(key, value) {
+  const name = PREFIX + key;
+  const gone = value === undefined;
   try {
-    await store("readwrite", (kv) => kv.put(value, key));
+    await store("readwrite", (kv) => (gone ? kv.delete(key) : kv.put(value, key)));
+    local((storage) => storage.removeItem(name));
+    homeless.delete(key);
     return true;
   } catch { /* the next one */ }
-  const kept = local((storage) => (storage.setItem(PREFIX + key, JSON.stringify(value)), true));
-  if (!kept) memory.set(key, value);
-  return !!kept;
+  local((storage) => storage.removeItem(name));
+  if (!gone && local((storage) => (storage.setItem(name, JSON.stringify(value)), true))) {
+    homeless.delete(key);
+    return true;
+  }
+  homeless.add(key);
+  return false;
 }
 
 /** Forgets a key everywhere. */
-export async function del(key) {
-  memory.delete(key);
-  local((storage) => storage.removeItem(PREFIX + key));
-  try {
-    await store("readwrite", (kv) => kv.delete(key));
-  } catch { /* it isn't there */ }
-}
+export const del = (key) => set(key);
 
 /** All keys that begin so, sorted. */
 export async function keys(prefix) {
-  const found = new Set(memory.keys());
+  const found = new Set();
   local((storage) => {
     for (let n = 0; n < storage.length; n += 1) {
       const key = storage.key(n);
       if (key.startsWith(PREFIX)) found.add(key.slice(PREFIX.length));
     }
   });
+  let all = [...homeless, ...waiting.keys()];
   try {
     for (const key of await store("readonly", (kv) => kv.getAllKeys(IDBKeyRange.bound(prefix, prefix + "\uffff")))) found.add(key);
-  } catch { /* the others */ }
-  return [...found].filter((key) => key.startsWith(prefix)).sort();
+  } catch {
+    all = mirror.keys();
+  }
+  for (const key of all) found.add(key);
+  const forgotten = (key) => (waiting.has(key) || homeless.has(key)) && !mirror.has(key);
+  return [...found].filter((key) => key.startsWith(prefix) && !forgotten(key)).sort();
 }
 
 // What ends when this instance does: listeners, and locks that nobody would let go of any more.
@@ -123,6 +194,13 @@ export function uuid() {
   return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
+let ahead = 0;
+/** Milliseconds since 1970. A device's clock that is far off is set right by what the server says. */
+export const now = () => Date.now() + ahead;
+
+/** Whether the browser has a network at all. */
+export const online = () => navigator.onLine;
+
 /** One request; [status, what its JSON says, seconds to wait]. Rejects when the network does. */
 export async function http(method, url, token, lang, key, body) {
   // Without a language of the page the site's own is wanted, not the browser's.
@@ -133,10 +211,17 @@ export async function http(method, url, token, lang, key, body) {
   const stop = new AbortController();
   const late = setTimeout(() => stop.abort(), 20000);
   try {
+    const asked = performance.now();
     const answer = await fetch(url, {
       method, headers, body: body && JSON.stringify(body), signal: stop.signal,
       credentials: "omit", referrerPolicy: "strict-origin-when-cross-origin", keepalive: method === "PATCH",
     });
+    const said = Date.parse(answer.headers.get("Date"));
+    // What a cache answers is of another time.
+    if (said && (key || url.includes("/enrollments/"))) {
+      const apart = said - Date.now() + (performance.now() - asked) / 2;
+      ahead = Math.abs(apart) > 60000 ? apart : 0;
+    }
     return [answer.status, await answer.json().catch(() => undefined), Number(answer.headers.get("Retry-After")) || 0];
   } finally {
     clearTimeout(late);
@@ -167,8 +252,11 @@ export function say(element, text) {
 
 /** Moves the focus to the element of this id, without scrolling the page under the reader's hand. */
 export function focus(root, id, scroll) {
-  const element = root.getRootNode().querySelector(`[id="${id}"]`);
-  if (!element) return;
+  const shadow = root.getRootNode();
+  const element = shadow.querySelector(`[id="${id}"]`);
+  const active = shadow.host.getRootNode().activeElement;
+  // Who is at work elsewhere in the page is left there.
+  if (!element || (active && active !== document.body && active !== shadow.host)) return;
   element.focus({ preventScroll: true });
   if (scroll && element.getBoundingClientRect().top < 0) element.scrollIntoView({ block: "start" });
 }
@@ -222,6 +310,13 @@ export function intl(kind, lang, value) {
   }
 }
 
+/** Whether a click is one of its own; the second half of a double click would hit what has taken its place. */
+export function deliberate(event) {
+  if (event.detail < 2) return true;
+  event.preventDefault();
+  return false;
+}
+
 /** What the control of an event holds, and where its player stands. */
 export const value = (event) => event.target.value;
 export const index = (event) => event.target.selectedIndex;
@@ -235,7 +330,10 @@ export const visit = (address) => (location.href = address);
 
 const hearers = new Set();
 // One channel a page: a channel doesn't hear itself.
-const channel = typeof BroadcastChannel === "function" ? new BroadcastChannel("jalon") : null;
+let channel;
+try {
+  channel = new BroadcastChannel("jalon");
+} catch { /* a tab of its own, then */ }
 channel?.addEventListener("message", ({ data }) => hearers.forEach((hear) => hear("tab " + data)));
 
 /** Hears other tabs, the network coming and going, and the page being hidden; answers how to stop. */

@@ -54,23 +54,37 @@
   const words = (wanted) => {
     const tag = String(wanted || "").replace("_", "-").toLowerCase();
     const lang = [tag, tag.split("-")[0], "en"].find((name) => manifest.i18n[name]);
-    return (strings[lang] ??= fetch(beside(manifest.i18n[lang]), { credentials: "omit" }).then(
-      async (answer) => {
-        if (!answer.ok) throw new Error("strings: HTTP " + answer.status);
-        return [lang, await answer.json()];
-      },
-    ).catch((error) => {
+    return (strings[lang] ??= patient(async () => {
+      const answer = await fetch(beside(manifest.i18n[lang]), { credentials: "omit" });
+      if (!answer.ok) throw "load_failed";
+      return [lang, await answer.json()];
+    }).catch((error) => {
+      console.error("jalon:", error);
       delete strings[lang];
-      throw error;
+      throw "load_failed";
     }));
   };
 
+  /** A server that is just being restarted is back in a moment: tries three times. */
+  const patient = async (attempt) => {
+    for (const wait of [1, 4, 0]) {
+      try {
+        return await attempt();
+      } catch (reason) {
+        if (!wait || (reason !== "load_failed" && typeof reason === "string")) throw reason;
+        await new Promise((later) => setTimeout(later, wait * 1000));
+      }
+    }
+  };
+
   const live = new Set();
-  let rescues = 0;
+  /** When instances panicked, of late. */
+  let panics = [];
+  let instances = 0;
   let loading;
 
   /** The glue and its one instance, shared by all widgets of the page. */
-  const load = () => (loading ??= (async () => {
+  const load = () => (loading ??= patient(async () => {
     // An empty module: refused by a CSP without 'wasm-unsafe-eval', absent in lockdown modes.
     if (typeof WebAssembly !== "object") throw "wasm_missing";
     try {
@@ -79,7 +93,8 @@
       throw "wasm_blocked";
     }
     const glue = beside(manifest.glue);
-    if (!rescues) {
+    const instance = instances++;
+    if (!instance) {
       // Fetched beside the WebAssembly, and the only way to give a module import its integrity.
       const link = doc.createElement("link");
       Object.assign(link, { rel: "modulepreload", href: glue, crossOrigin: "anonymous" });
@@ -93,8 +108,9 @@
     wasm.catch(() => {});
     let module;
     try {
-      // Another address is another instance: after a panic the old one is lost.
-      module = await import(glue + (rescues ? "?" + rescues : ""));
+      // Another address is another instance: after a panic the old one is lost. What failed to load is
+      // remembered by its address, too.
+      module = await import(glue + (instance ? "?" + instance : ""));
       await module.default({ module_or_path: wasm });
     } catch (error) {
       console.error("jalon:", error);
@@ -105,16 +121,16 @@
       setTimeout(rescue);
     });
     return module;
-  })().catch((reason) => {
+  }).catch((reason) => {
     loading = undefined;
     throw reason;
   }));
 
   /** With panic=abort nothing of the instance can be trusted: a new one starts from what is stored. */
   const rescue = () => {
-    if (rescues > 2) return live.forEach((element) => element._fail("crashed"));
-    rescues += 1;
+    panics = panics.filter((at) => at > Date.now() - 60000).concat(Date.now());
     loading = undefined;
+    if (panics.length > 3) return live.forEach((element) => element._fail("crashed"));
     for (const element of live) {
       element._handle = undefined;
       element._mount();
@@ -218,16 +234,18 @@
         track: this.getAttribute("track") || "",
         lang,
         merge: this.getAttribute("merge") === "auto" ? "auto" : "ask",
+        // Once might be chance; twice in a row it may be what was read from the device.
+        afresh: panics.length > 1,
       };
     }
 
     async _mount() {
       if (this._handle || !this.isConnected) return;
       const turn = (this._mounting = {});
-      // The words are wanted first and known by name already: don't wait for the WebAssembly.
-      words(this.closest("[lang]:not([lang=''])")?.lang).catch(() => {});
+      const slow = setTimeout(() => this._mounting === turn && !this._handle && this._explain("slow"), 20000);
       try {
-        const module = await load();
+        // The words are known by name already: they don't wait for the WebAssembly.
+        const [module] = await Promise.all([load(), words(this.closest("[lang]:not([lang=''])")?.lang)]);
         if (this._mounting !== turn || !this.isConnected) return;
         const box = doc.createElement("div");
         this._root.replaceWith(box);
@@ -237,14 +255,21 @@
         if (this._token !== undefined) this._handle.identify(this._token);
       } catch (reason) {
         if (this._mounting === turn) this._fail(typeof reason === "string" ? reason : "crashed");
+      } finally {
+        clearTimeout(slow);
       }
     }
 
-    /** Without the widget: why, in a sentence, and what the page holds as fallback. */
-    async _fail(code) {
+    /** Without the widget: why. */
+    _fail(code) {
       this._handle = undefined;
       this._reject(new Error(code));
       this.dispatchEvent(new CustomEvent("jalon:error", { bubbles: true, composed: true, detail: { code } }));
+      this._explain(code);
+    }
+
+    /** Says why there is no widget (yet), in a sentence, with what the page holds as fallback. */
+    async _explain(code) {
       const why = doc.createElement("div");
       why.className = "plea";
       why.dataset.jalon = "error";
@@ -288,6 +313,8 @@
   }
   customElements.define(TAG, JalonTrack);
 
+  // What could not be loaded may be there now.
+  addEventListener("online", () => live.forEach((element) => element._mount()));
   // A page that changes its language changes the widgets that have none of their own.
   new MutationObserver(() => live.forEach((element) => element._update()))
     .observe(doc.documentElement, { attributes: true, attributeFilter: ["lang"] });

@@ -107,6 +107,7 @@ fn classify(answer: &device::Answer) -> Failure {
             code: problem.map_or_else(|| "busy".to_owned(), |problem| problem.code),
         },
         (_, Some(problem)) => Failure::Refused(problem),
-        (status, None) => Failure::Refused(Problem { status, code: "not_found".to_owned() }),
+        // Not the server's word but that of something in between, such as a hotel's login page.
+        (status, None) => Failure::Later { status, seconds: answer.retry_after, code: "unreadable".to_owned() },
     }
 }

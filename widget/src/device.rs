@@ -30,6 +30,8 @@ extern "C" {
     pub fn abandon();
     /// Dispatches `jalon:{name}`; false when the page cancelled it.
     pub fn emit(element: &HtmlElement, name: &str, detail: &JsValue) -> bool;
+    /// Whether a click is one of its own; the second half of a double click does nothing.
+    pub fn deliberate(event: &Event) -> bool;
     /// What the control of an event holds.
     pub fn value(event: &Event) -> String;
     /// Which option the control of an event has; -1 for none.
@@ -42,6 +44,10 @@ extern "C" {
     pub fn origin() -> String;
     /// Leaves for another page.
     pub fn visit(address: &str);
+    #[wasm_bindgen(js_name = now)]
+    fn js_now() -> f64;
+    /// Whether the browser has a network at all.
+    pub fn online() -> bool;
     /// A UUIDv7, as text; sorts as it was made.
     pub fn uuid() -> String;
     /// Who a member's token names, unchecked; empty when it can't be read.
@@ -166,8 +172,8 @@ pub async fn diagnose(base: &str) -> String {
     found.and_then(|found| found.as_string()).unwrap_or_else(|| "unreachable".to_owned())
 }
 
-/// Now, by this device's clock.
+/// Now, by this device's clock; by the server's, once it has answered and this one is far off.
 pub fn now() -> jalon_shared::Timestamp {
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds fit for 285,000 years")]
-    jalon_shared::Timestamp(js_sys::Date::now() as i64)
+    jalon_shared::Timestamp(js_now() as i64)
 }

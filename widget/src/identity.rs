@@ -140,22 +140,24 @@ async fn find(api: &Api, track: &str) -> Result<Option<String>, Failure> {
 /// The caller's enrollment in the track, if there is one; nothing is begun by looking.
 pub async fn enrollment(api: &Api, who: &str, track: &str) -> Result<Option<Enrollment>, Failure> {
     let known = keys::enrollment_id(api, who, track);
-    let id = match device::load::<String>(&known).await {
-        Some(id) => Some(id),
-        None => find(api, track).await?,
-    };
-    let Some(id) = id else {
-        return Ok(None);
-    };
-    let raw = match api.get(&["/enrollments/", &id].concat()).await {
-        Ok(raw) => raw,
-        // Merged into another one, or erased: what this device knew is no more.
-        Err(Failure::Refused(problem)) if problem.status == 404 => {
-            device::forget(&known).await;
-            device::forget(&keys::enrollment(api, who, track)).await;
+    let mut id = device::load::<String>(&known).await;
+    let (id, raw) = loop {
+        let kept = id.is_some();
+        let Some(at) = (if kept { id.take() } else { find(api, track).await? }) else {
             return Ok(None);
+        };
+        match api.get(&["/enrollments/", &at].concat()).await {
+            Ok(raw) => break (at, raw),
+            // Merged into another one, or erased: what this device knew is no more, so ask for what is.
+            Err(Failure::Refused(problem)) if problem.status == 404 => {
+                device::forget(&known).await;
+                device::forget(&keys::enrollment(api, who, track)).await;
+                if !kept {
+                    return Ok(None);
+                }
+            }
+            Err(failure) => return Err(failure),
         }
-        Err(failure) => return Err(failure),
     };
     let enrollment: Enrollment = api::read(&raw)?;
     device::save(&known, &JsValue::from_str(&id)).await;

@@ -76,6 +76,16 @@ pub fn all_of(api: &Api, who: &str) -> String {
     key(api, &["of", who, ""])
 }
 
+/// Everything of everybody, but not the outbox and not the guest.
+pub fn all(api: &Api) -> String {
+    key(api, &["of", ""])
+}
+
+/// All tracks.
+pub fn tracks(api: &Api) -> String {
+    key(api, &["track", ""])
+}
+
 /// The track as it was last read.
 pub fn track(api: &Api, track: &str) -> String {
     key(api, &["track", track, &api.lang])

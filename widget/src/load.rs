@@ -37,6 +37,14 @@ pub struct Kept {
     pub place: Option<(u16, u16)>,
 }
 
+/// Forgets what the server knows as well; what it doesn't – who the guest is, and what waits to be sent –
+/// stays.
+pub async fn forget(api: &Api) {
+    device::forget_all(&keys::all(api)).await;
+    device::forget_all(&keys::tracks(api)).await;
+    device::forget(&keys::site(api)).await;
+}
+
 /// Reads the device. A guest whom a member called "not mine" is gone once nobody is logged in.
 pub async fn kept(api: &Api, track: &str, member: Option<&Member>) -> Kept {
     let mut guest = identity::guest(api).await;

@@ -143,13 +143,18 @@ thread_local! {
     static SENT: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Whether this page has sent it already.
+pub fn is_sent(entry: &Entry) -> bool {
+    SENT.with_borrow(|sent| sent.contains(&entry.key))
+}
+
 /// Everything that waits, of whoever it is, in order.
 pub async fn pending(api: &Api, who: &str) -> Vec<Entry> {
     let mut waiting = Vec::new();
     for key in device::keys(&keys::out(api, "")).await {
         if let Some(entry) = device::load::<Entry>(&key).await
             && entry.who == who
-            && !SENT.with_borrow(|sent| sent.contains(&entry.key))
+            && !is_sent(&entry)
         {
             waiting.push(entry);
         }
@@ -180,7 +185,7 @@ pub async fn drain(api: Api, member: Option<Member>, tell: Box<dyn Fn(Sent)>) {
         let Some(entry) = device::load::<Entry>(&key).await else {
             continue;
         };
-        if SENT.with_borrow(|sent| sent.contains(&entry.key)) {
+        if is_sent(&entry) {
             device::forget(&key).await;
             continue;
         }

@@ -18,6 +18,8 @@ pub struct Session {
     pub pending: Vec<Entry>,
     /// Both together (G7): what the page shows.
     pub progress: Progress,
+    /// How often the server was heard.
+    pub heard: u32,
     began: Timestamp,
 }
 
@@ -29,6 +31,7 @@ impl Session {
             base: None,
             pending: Vec::new(),
             progress: Progress::begun(now),
+            heard: 0,
             began: now,
         }
     }
@@ -52,6 +55,7 @@ impl Session {
 
     /// Takes the server's word, unless it is older than the last one.
     pub fn hear(&mut self, enrollment: Enrollment) {
+        self.heard += 1;
         let older =
             self.base.as_ref().is_some_and(|base| base.id == enrollment.id && base.version > enrollment.version);
         if !older {

@@ -66,7 +66,6 @@ impl App {
         };
         html! {
             <section class="card" aria-labelledby="jalon-title" part="card">
-                {self.view_banners(link)}
                 {self.view_header(link, track)}
                 {self.view_merge(link)}
                 {self.view_receipt(link)}
@@ -74,6 +73,8 @@ impl App {
                     {self.view_steps(link, track)}
                     {stage}
                 </div>
+                // Below, beside the buttons: above, they would push these away from under a finger.
+                {self.view_banners(link)}
                 {self.view_login(link)}
             </section>
         }
@@ -94,10 +95,14 @@ impl App {
                 </div>
             }
         });
+        let away = match self.offline {
+            true if !device::online() => Some("offline"),
+            away => (away || self.busy).then_some("away"),
+        };
         html! {
             <>
-                if self.offline {
-                    <div class="banner" data-jalon="offline" part="banner">{icon(CLOUD)}<span>{words.t("offline")}</span></div>
+                if let Some(state) = away {
+                    <div class="banner" data-jalon={state} part="banner">{icon(CLOUD)}<span>{words.t(state)}</span></div>
                 }
                 if !self.durable {
                     <div class="banner warn" part="banner"><span>{words.t("not_durable")}</span></div>
@@ -136,7 +141,7 @@ impl App {
                     <span>{progress}</span>
                     if waiting > 0 {
                         <span class="sync" data-jalon="sync" data-state={if self.offline { "offline" } else { "pending" }} part="sync">
-                            {words.count(if self.offline { "sync.offline" } else { "sync.pending" }, waiting as u64, &[])}
+                            {words.count(if self.offline || self.busy { "sync.offline" } else { "sync.pending" }, waiting as u64, &[])}
                         </span>
                     } else if saved {
                         <span class="sync saved" data-jalon="sync" data-state="saved" part="sync">{icon(DONE)}{words.t("sync.saved")}</span>

@@ -74,11 +74,19 @@ struct Tally {
     passed: u64,
     failed: u64,
     skipped: u64,
+    /// Of those that passed: how many did so only at the second try.
+    flaky: u64,
 }
 
 impl Tally {
     fn one(good: bool) -> Self {
-        Self { passed: good.into(), failed: (!good).into(), skipped: 0 }
+        Self { passed: good.into(), failed: (!good).into(), ..Self::default() }
+    }
+
+    /// What failed was tried once more.
+    fn after_retry(self, again: Self) -> Self {
+        let flaky = self.failed.saturating_sub(again.failed);
+        Self { passed: self.passed + flaky, failed: self.failed - flaky, flaky: self.flaky + flaky, ..self }
     }
 
     fn plus(self, other: Self) -> Self {
@@ -86,6 +94,7 @@ impl Tally {
             passed: self.passed + other.passed,
             failed: self.failed + other.failed,
             skipped: self.skipped + other.skipped,
+            flaky: self.flaky + other.flaky,
         }
     }
 
@@ -131,7 +140,11 @@ fn summarize(suites: &[Suite]) {
     println!("\n━━ summary");
     for suite in suites {
         let mark = if suite.tally.failed == 0 { "✓" } else { "✗" };
-        println!("  {mark} {:<40}{:>7.1} s   {}", suite.name, suite.took.as_secs_f32(), suite.tally);
+        let flaky = match suite.tally.flaky {
+            0 => String::new(),
+            flaky => format!("   ⚠ {flaky} FLAKY"),
+        };
+        println!("  {mark} {:<40}{:>7.1} s   {}{flaky}", suite.name, suite.took.as_secs_f32(), suite.tally);
     }
     let all = suites.iter().fold(Tally::default(), |sum, suite| sum.plus(suite.tally));
     // The last line of the output, for people and for scripts.
@@ -224,26 +237,66 @@ fn wasm() -> Result<Tally> {
     Ok(tally.with_end(good))
 }
 
-/// What Playwright does to the demo: a folder of tests in `tests/browser`.
+/// Failures in one file of stories that may still be noise; more are not.
+const NOISE: usize = 3;
+
+/// What Playwright does to the demo: a folder of tests in `tests/browser`. A story that fails is told
+/// once more, alone; when it passes then, it counts, and is called flaky aloud.
 fn browser(folder: &str) -> Result<Tally> {
     let binary = demo::build()?;
     let chromium = tools::chromium().context("chromium is not installed")?;
     let tests = root().join("tests/browser");
     tools::npm_ci(&tests, "installing Playwright and axe (once, some seconds)")?;
     let report = tools::scratch("browser")?.join(format!("{folder}.tap"));
-    let good = step("running the browser", || {
-        tee(
-            node_test(&report)
-                // Two browsers on two cores wait for each other, and time is part of some stories.
-                .arg("--test-concurrency=1")
-                .args(stories(&tests.join(folder))?)
-                .current_dir(&tests)
-                .env("JALON_BIN", &binary)
-                .env("CHROMIUM", &chromium),
-            |_| {},
-        )
-    })?;
-    Ok(tap(&report).with_end(good))
+    let run = |file: &Path, only: &[String]| -> Result<Tally> {
+        let _ = fs::remove_file(&report);
+        let mut command = node_test(&report);
+        command.args(only.iter().map(|name| format!("--test-name-pattern=^{}$", literally(name))));
+        command.arg(file).current_dir(&tests).env("JALON_BIN", &binary).env("CHROMIUM", &chromium);
+        let good = tee(&mut command, |_| {})?;
+        Ok(tap(&report).with_end(good))
+    };
+    // One file after the other: two browsers on two cores wait for each other, and time is part of some
+    // stories.
+    step("running the browser", || {
+        let mut sum = Tally::default();
+        for file in stories(&tests.join(folder))? {
+            let first = run(&file, &[])?;
+            let names = not_ok(&fs::read_to_string(&report).unwrap_or_default());
+            sum = sum.plus(if first.failed == 0 || names.is_empty() || names.len() > NOISE {
+                first
+            } else {
+                println!("  once more: {}", names.join("; "));
+                let again = run(&file, &names)?;
+                if again.failed == 0 {
+                    println!("\n  ⚠ FLAKY, passed only at the second try: {}\n", names.join("; "));
+                }
+                first.after_retry(again)
+            });
+        }
+        Ok(sum)
+    })
+}
+
+/// The names of the failed tests in a report of Node's tests.
+fn not_ok(report: &str) -> Vec<String> {
+    let name = |line: &str| {
+        let (_, name) = line.trim_start().strip_prefix("not ok ")?.split_once(" - ")?;
+        Some(name.replace("\\#", "#").replace("\\\\", "\\"))
+    };
+    report.lines().filter_map(name).collect()
+}
+
+/// As a regular expression that matches just this.
+fn literally(text: &str) -> String {
+    let mut pattern = String::new();
+    for c in text.chars() {
+        if r"\^$.|?*+()[]{}/".contains(c) {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
 }
 
 fn stories(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
@@ -280,6 +333,7 @@ fn tap(report: &Path) -> Tally {
         passed: count("pass "),
         failed: count("fail ") + count("cancelled "),
         skipped: count("skipped ") + count("todo "),
+        flaky: 0,
     }
 }
 
@@ -291,7 +345,7 @@ fn libtest(line: &str) -> Tally {
     let count = |what: &str| {
         counts.split([';', '.']).find_map(|part| part.trim().strip_suffix(what)?.trim().parse().ok()).unwrap_or(0)
     };
-    Tally { passed: count(" passed"), failed: count(" failed"), skipped: count(" ignored") }
+    Tally { passed: count(" passed"), failed: count(" failed"), skipped: count(" ignored"), flaky: 0 }
 }
 
 /// The counts in the root element of nextest's report.
@@ -300,7 +354,7 @@ fn junit(xml: &str) -> Option<Tally> {
     let number =
         |name: &str| -> Option<u64> { root.split(&format!(" {name}=\"")).nth(1)?.split('"').next()?.parse().ok() };
     let failed = number("failures")? + number("errors")?;
-    Some(Tally { passed: number("tests")?.checked_sub(failed)?, failed, skipped: 0 })
+    Some(Tally { passed: number("tests")?.checked_sub(failed)?, failed, ..Tally::default() })
 }
 
 #[cfg(test)]
@@ -308,7 +362,7 @@ mod tests {
     use super::*;
 
     fn tally(passed: u64, failed: u64, skipped: u64) -> Tally {
-        Tally { passed, failed, skipped }
+        Tally { passed, failed, skipped, flaky: 0 }
     }
 
     #[test]
@@ -323,6 +377,21 @@ mod tests {
         let xml = r#"<?xml version="1.0"?><testsuites name="n" tests="9" failures="2" errors="1" uuid="u"><testsuite name="t" tests="4"/></testsuites>"#;
         assert_eq!(junit(xml), Some(tally(6, 3, 0)));
         assert_eq!(junit("<nothing/>"), None);
+    }
+
+    #[test]
+    fn failed_stories_are_found_by_name_and_named_to_node() {
+        let report = "TAP version 13\nok 1 - good\nnot ok 2 - p7: 50 \\# (a.b)\n  ---\n";
+        let names = not_ok(report);
+        assert_eq!(names, ["p7: 50 # (a.b)"]);
+        assert_eq!(literally(&names[0]), r"p7: 50 # \(a\.b\)");
+    }
+
+    #[test]
+    fn a_second_try_counts_and_is_told() {
+        let flaky = tally(5, 2, 0).after_retry(tally(1, 1, 5));
+        assert_eq!(flaky, Tally { passed: 6, failed: 1, skipped: 0, flaky: 1 });
+        assert_eq!(tally(5, 1, 0).after_retry(Tally::default().with_end(false)), tally(5, 1, 0));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::{
     js::{self, FromJs},
     load,
     merge::Merge,
-    outbox::{Entry, Sent},
+    outbox::{self, Entry, Sent},
     session::Session,
     track::quiz::{Form, QuizMsg},
 };
@@ -41,6 +41,8 @@ const IDLE_AFTER_SECONDS: u32 = 120;
 const REPORT_EVERY_SECONDS: u32 = 10;
 /// The longest wait between two attempts to send, in seconds.
 const LONGEST_WAIT_SECONDS: u32 = 60;
+/// The longest wait that the server can ask for, in seconds.
+const LONGEST_TOLD_SECONDS: u32 = 600;
 
 /// What the element hands over.
 #[derive(Properties, Clone, PartialEq)]
@@ -66,11 +68,13 @@ pub struct Config {
     site: String,
     track: String,
     lang: String,
+    /// Whether what lies on the device is doubted: instances that read it have panicked.
+    afresh: bool,
     /// What happens to guest progress when a member is named: `ask`, or `auto` where devices aren't shared.
     merge: String,
 }
 
-from_js! { Config { api, site, track, lang, merge } }
+from_js! { Config { api, site, track, lang, afresh, merge } }
 
 /// What is being looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,6 +109,8 @@ impl Place {
 pub enum Loaded {
     /// Asked for.
     Coming,
+    /// Asked for; what lay on the device is of an attempt that is over, and only good where nothing comes.
+    Stale(Box<StepBody>),
     /// Here.
     Here(Box<StepBody>),
     /// Not to be had now.
@@ -129,6 +135,11 @@ impl Bodies {
     fn put(&mut self, order: u16, body: Loaded) {
         self.keep(|other, _| other != order);
         self.0.push((order, body));
+    }
+
+    fn take(&mut self, order: u16) -> Option<Loaded> {
+        let place = self.0.iter().position(|(other, _)| *other == order)?;
+        Some(self.0.swap_remove(place).1)
     }
 
     fn keep(&mut self, wanted: impl Fn(u16, &Loaded) -> bool) {
@@ -156,8 +167,8 @@ pub enum Msg {
     Site(u32, Result<SiteView, Failure>),
     /// The track was read.
     Track(u32, Result<Box<TrackView>, Failure>),
-    /// The enrollment was read.
-    Enrolled(u32, Result<Option<Box<Enrollment>>, Failure>),
+    /// The enrollment was read; what was known of it when it was asked for.
+    Enrolled(u32, u32, Result<Option<Box<Enrollment>>, Failure>),
     /// The device was read again, because another tab changed it.
     Again(u32, Option<Box<Enrollment>>, Vec<Entry>, Option<Guest>),
     /// What the device holds of a step.
@@ -168,8 +179,8 @@ pub enum Msg {
     Open(u16),
     /// Show the end.
     OpenDone,
-    /// Complete the step shown, and go on.
-    Complete,
+    /// Complete this step, if it is the one shown, and go on.
+    Complete(u16),
     /// Go on without completing anything.
     Onward,
     /// Open or close the list of steps (on narrow pages).
@@ -230,6 +241,8 @@ pub struct App {
     pub(crate) notice: Option<String>,
     pub(crate) fault: Option<String>,
     pub(crate) offline: bool,
+    /// Whether the server answers that it can't take anything now.
+    pub(crate) busy: bool,
     pub(crate) durable: bool,
     /// Entries on their way to the device: what lies there doesn't say it all yet.
     unstored: Vec<String>,
@@ -248,6 +261,11 @@ pub struct App {
     draining: bool,
     waiting: u32,
     backoff: u32,
+    /// Whether the server said for how long it wants to be left alone.
+    told_to_wait: bool,
+    /// Seconds until what could not be read is read again; 0: everything could.
+    reread_in: u32,
+    reread_backoff: u32,
     announced: Option<Vec<StepId>>,
     completed_said: bool,
     dressed: bool,
@@ -272,6 +290,7 @@ impl Component for App {
             site: String::new(),
             track: String::new(),
             lang: String::new(),
+            afresh: false,
             merge: String::new(),
         });
         let link = ctx.link().clone();
@@ -299,6 +318,7 @@ impl Component for App {
             notice: None,
             fault: None,
             offline: false,
+            busy: false,
             durable: true,
             unstored: Vec::new(),
             unauthorized: false,
@@ -314,6 +334,9 @@ impl Component for App {
             draining: false,
             waiting: 0,
             backoff: 0,
+            told_to_wait: false,
+            reread_in: 0,
+            reread_backoff: 0,
             announced: None,
             completed_said: false,
             dressed: false,
@@ -342,14 +365,23 @@ impl Component for App {
             Msg::Kept(turn, kept) if turn == self.turn => self.take_kept(link, *kept),
             Msg::Site(turn, site) if turn == self.turn => match site {
                 Ok(site) => {
+                    self.reached();
                     self.site = Some(site);
                     self.follow_site(link);
                 }
-                Err(failure) if self.site.is_none() => self.stumble(link, &failure),
-                Err(_) => {}
+                Err(failure) => self.stumble(link, &failure),
             },
             Msg::Track(turn, track) if turn == self.turn => match track {
                 Ok(track) => {
+                    self.reached();
+                    let learners = self.session.base.as_ref().map(|base| base.track.version);
+                    if learners.is_some_and(|version| version != track.version) {
+                        // Asked for before it was known which version is the learner's.
+                        if self.track.is_none() || self.wrong_version() {
+                            self.read_track(link);
+                        }
+                        return false;
+                    }
                     self.session.outline = track.outline();
                     self.track = Some(*track);
                     self.fault = None;
@@ -362,8 +394,8 @@ impl Component for App {
                 Err(Failure::Refused(problem)) => self.fail(&problem.code),
                 Err(failure) => self.stumble(link, &failure),
             },
-            Msg::Enrolled(turn, enrollment) if turn == self.turn => {
-                self.take_enrollment(link, enrollment);
+            Msg::Enrolled(turn, known, enrollment) if turn == self.turn => {
+                self.take_enrollment(link, known, enrollment);
             }
             Msg::Again(turn, base, pending, guest) if turn == self.turn => {
                 if let (None, None, Some(guest)) = (&self.member, &self.api.token, guest) {
@@ -373,6 +405,7 @@ impl Component for App {
                 let on_its_way = |entry: &Entry| self.unstored.contains(&entry.key);
                 let mut pending = pending;
                 self.session.pending.retain(on_its_way);
+                pending.retain(|entry| !outbox::is_sent(entry));
                 pending.append(&mut self.session.pending);
                 self.session.pending = pending;
                 if let Some(base) = base {
@@ -385,7 +418,7 @@ impl Component for App {
             }
             Msg::KeptBody(turn, order, kept) if turn == self.turn => {
                 if let (Some(body), false) = (kept.text, self.bodies.has(order)) {
-                    self.bodies.put(order, Loaded::Here(Box::new(body)));
+                    self.take_kept_body(order, Box::new(body), kept.result.is_some());
                 }
                 if self.place == Some(Place::Step(order)) {
                     self.form.restore(order, kept.draft, kept.result);
@@ -394,12 +427,19 @@ impl Component for App {
             Msg::Body(turn, order, body) if turn == self.turn => self.take_body(order, body),
             Msg::Open(order) => self.open(link, order, true),
             Msg::OpenDone => self.go(link, Place::Done, true),
-            Msg::Complete => self.complete(link),
+            Msg::Complete(order) => self.complete(link, order),
             Msg::Onward => self.onward(link),
-            Msg::ToggleList => self.list_open = !self.list_open,
-            Msg::Quiz(msg) => self.answer_quiz(link, msg),
+            Msg::ToggleList => {
+                self.walked = true;
+                self.list_open = !self.list_open;
+            }
+            Msg::Quiz(msg) => {
+                self.walked = true;
+                self.answer_quiz(link, msg);
+            }
             Msg::Position(at) => return self.moved(link, at),
             Msg::Playing(playing) => {
+                self.walked = true;
                 self.playing = playing;
                 if !playing {
                     self.report_position(link, 2);
@@ -412,6 +452,8 @@ impl Component for App {
                 self.draining = false;
                 if !self.session.pending.is_empty() && self.waiting == 0 {
                     self.waiting = 1;
+                    // Sent by somebody who is no more, such as this widget before it was taken out of the page.
+                    self.heard(link, "tab work");
                 }
             }
             Msg::Stored(key, durable) => {
@@ -429,7 +471,7 @@ impl Component for App {
                 self.notice = None;
             }
             Msg::Login => self.login(),
-            Msg::Fault(code) => self.fail(&code),
+            Msg::Fault(code) if self.track.is_none() => self.fail(&code),
             // Answers to a question that is no longer asked.
             Msg::Kept(..)
             | Msg::Site(..)
@@ -440,6 +482,7 @@ impl Component for App {
             | Msg::Body(..)
             | Msg::Sent(..)
             | Msg::Drained(_)
+            | Msg::Fault(_)
             | Msg::Offers(..)
             | Msg::Merged(..) => return false,
         }

@@ -8,7 +8,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use yew::html::Scope;
 
-use super::{App, Config, Loaded, Msg, Place, wanted};
+use super::{App, Config, LONGEST_TOLD_SECONDS, LONGEST_WAIT_SECONDS, Loaded, Msg, Place, wanted};
 use crate::{api::Failure, device, i18n::Words, identity, js::FromJs, load, session::Session, task, track::quiz::Form};
 
 impl App {
@@ -55,21 +55,29 @@ impl App {
         self.announced = None;
         self.completed_said = false;
         self.unauthorized = false;
+        self.busy = false;
         self.draining = false;
         self.waiting = 0;
         self.spent = 0;
         self.read_device(link);
     }
 
-    pub(crate) fn read_device(&self, link: &Scope<Self>) {
+    pub(crate) fn read_device(&mut self, link: &Scope<Self>) {
         let (turn, api, slug, member) = (self.turn, self.api.clone(), self.config.track.clone(), self.member.clone());
-        task::send(link, async move { Msg::Kept(turn, Box::new(load::kept(&api, &slug, member.as_ref()).await)) });
+        let afresh = std::mem::take(&mut self.config.afresh);
+        task::send(link, async move {
+            if afresh {
+                load::forget(&api).await;
+            }
+            Msg::Kept(turn, Box::new(load::kept(&api, &slug, member.as_ref()).await))
+        });
     }
 
     pub(crate) fn configure(&mut self, link: &Scope<Self>, config: &JsValue) -> bool {
-        let Ok(config) = Config::from_js(config) else {
+        let Ok(mut config) = Config::from_js(config) else {
             return false;
         };
+        config.afresh = false;
         if config == self.config {
             return false;
         }
@@ -184,17 +192,23 @@ impl App {
         if self.api.token.is_none() {
             return;
         }
-        let turn = self.turn;
+        let (turn, known) = (self.turn, self.session.heard);
         let (api, who, slug) = (self.api.clone(), self.who(), self.config.track.clone());
         task::send(link, async move {
             let enrollment = identity::enrollment(&api, &who, &slug).await;
-            Msg::Enrolled(turn, enrollment.map(|found| found.map(Box::new)))
+            Msg::Enrolled(turn, known, enrollment.map(|found| found.map(Box::new)))
         });
     }
 
-    pub(crate) fn take_enrollment(&mut self, link: &Scope<Self>, enrollment: Result<Option<Box<Enrollment>>, Failure>) {
+    pub(crate) fn take_enrollment(
+        &mut self,
+        link: &Scope<Self>,
+        known: u32,
+        enrollment: Result<Option<Box<Enrollment>>, Failure>,
+    ) {
         match enrollment {
             Ok(Some(enrollment)) => {
+                self.reached();
                 self.unauthorized = false;
                 let far = self.session.progress.current_step_order;
                 self.session.hear(*enrollment);
@@ -206,9 +220,12 @@ impl App {
                     self.read_track(link);
                 }
             }
-            Ok(None) => self.session.base = None,
+            Ok(None) if known == self.session.heard => self.session.base = None,
+            // It began after this was asked.
+            Ok(None) => {}
             Err(failure) => {
                 self.note_failure(&failure);
+                self.reread(&failure);
                 if !self.knows && matches!(failure, Failure::Refused(_)) {
                     self.fail(failure.code());
                 }
@@ -283,7 +300,7 @@ impl App {
             // It waits for the outbox: `take_sent` asks again.
             return;
         }
-        if !self.bodies.has(order) {
+        if self.bodies.get(order).is_none() {
             self.bodies.put(order, Loaded::Coming);
         }
         let turn = self.turn;
@@ -301,21 +318,49 @@ impl App {
         }
         match body {
             Ok(body) => {
-                self.offline = false;
-                self.bodies.put(order, Loaded::Here(body));
+                self.reached();
+                if !self.is_late(order, &body) {
+                    self.bodies.put(order, Loaded::Here(body));
+                }
             }
             Err(failure) => {
                 self.note_failure(&failure);
-                if !self.bodies.has(order) {
-                    self.bodies.put(order, Loaded::Failed(failure));
+                self.reread(&failure);
+                match self.bodies.take(order) {
+                    Some(Loaded::Here(body) | Loaded::Stale(body)) => self.bodies.put(order, Loaded::Here(body)),
+                    _ => self.bodies.put(order, Loaded::Failed(failure)),
                 }
             }
         }
     }
 
+    /// Whether what is shown of a quiz must not give way to this: it is an answer overtaken by a later one,
+    /// or the next attempt's questions while the learner reads how the last one went.
+    fn is_late(&self, order: u16, body: &StepBody) -> bool {
+        let Some(Loaded::Here(shown)) = self.bodies.get(order) else {
+            return false;
+        };
+        let (Some(new), Some(old)) = (&body.quiz, &shown.quiz) else {
+            return false;
+        };
+        let reads_result = self.form.order == order && self.form.result.is_some();
+        // In another language it is shown all the same.
+        new.attempt < old.attempt || reads_result && body.title.value == shown.title.value
+    }
+
+    /// Shows what lay on the device, but no questions that the server's would soon push aside: the learner
+    /// may have begun to answer.
+    pub(crate) fn take_kept_body(&mut self, order: u16, body: Box<StepBody>, graded: bool) {
+        let done = self.session.progress.steps.get(&body.step_id).map_or(0, |done| done.attempt_count);
+        let stale = !graded && body.quiz.as_ref().is_some_and(|quiz| quiz.attempt <= done);
+        let comes = matches!(self.bodies.get(order), Some(Loaded::Coming | Loaded::Stale(_)));
+        self.bodies.put(order, if stale && comes { Loaded::Stale(body) } else { Loaded::Here(body) });
+    }
+
     /// A read failed: a problem only where the device has nothing to show instead.
     pub(crate) fn stumble(&mut self, link: &Scope<Self>, failure: &Failure) {
         self.note_failure(failure);
+        self.reread(failure);
         if self.track.is_some() && self.site.is_some() || self.fault.is_some() {
             return;
         }
@@ -324,7 +369,54 @@ impl App {
                 let base = self.api.base.clone();
                 task::send(link, async move { Msg::Fault(device::diagnose(&base).await) });
             }
-            failure => self.fail(failure.code()),
+            // The site owner's matter, or nobody's.
+            Failure::Later { .. } => self.fail("busy"),
+            Failure::Refused(problem) => self.fail(&problem.code),
+        }
+    }
+
+    /// What could not be read is read again, after a growing wait.
+    fn reread(&mut self, failure: &Failure) {
+        let least = match failure {
+            Failure::Network => 0,
+            Failure::Later { status: 401, .. } | Failure::Refused(_) => return,
+            Failure::Later { seconds, .. } => (*seconds).min(LONGEST_TOLD_SECONDS),
+        };
+        if self.reread_in == 0 {
+            self.reread_backoff = (self.reread_backoff * 2).clamp(2, LONGEST_WAIT_SECONDS);
+            self.reread_in = self.reread_backoff;
+        }
+        self.reread_in = self.reread_in.max(least);
+    }
+
+    /// Counts down to it; whether anything changed.
+    pub(crate) fn reread_soon(&mut self, link: &Scope<Self>) -> bool {
+        if self.reread_in == 0 {
+            return false;
+        }
+        self.reread_in -= 1;
+        if self.reread_in > 0 {
+            return false;
+        }
+        if self.words.lang().is_empty() {
+            self.read_words(link);
+        }
+        let failed = |(order, body): &(u16, Loaded)| matches!(body, Loaded::Failed(_)).then_some(*order);
+        let failed: Vec<u16> = self.bodies.0.iter().filter_map(failed).collect();
+        for order in failed {
+            self.read_body(link, order);
+        }
+        self.ask_server(link);
+        true
+    }
+
+    /// The server has answered.
+    pub(crate) fn reached(&mut self) {
+        self.reread_backoff = 0;
+        if std::mem::replace(&mut self.offline, false) {
+            // What waits needn't wait out its turn.
+            self.waiting = self.waiting.min(1);
+            self.emit("sync", &[("state", if self.session.pending.is_empty() { "saved" } else { "pending" }.into())]);
         }
     }
 

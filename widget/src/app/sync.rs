@@ -4,7 +4,7 @@ use jalon_shared::wire::enrollment::AdvanceRequest;
 use wasm_bindgen::JsValue;
 use yew::html::Scope;
 
-use super::{App, LONGEST_WAIT_SECONDS, Loaded, Msg};
+use super::{App, LONGEST_TOLD_SECONDS, LONGEST_WAIT_SECONDS, Loaded, Msg};
 use crate::{
     api::{Failure, Problem},
     device, identity, keys, load,
@@ -34,7 +34,9 @@ impl App {
         self.settle(link);
         self.emit("sync", &[("state", self.sync_state().into())]);
         let (api, again) = (self.api.clone(), link.clone());
-        let drain = self.drainer(link);
+        // Where the server has asked for patience, this waits with the others.
+        let drain = (!self.told_to_wait || self.waiting == 0).then(|| self.drainer(link));
+        self.draining |= drain.is_some();
         let ear = self.ear.clone();
         self.unstored.push(entry.key.clone());
         task::spawn(async move {
@@ -44,9 +46,10 @@ impl App {
             }
             again.send_message(Msg::Stored(entry.key, durable));
             device::tell("work", &ear);
-            drain.await;
+            if let Some(drain) = drain {
+                drain.await;
+            }
         });
-        self.draining = true;
     }
 
     /// A report that never left takes the place of the one before it: an offline hour is one entry.
@@ -77,14 +80,16 @@ impl App {
     pub(crate) fn drain(&mut self, link: &Scope<Self>) {
         self.draining = true;
         self.waiting = 0;
+        self.told_to_wait = false;
         task::spawn(self.drainer(link));
     }
 
     pub(crate) fn take_sent(&mut self, link: &Scope<Self>, sent: Sent) {
         match sent {
             Sent::Taken { entry, token, enrollment, result } => {
-                self.offline = false;
+                self.reached();
                 self.unauthorized = false;
+                self.busy = false;
                 self.backoff = 0;
                 self.session.pending.retain(|other| other.key != entry.key);
                 device::tell("work", &self.ear);
@@ -137,8 +142,11 @@ impl App {
                 self.note_failure(&failure);
                 self.backoff = (self.backoff * 2).clamp(2, LONGEST_WAIT_SECONDS);
                 self.waiting = self.backoff;
-                if let Failure::Later { seconds, .. } = failure {
-                    self.waiting = self.waiting.max(seconds.min(600));
+                if let Failure::Later { status, seconds, .. } = failure {
+                    // A tick may come at once: one more than it said.
+                    self.waiting = self.waiting.max((seconds + u32::from(seconds > 0)).min(LONGEST_TOLD_SECONDS));
+                    self.told_to_wait = seconds > 0;
+                    self.busy = status != 401;
                 }
                 self.emit("sync", &[("state", self.sync_state().into())]);
             }
@@ -174,7 +182,9 @@ impl App {
             "tick" => return self.tick(link),
             "online" => {
                 self.offline = false;
+                self.busy = false;
                 self.backoff = 0;
+                self.reread_in = 0;
                 if self.fault.is_some() || self.track.is_none() {
                     self.fault = None;
                     self.ask_server(link);

@@ -67,10 +67,11 @@ impl App {
         });
     }
 
-    pub(crate) fn complete(&mut self, link: &Scope<Self>) {
-        let Some(Place::Step(order)) = self.place else {
+    pub(crate) fn complete(&mut self, link: &Scope<Self>, order: u16) {
+        // A click may come before the button of the step before is gone from the screen.
+        if self.place != Some(Place::Step(order)) {
             return;
-        };
+        }
         if matches!(self.session.state(order), StepState::Open | StepState::InProgress) {
             let request = AdvanceRequest {
                 answers: None,
@@ -155,6 +156,7 @@ impl App {
             }
         }
         // Only a countdown is worth a new picture each second.
-        self.counts_down()
+        let reread = self.reread_soon(link);
+        self.counts_down() || reread
     }
 }

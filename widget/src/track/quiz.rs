@@ -300,11 +300,12 @@ impl App {
             return bones();
         }
         if self.session.awaits_grading(order) {
-            let key = if self.offline { "quiz.queued" } else { "quiz.grading" };
+            let queued = self.offline || self.busy;
+            let key = if queued { "quiz.queued" } else { "quiz.grading" };
             return html! {
-                <div class="panel" data-jalon="grading" data-state={if self.offline { "queued" } else { "sent" }}>
+                <div class="panel" data-jalon="grading" data-state={if queued { "queued" } else { "sent" }}>
                     <p>{words.t(key)}</p>
-                    if !self.offline { <progress aria-label={words.t(key)}></progress> }
+                    if !queued { <progress aria-label={words.t(key)}></progress> }
                 </div>
             };
         }
@@ -349,7 +350,7 @@ impl App {
                     if order > 1 {
                         <button type="button" class="plain back" part="button-secondary" data-jalon="back" onclick={link.callback(move |_| Msg::Open(order - 1))}>{words.t("back")}</button>
                     }
-                    <button type="submit" class="main" part="button" data-jalon="submit">{words.t(if self.form.warned { "quiz.submit_anyway" } else { "quiz.submit" })}</button>
+                    <button type="submit" class="main" part="button" data-jalon="submit" onclick={|event: yew::MouseEvent| { device::deliberate(&event); }}>{words.t(if self.form.warned { "quiz.submit_anyway" } else { "quiz.submit" })}</button>
                 </div>
             </form>
         }

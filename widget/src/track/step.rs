@@ -90,7 +90,7 @@ impl App {
         } else if scored {
             html! {}
         } else {
-            html! { <button class="main" part="button" data-jalon="next" onclick={link.callback(|_| Msg::Complete)}>{words.t(if last { "done" } else { "done_next" })}</button> }
+            html! { <button class="main" part="button" data-jalon="next" onclick={link.batch_callback(move |event: yew::MouseEvent| device::deliberate(&event).then_some(Msg::Complete(order)))}>{words.t(if last { "done" } else { "done_next" })}</button> }
         };
         html! {
             <div class="row actions">
