@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { picture } from '../support/browser.mjs';
+import { PATIENCE, picture } from '../support/browser.mjs';
 import { sheet } from '../support/sheet.mjs';
 import { stories } from '../support/story.mjs';
 
@@ -14,6 +14,8 @@ story('a film resumes where it was left', async ({ demo, device }) => {
   const { page, widget } = await phone.open(demo.page());
   await widget.next(2);
   const film = widget.hook('step').locator('video');
+  // The position may be told already while it plays, and then not again at the pause.
+  const saved = page.waitForResponse((response) => response.request().method() === 'PATCH' && response.ok());
   await film.evaluate((video) => new Promise((resolve, reject) => {
     video.onerror = () => reject(new Error(video.error?.message));
     video.muted = true;
@@ -21,7 +23,6 @@ story('a film resumes where it was left', async ({ demo, device }) => {
     video.currentTime = 25;
     video.play().catch(reject);
   }));
-  const saved = page.waitForResponse((response) => response.request().method() === 'PATCH' && response.ok());
   await film.evaluate((video) => video.pause());
   await saved;
   await page.reload();
@@ -150,8 +151,12 @@ story('an answer lost on its way makes no second guest and no second attempt', a
     await route.fetch();
     return route.abort('failed');
   });
+  // Three growing waits: the clock needn't be the wall's.
+  await phone.context.clock.install();
   const { page, widget } = await phone.open(demo.page());
   await widget.next(2);
+  for (const deadline = Date.now() + PATIENCE; lost.size < 3 && Date.now() < deadline;) await page.clock.runFor(500);
+  await page.clock.runFor(20_000);
   await widget.saved();
   assert.deepEqual([...lost].toSorted(), ['advance', 'enrollments', 'guests']);
   await page.reload();
