@@ -1,7 +1,9 @@
 //! Promise 8: it can be kept. Upgrades, backups, erasure, expiry.
 
 mod backup;
+mod contents;
 mod damage;
+mod released;
 mod upgrade;
 
 use jalon_backend::db::{Db, DbError, on};

@@ -12,23 +12,30 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// A learner at work on one enrollment.
-struct Learner<'s> {
+pub struct Learner<'s> {
     stage: &'s Stage,
     token: String,
     enrollment: Value,
 }
 
 impl<'s> Learner<'s> {
-    async fn begin(stage: &'s Stage, token: &str, track: &str) -> Self {
+    pub async fn begin(stage: &'s Stage, token: &str, track: &str) -> Self {
         let enrollment = stage.enroll(token, track).await;
         Self { stage, token: token.to_owned(), enrollment }
     }
 
-    fn id(&self) -> &str {
+    /// Who was under way already.
+    pub async fn found(stage: &'s Stage, token: &str, id: &str) -> Self {
+        let learner = Self { stage, token: token.to_owned(), enrollment: json!({ "id": id }) };
+        let enrollment = learner.look().await;
+        Self { enrollment, ..learner }
+    }
+
+    pub fn id(&self) -> &str {
         self.enrollment["id"].as_str().unwrap()
     }
 
-    async fn look(&self) -> Value {
+    pub async fn look(&self) -> Value {
         self.stage
             .server
             .get(&format!("/api/v1/enrollments/{}", self.id()))
@@ -38,7 +45,7 @@ impl<'s> Learner<'s> {
             .expect(200)
     }
 
-    async fn step(&self, order: u32) -> Answer {
+    pub async fn step(&self, order: u32) -> Answer {
         self.stage
             .server
             .get(&format!("/api/v1/enrollments/{}/steps/{order}", self.id()))
@@ -47,22 +54,22 @@ impl<'s> Learner<'s> {
             .await
     }
 
-    async fn advance_with(&self, order: u32, key: Uuid, body: &Value) -> Answer {
+    pub async fn advance_with(&self, order: u32, key: Uuid, body: &Value) -> Answer {
         let path = format!("/api/v1/enrollments/{}/steps/{order}/advance", self.id());
         self.stage.server.post(&path).bearer(&self.token).key(key).json(body).send().await
     }
 
-    async fn advance(&self, order: u32, body: Value) -> Answer {
+    pub async fn advance(&self, order: u32, body: Value) -> Answer {
         self.advance_with(order, Uuid::now_v7(), &body).await
     }
 
-    async fn report(&self, order: u32, body: Value) -> Answer {
+    pub async fn report(&self, order: u32, body: Value) -> Answer {
         let path = format!("/api/v1/enrollments/{}/steps/{order}", self.id());
         self.stage.server.patch(&path).bearer(&self.token).json(&body).send().await
     }
 
     /// Answers the small track's quiz, rightly or wrongly.
-    async fn answer(&self, right: bool) -> Answer {
+    pub async fn answer(&self, right: bool) -> Answer {
         let quiz = self.step(2).await.expect(200);
         self.advance(2, answers(&quiz, right)).await
     }
@@ -77,7 +84,7 @@ fn answers(quiz: &Value, right: bool) -> Value {
 }
 
 /// The announcements in the outbox, oldest first.
-async fn announced(stage: &Stage) -> Vec<Value> {
+pub async fn announced(stage: &Stage) -> Vec<Value> {
     use jalon_backend::db::{DbError, on};
     let payloads: Vec<String> = stage
         .server
