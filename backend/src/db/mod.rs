@@ -134,6 +134,14 @@ impl Db {
         self.read(|tx| Box::pin(async move { execute!(tx, sqlx::query("SELECT 1")).map(drop) })).await
     }
 
+    /// What was deleted is to leave the files too, soon: SQLite's write-ahead log still holds it. Answers
+    /// at once. PostgreSQL's own vacuum does it in its own time.
+    pub fn scrub(&self) {
+        if let Backend::Sqlite(sqlite) = &self.backend {
+            sqlite.scrub();
+        }
+    }
+
     /// Whether this is SQLite: one process, one writer.
     pub fn is_sqlite(&self) -> bool {
         matches!(self.backend, Backend::Sqlite(_))

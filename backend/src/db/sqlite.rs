@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -26,6 +27,7 @@ pub(super) struct Sqlite {
     options: SqliteConnectOptions,
     readers: SqlitePool,
     queue: mpsc::Sender<Command>,
+    scrubs: mpsc::Sender<()>,
     counters: Arc<Counters>,
 }
 
@@ -60,7 +62,12 @@ impl Sqlite {
     pub(super) async fn open(path: &Path, config: &DbConfig) -> Result<Self, DbError> {
         let options = options(path, config);
         // The writer keeps what it touches often; negative numbers are KiB, used only when needed.
-        let writing = options.clone().pragma("cache_size", "-65536").pragma("wal_autocheckpoint", "4000");
+        // What is deleted is overwritten, so that erasing erases.
+        let writing = options
+            .clone()
+            .pragma("cache_size", "-65536")
+            .pragma("wal_autocheckpoint", "4000")
+            .pragma("secure_delete", "ON");
         // The writer comes first: it makes the file, and the WAL that readers need.
         let connection = writing.connect().await?;
         let readers = SqlitePoolOptions::new()
@@ -74,7 +81,9 @@ impl Sqlite {
         let counters = Arc::<Counters>::default();
         let writer = Writer { options: writing.clone(), connection: Some(connection), counters: Arc::clone(&counters) };
         tokio::spawn(writer.run(commands));
-        Ok(Self { options: writing, readers, queue, counters })
+        let (scrubs, wanted) = mpsc::channel(1);
+        tokio::spawn(scrub(writing.clone(), wanted));
+        Ok(Self { options: writing, readers, queue, scrubs, counters })
     }
 
     pub(super) async fn migrate(&self, more: &[migrate::Text]) -> Result<(), DbError> {
@@ -119,6 +128,11 @@ impl Sqlite {
         })?;
         // The writer answers always, except when the work panicked or the database was closed meanwhile.
         answer.await.unwrap_or_else(|_| Err(panicked().into()))
+    }
+
+    /// Asks for the write-ahead log to be emptied. One who asks while another waits is served with them.
+    pub(super) fn scrub(&self) {
+        self.scrubs.try_send(()).ok();
     }
 
     pub(super) fn stats(&self) -> DbStats {
@@ -266,6 +280,37 @@ impl Writer {
             tracing::warn!(%error, "the writing connection did not close cleanly");
         }
     }
+}
+
+/// Empties the write-ahead log whenever asked. Readers and the writer come first: it tries again until
+/// there is a gap between them.
+async fn scrub(options: SqliteConnectOptions, mut wanted: mpsc::Receiver<()>) {
+    const FIRST: Duration = Duration::from_millis(50);
+    const LONGEST: Duration = Duration::from_secs(10);
+    // Nobody waits longer than this because of us.
+    let options = options.busy_timeout(Duration::from_millis(100));
+    while wanted.recv().await.is_some() {
+        let mut pause = FIRST;
+        while !wanted.is_closed() {
+            match truncate(&options).await {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(error) => tracing::debug!(%error, "the write-ahead log was not emptied"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST);
+        }
+    }
+}
+
+/// Whether the log is empty now.
+async fn truncate(options: &SqliteConnectOptions) -> Result<bool, DbError> {
+    let mut connection = options.connect().await?;
+    // Most of the work without holding anybody up.
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await?;
+    let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(busy == 0)
 }
 
 async fn execute(connection: &mut SqliteConnection, text: &'static str) -> Result<(), DbError> {

@@ -37,6 +37,9 @@ fn api() -> OpenApiRouter<AppState> {
         // Site
         .routes(routes!(authoring::list_events))
         .routes(routes!(authoring::get_statistics))
+        .routes(routes!(authoring::export_learner))
+        .routes(routes!(authoring::erase_learner))
+        .routes(routes!(authoring::erase_guest))
         .routes(routes!(site::routes::list_sites, site::routes::create_site))
         .routes(routes!(site::routes::show_admin_site, site::routes::change_site))
         .routes(routes!(site::routes::list_keys, site::routes::create_key))

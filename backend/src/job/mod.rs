@@ -74,6 +74,7 @@ pub async fn tick(db: &Db, me: &str, now: Timestamp, keep: Keep, stop: &Stop) ->
         let rows = done?;
         if rows > 0 {
             tracing::info!(job = job.name, rows, "job done");
+            db.scrub();
         }
         ran.push(job.name);
     }

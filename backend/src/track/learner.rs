@@ -1,7 +1,7 @@
 //! What is the learner's own: the list of enrollments, the export of everything, and erasure.
 
 use jalon_shared::{
-    Learner, SiteId,
+    Learner, SiteId, Timestamp,
     track::{Enrollment, Progress},
     wire::enrollment::EnrollmentStatus,
 };
@@ -12,7 +12,8 @@ use super::{catalog::Catalog, completed, enroll, problem, store};
 use crate::{
     db::{Db, DbError},
     guest::{self, store::GuestState},
-    http::{error::ApiError, idempotency},
+    http::{auth::Actor, error::ApiError, idempotency},
+    id,
 };
 
 /// How far an enrollment is.
@@ -127,17 +128,26 @@ pub fn event_json(event: &store::EventRow) -> Result<Value, DbError> {
     }))
 }
 
+/// Who erases.
+#[derive(Clone, Debug)]
+pub enum Eraser {
+    /// The learner, with their own token.
+    Learner,
+    /// Somebody who may, for the learner; it is written down, without the learner's name.
+    Staff(Actor, Timestamp),
+}
+
 /// Erases everything about the learner: nothing of theirs is left in any table. What a guest did who
 /// became a member is the member's to erase: the guest's token no longer writes (M5).
-pub async fn erase(db: &Db, site: SiteId, learner: Learner) -> Result<(), ApiError> {
+pub async fn erase(db: &Db, site: SiteId, learner: Learner, by: Eraser) -> Result<(), ApiError> {
     db.write(move |tx| {
         Box::pin(async move {
             if let Learner::Guest(guest) = &learner {
                 match guest::state::state_for_update(tx, site, *guest).await? {
                     Some(GuestState::Merged(_)) => return Err(problem::guest_merged()),
-                    Some(GuestState::Revoked) => return Err(ApiError::token_revoked()),
+                    Some(GuestState::Revoked) if matches!(by, Eraser::Learner) => return Err(ApiError::token_revoked()),
                     // Gone already: erasing again is no error.
-                    Some(GuestState::Live) | None => {}
+                    Some(GuestState::Live | GuestState::Revoked) | None => {}
                 }
             }
             // Held until the end: what is done at this moment comes before, and goes too.
@@ -156,8 +166,33 @@ pub async fn erase(db: &Db, site: SiteId, learner: Learner) -> Result<(), ApiErr
                 let keys: Vec<String> = tracks.iter().map(|track| completed::dedupe_key(*track, who)).collect();
                 store::erase_learner(tx, site, who, &idempotency::caller_of(who), &keys).await?;
             }
+            if let Eraser::Staff(actor, now) = by {
+                store::append_events(tx, &[erased(site, actor, now)]).await?;
+            }
             Ok(())
         })
     })
-    .await
+    .await?;
+    db.scrub();
+    Ok(())
+}
+
+/// That somebody was erased, and by whom; not who.
+fn erased(site: SiteId, actor: Actor, now: Timestamp) -> store::EventRecord {
+    let (user_id, key_id) = match actor {
+        Actor::Key(id) => (None, Some(id)),
+        Actor::Member(user) => (Some(user), None),
+    };
+    store::EventRecord {
+        id: id::new_v7(now),
+        site_id: site,
+        subject_id: id::new_v7(now),
+        seq: 1,
+        kind: "learner.erased",
+        user_id,
+        guest_id: None,
+        at: now.0,
+        cause: None,
+        payload: json!({ "key_id": key_id }).to_string(),
+    }
 }

@@ -464,7 +464,7 @@ pub async fn export_me(State(app): State<AppState>, auth: LearnerAuth) -> ApiRes
 #[utoipa::path(delete, path = "/api/v1/sites/{site}/me", tag = "learner", params(("site" = String, Path)),
     responses((status = 204), (status = 409, body = Problem, description = "`guest_merged`")), security(("guest" = []), ("member" = [])))]
 pub async fn erase_me(State(app): State<AppState>, auth: LearnerAuth) -> ApiResult<StatusCode> {
-    learner::erase(&app.db, auth.site.id, auth.learner).await?;
+    learner::erase(&app.db, auth.site.id, auth.learner, learner::Eraser::Learner).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

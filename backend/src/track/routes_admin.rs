@@ -3,11 +3,11 @@
 use axum::{
     Json,
     extract::State,
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use jalon_shared::{
-    Problem, Score, Timestamp,
+    GuestId, Learner, Problem, Score, Timestamp, UserId,
     track::{TrackSlug, TrackSource},
     wire::track::{TrackAdmin, TrackPatch},
 };
@@ -187,6 +187,52 @@ pub async fn list_events(
     let (rows, next_cursor) = page.cut(rows, |row| row.id);
     let items = rows.iter().map(learner::event_json).collect::<Result<_, _>>()?;
     Ok(Json(List { items, next_cursor }))
+}
+
+/// Everything that is known about a member, for a site that answers for them.
+#[utoipa::path(get, path = "/api/v1/admin/sites/{site}/learners/{user}/export", tag = "site",
+    params(("site" = String, Path), ("user" = String, Path, description = "The member's `sub`, percent-encoded")),
+    responses((status = 200, body = Value, description = "As the member's own export"), (status = 404, body = Problem)), security(("api_key" = []), ("member" = [])))]
+pub async fn export_learner(
+    State(app): State<AppState>,
+    admin: Admin<scope::LearnersWrite>,
+    ApiPath((_, user)): ApiPath<(String, UserId)>,
+) -> ApiResult<Response> {
+    let (site, slug) = (admin.site.id, admin.site.slug.clone());
+    let everything = learner::export(&app.db, &app.tracks.catalog, site, slug, Learner::User(user)).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(everything)).into_response())
+}
+
+/// Erases everything about a member, and the guests who became that member. It can't be undone. A
+/// member who is not there is erased already. The audit trail keeps that somebody was, not who.
+#[utoipa::path(delete, path = "/api/v1/admin/sites/{site}/learners/{user}", tag = "site",
+    params(("site" = String, Path), ("user" = String, Path, description = "The member's `sub`, percent-encoded")),
+    responses((status = 204, description = "Nothing of theirs is left"), (status = 404, body = Problem)), security(("api_key" = []), ("member" = [])))]
+pub async fn erase_learner(
+    State(app): State<AppState>,
+    admin: Admin<scope::LearnersWrite>,
+    ApiPath((_, user)): ApiPath<(String, UserId)>,
+) -> ApiResult<StatusCode> {
+    erase(&app, admin, Learner::User(user)).await
+}
+
+/// Erases everything about a guest. What a guest left who became a member is erased with the member.
+#[utoipa::path(delete, path = "/api/v1/admin/sites/{site}/guests/{guest}", tag = "site",
+    params(("site" = String, Path), ("guest" = GuestId, Path)),
+    responses((status = 204, description = "Nothing of theirs is left"), (status = 404, body = Problem), (status = 409, body = Problem, description = "`guest_merged`")),
+    security(("api_key" = []), ("member" = [])))]
+pub async fn erase_guest(
+    State(app): State<AppState>,
+    admin: Admin<scope::LearnersWrite>,
+    ApiPath((_, guest)): ApiPath<(String, GuestId)>,
+) -> ApiResult<StatusCode> {
+    erase(&app, admin, Learner::Guest(guest)).await
+}
+
+async fn erase(app: &AppState, admin: Admin<scope::LearnersWrite>, learner: Learner) -> ApiResult<StatusCode> {
+    let by = learner::Eraser::Staff(admin.actor, app.clock.now());
+    learner::erase(&app.db, admin.site.id, learner, by).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// How one track is taken.

@@ -3,6 +3,9 @@
 mod backup;
 mod contents;
 mod damage;
+mod erasure;
+mod expiry;
+mod log;
 mod released;
 mod upgrade;
 

@@ -45,6 +45,8 @@ pub const KIND: &str = "coaching.learning_track.completed";
 pub enum Says {
     Status(u16),
     With(u16, &'static str, String),
+    /// Says back what it was sent.
+    Echo(u16),
     /// Takes the request and never answers.
     Nothing,
 }
@@ -122,12 +124,13 @@ impl Receiver {
 }
 
 async fn hear(State(ears): State<Ears>, headers: HeaderMap, body: Bytes) -> Response {
-    ears.calls.send(Call { headers, body }).ok();
+    ears.calls.send(Call { headers, body: body.clone() }).ok();
     let says = ears.says.lock().unwrap().clone();
     let status = |code| StatusCode::from_u16(code).unwrap();
     match says {
         Says::Status(code) => (status(code), "thank you").into_response(),
         Says::With(code, header, value) => (status(code), [(header, value)], "look there").into_response(),
+        Says::Echo(code) => (status(code), body).into_response(),
         Says::Nothing => std::future::pending().await,
     }
 }

@@ -1,0 +1,284 @@
+//! Erasure erases: no table, no log and no file holds the name, the ids, the address or an answer.
+
+use std::time::{Duration, Instant};
+
+use jalon_backend::db::DbAddress;
+use jalon_tests::{Stage, TestDb, for_both, small_track};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{contents::contents, log};
+use crate::track::{Learner, assert_replay_gives_the_rows};
+use crate::webhook::{Receiver, Says};
+
+const NAME: &str = "Zénobie Oublideux";
+const EMAIL: &str = "zenobie@oublideux.example";
+/// What the learner types in a quiz.
+const TYPED: &str = "ornithorynque-mauve";
+
+/// What must not be found, in the forms in which it could be.
+#[derive(Debug)]
+struct Traces(Vec<String>);
+
+impl Traces {
+    fn of(user: &str, ids: &[&str]) -> Self {
+        let mut all: Vec<String> = [user, NAME, "oublideux", EMAIL, TYPED].map(str::to_lowercase).to_vec();
+        for id in ids {
+            let id: Uuid = id.parse().unwrap();
+            all.extend([id.to_string(), id.simple().to_string()]);
+        }
+        Self(all)
+    }
+
+    fn in_text(&self, text: &str) -> Vec<&str> {
+        let text = text.to_lowercase();
+        self.0.iter().filter(|trace| text.contains(trace.as_str())).map(String::as_str).collect()
+    }
+
+    /// Tables and columns that still hold something.
+    async fn in_tables(&self, db: &TestDb) -> Vec<String> {
+        let mut found = Vec::new();
+        for (table, rows) in contents(db).await {
+            for row in rows {
+                for (column, value) in row.as_object().unwrap() {
+                    // PostgreSQL writes a hyphenated id, bytes and JSON in their own ways; so does SQLite.
+                    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    found.extend(self.in_text(&value).into_iter().map(|trace| format!("{table}.{column}: {trace}")));
+                }
+            }
+        }
+        found
+    }
+
+    /// Files of an SQLite database that still hold something, be it in a page that nobody reads.
+    fn in_files(&self, db: &TestDb) -> Vec<String> {
+        let DbAddress::Sqlite(path) = &db.config().address else { return Vec::new() };
+        let mut found = Vec::new();
+        for file in std::fs::read_dir(path.parent().unwrap()).unwrap() {
+            let file = file.unwrap().path();
+            let Ok(bytes) = std::fs::read(&file) else { continue };
+            for trace in &self.0 {
+                let raw = trace.parse::<Uuid>().map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+                let holds = |needle: &[u8]| !needle.is_empty() && bytes.windows(needle.len()).any(|it| it == needle);
+                if holds(trace.as_bytes()) || holds(&raw) {
+                    found.push(format!("{}: {trace}", file.display()));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// A quiz in which something is typed, beside the small track's own.
+fn track() -> Value {
+    let mut track = small_track();
+    track["steps"][1]["pass_mark"] = json!(null);
+    track["steps"][1]["quiz"]["questions"] = json!([{ "key": "typed", "kind": "short_text", "points": 1,
+        "prompt": { "fr": "Quoi ?" }, "accept": { "fr": ["cochonnet"] } }]);
+    track
+}
+
+/// A learner's whole way, with something typed in it.
+async fn take(stage: &Stage, token: &str, slug: &str, finish: bool) -> String {
+    let learner = Learner::begin(stage, token, slug).await;
+    learner.report(1, json!({ "time_spent_seconds": 12 })).await.expect(200);
+    let key = Uuid::now_v7();
+    learner.advance_with(1, key, &json!({})).await.expect(200);
+    learner.advance_with(1, key, &json!({})).await.expect(200);
+    let quiz = learner.step(2).await.expect(200);
+    let answers = json!({ "answers": [{ "question_id": quiz["quiz"]["questions"][0]["id"], "text": TYPED }] });
+    learner.advance(2, answers).await.expect(200);
+    // Refused: what it says must not stand in the log.
+    learner.advance(2, json!({ "answers": [{ "question_id": "x", "text": TYPED }] })).await;
+    if finish {
+        learner.advance(4, json!({})).await.expect(200);
+    }
+    learner.id().to_owned()
+}
+
+/// Everything that leaves something behind. Answers the traces, and tokens to try again with.
+async fn leave_traces(stage: &Stage, user: &str, hook: &str) -> (Traces, String, String) {
+    for slug in ["first", "second", "third"] {
+        stage.publish(slug, &track()).await;
+    }
+    let hooks = json!({ "url": hook, "event_types": [] });
+    stage.server.post("/api/v1/admin/sites/fpsf/webhooks").bearer(&stage.key).json(&hooks).send().await.expect(201);
+    let claims =
+        json!({ "sub": user, "name": NAME, "email": EMAIL, "roles": ["site_admin"], "cohorts": ["Oublideux"] });
+    let member = stage.member_of(Stage::SITE, claims);
+
+    // As two guests: one whose finished enrollment moves, one whose goes into the member's own.
+    let (one, one_token) = stage.guest().await;
+    let mut ids = vec![one.clone()];
+    ids.push(take(stage, &one_token, "first", true).await);
+    let (two, two_token) = stage.guest().await;
+    ids.push(two.clone());
+    ids.push(take(stage, &two_token, "second", true).await);
+    ids.push(take(stage, &member, "second", false).await);
+    ids.push(take(stage, &member, "third", true).await);
+    for guest in [&one_token, &two_token] {
+        let key = Uuid::now_v7();
+        for _ in 0..2 {
+            let request = stage.server.post("/api/v1/sites/fpsf/me/merge").bearer(&member).key(key);
+            request.json(&json!({ "guest_token": guest })).send().await.expect(200);
+        }
+    }
+    // As staff: an author, who looks at things too.
+    stage.server.put("/api/v1/admin/sites/fpsf/tracks/fourth").bearer(&member).json(&track()).send().await.expect(201);
+    for path in ["sites/fpsf/me/export", "sites/fpsf/me/enrollments", "admin/sites/fpsf/events?limit=100"] {
+        stage.server.get(&format!("/api/v1/{path}")).bearer(&member).send().await.expect(200);
+    }
+    // What must be refused, and must not be logged with what it said.
+    stage
+        .server
+        .post("/api/v1/sites/fpsf/me/merge")
+        .bearer(&stage.member("v"))
+        .json(&json!({ "guest_token": one_token }))
+        .send()
+        .await
+        .problem(409, "guest_already_merged");
+    stage.server.get(&format!("/api/v1/enrollments/{user}/steps/1?name=Oublideux")).bearer(&member).send().await;
+    stage.server.post("/api/v1/sites/fpsf/me/merge").bearer(&member).json(&json!({ TYPED: NAME })).send().await;
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    (Traces::of(user, &ids), member, one_token)
+}
+
+/// Waits until the receiver was told of the guests' and the member's completions.
+async fn told(receiver: &mut Receiver, count: usize) {
+    let mut calls = Vec::new();
+    while calls.len() < count {
+        calls.push(receiver.call().await.id());
+        calls.sort_unstable();
+        calls.dedup();
+    }
+}
+
+async fn files_are_clean(traces: &Traces, db: &TestDb) {
+    let begun = Instant::now();
+    loop {
+        let found = traces.in_files(db);
+        if found.is_empty() {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_mins(1), "still in the files: {found:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+for_both! {
+    /// Excepted is nothing but numbers: how many began and finished, in the metrics of a running server.
+    /// (Credentials, which outlive an erasure by their nature, are not there yet.)
+    async fn p8_a_member_who_erases_themselves_is_nowhere(db: TestDb) {
+        log::catch();
+        // It refuses, and says back all it was told: that stands in the attempts.
+        let mut receiver = Receiver::start(Says::Echo(503)).await;
+        let stage = Stage::set(&db).await;
+        let other = stage.member("somebody-else");
+        let user = format!("user-{}", Uuid::now_v7().simple());
+        let (traces, member, guest) = leave_traces(&stage, &user, &receiver.url()).await;
+        Learner::begin(&stage, &other, "first").await.advance(1, json!({})).await.expect(200);
+        told(&mut receiver, 5).await;
+        assert!(traces.in_tables(&db).await.len() > 30, "the scan finds what is there");
+        for table in ["enrollment", "event", "guest", "idempotency", "webhook_attempt", "webhook_message"] {
+            let found = traces.in_tables(&db).await;
+            assert!(found.iter().any(|place| place.starts_with(table)), "the story leaves nothing in {table}");
+        }
+
+        stage.server.delete("/api/v1/sites/fpsf/me").bearer(&member).send().await.expect(204);
+        assert_eq!(traces.in_tables(&db).await, Vec::<String>::new());
+        files_are_clean(&traces, &db).await;
+        // A token from before finds nothing, and makes nothing by looking.
+        let export = stage.server.get("/api/v1/sites/fpsf/me/export").bearer(&member).send().await.expect(200);
+        assert_eq!((&export["enrollments"], &export["events"], &export["merged_guests"]), (&json!([]), &json!([]), &json!([])));
+        stage.server.get("/api/v1/sites/fpsf/me/enrollments").bearer(&guest).send().await;
+        assert_eq!(traces.in_tables(&db).await, Vec::<String>::new());
+        // Another's work is untouched.
+        assert_eq!(assert_replay_gives_the_rows(&stage).await, 1);
+        stage.server.stop().await;
+
+        let lines = log::caught();
+        assert!(lines.contains("/me/merge") && lines.contains("guest_already_merged"), "the log is caught: {lines}");
+        let traced: Vec<_> = lines.lines().filter(|line| !traces.in_text(line).is_empty()).collect();
+        assert!(traced.is_empty(), "{traced:#?}");
+    }
+
+    /// From system to system, by a key that may; the audit trail says that, not whom.
+    async fn p8_a_member_is_erased_by_the_sites_own_system(db: TestDb) {
+        let mut receiver = Receiver::start(Says::Echo(200)).await;
+        let stage = Stage::set(&db).await;
+        // An id needs not look like one.
+        let user = format!("ou/bli eux+{}@é.example", Uuid::now_v7().simple());
+        let (traces, ..) = leave_traces(&stage, &user, &receiver.url()).await;
+        told(&mut receiver, 5).await;
+        let key = |scope: &str| json!({ "name": scope, "scopes": [scope] });
+        let keys = "/api/v1/admin/sites/fpsf/keys";
+        let make = async |scope: &str| stage.server.post(keys).bearer(&stage.key).json(&key(scope)).send().await.expect(201);
+        let (may, may_not) = (make("learners_write").await, make("events_read").await);
+        let (may_key, may_not) = (may["key"].as_str().unwrap(), may_not["key"].as_str().unwrap());
+        let encoded: String = user.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let path = format!("/api/v1/admin/sites/fpsf/learners/{encoded}");
+
+        stage.server.delete(&path).bearer(may_not).send().await.problem(403, "forbidden");
+        let export = stage.server.get(&format!("{path}/export")).bearer(may_key).send().await.expect(200);
+        assert_eq!((export["user_id"].as_str(), export["enrollments"].as_array().unwrap().len()), (Some(user.as_str()), 3));
+        assert_eq!(export["merged_guests"].as_array().unwrap().len(), 2);
+        stage.server.get(&format!("{path}/export")).bearer(may_not).send().await.problem(403, "forbidden");
+
+        stage.server.delete(&path).bearer(may_key).send().await.expect(204);
+        stage.server.delete(&path).bearer(may_key).send().await.expect(204);
+        assert_eq!(traces.in_tables(&db).await, Vec::<String>::new());
+        files_are_clean(&traces, &db).await;
+        let trail = stage.server.get("/api/v1/admin/sites/fpsf/events?limit=100").bearer(may_not).send().await.expect(200);
+        let erased: Vec<&Value> = trail["items"].as_array().unwrap().iter().filter(|event| event["type"] == "learner.erased").collect();
+        assert_eq!(erased.len(), 2);
+        assert_eq!((&erased[0]["payload"]["key_id"], &erased[0]["user_id"]), (&may["id"], &Value::Null));
+    }
+
+    async fn p8_a_guest_is_erased_by_the_sites_own_system(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &track()).await;
+        let (id, token) = stage.guest().await;
+        let enrollment = take(&stage, &token, "first", true).await;
+        let traces = Traces::of("nobody-of-this-name", &[&id, &enrollment]);
+        assert!(!traces.in_tables(&db).await.is_empty());
+        let path = format!("/api/v1/admin/sites/fpsf/guests/{id}");
+        stage.server.post(&format!("{path}/revoke")).bearer(&stage.key).send().await.expect(204);
+        stage.server.delete(&path).bearer(&stage.key).send().await.expect(204);
+        assert_eq!(traces.in_tables(&db).await, Vec::<String>::new());
+        files_are_clean(&traces, &db).await;
+
+        let (merged, token) = stage.guest().await;
+        let member = stage.member("u");
+        stage.server.post("/api/v1/sites/fpsf/me/merge").bearer(&member).json(&json!({ "guest_token": token })).send().await.expect(200);
+        let path = format!("/api/v1/admin/sites/fpsf/guests/{merged}");
+        stage.server.delete(&path).bearer(&stage.key).send().await.problem(409, "guest_merged");
+    }
+
+    /// Not one learner in an empty house, but one of many, over many pages.
+    async fn p8_one_of_many_leaves_no_bytes_behind(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &track()).await;
+        let mut erased = Vec::new();
+        for number in 0..60 {
+            let user = format!("member-{number}-{}", Uuid::now_v7().simple());
+            let token = stage.member(&user);
+            // Only those who go type what is looked for.
+            if number % 3 == 0 {
+                let enrollment = take(&stage, &token, "first", true).await;
+                erased.push((user, token, enrollment));
+            } else {
+                Learner::begin(&stage, &token, "first").await.advance(1, json!({})).await.expect(200);
+            }
+        }
+        for (_, token, _) in &erased {
+            stage.server.delete("/api/v1/sites/fpsf/me").bearer(token).send().await.expect(204);
+        }
+        for (user, _, enrollment) in &erased {
+            let traces = Traces::of(user, &[enrollment]);
+            files_are_clean(&traces, &db).await;
+        }
+        let all = Traces(erased.into_iter().map(|(user, ..)| user).collect());
+        assert_eq!(all.in_tables(&db).await, Vec::<String>::new());
+        assert_eq!(assert_replay_gives_the_rows(&stage).await, 40);
+    }
+}
