@@ -31,7 +31,7 @@ pub async fn contents(db: &Db) -> Contents {
                         });
                         let pairs = pairs.collect::<Vec<_>>().join(", ");
                         let text = format!("SELECT json_object({pairs}) FROM \"{table}\"");
-                        contents.insert(table, parse(sqlx::query_scalar(AssertSqlSafe(text)).fetch_all(&mut **conn).await?));
+                        contents.insert(table, parse(&sqlx::query_scalar::<_, String>(AssertSqlSafe(text)).fetch_all(&mut **conn).await?));
                     }
                 }
                 Tx::Postgres(conn) => {
@@ -42,7 +42,7 @@ pub async fn contents(db: &Db) -> Contents {
                     .await?;
                     for table in tables {
                         let text = format!("SELECT to_jsonb(t)::text FROM \"{table}\" t");
-                        contents.insert(table, parse(sqlx::query_scalar(AssertSqlSafe(text)).fetch_all(&mut **conn).await?));
+                        contents.insert(table, parse(&sqlx::query_scalar::<_, String>(AssertSqlSafe(text)).fetch_all(&mut **conn).await?));
                     }
                 }
             }
@@ -53,6 +53,6 @@ pub async fn contents(db: &Db) -> Contents {
     .unwrap()
 }
 
-fn parse(rows: Vec<String>) -> Vec<Value> {
+fn parse(rows: &[String]) -> Vec<Value> {
     rows.iter().map(|row| serde_json::from_str(row).unwrap()).collect()
 }

@@ -215,7 +215,7 @@ for_both! {
         let make = async |scope: &str| stage.server.post(keys).bearer(&stage.key).json(&key(scope)).send().await.expect(201);
         let (may, may_not) = (make("learners_write").await, make("events_read").await);
         let (may_key, may_not) = (may["key"].as_str().unwrap(), may_not["key"].as_str().unwrap());
-        let encoded: String = user.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = user.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
         let path = format!("/api/v1/admin/sites/fpsf/learners/{encoded}");
 
         stage.server.delete(&path).bearer(may_not).send().await.problem(403, "forbidden");

@@ -6,6 +6,7 @@
 //! `JALON_BLESS=1 cargo test -p jalon-tests --test it released::write -- --ignored`
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -109,7 +110,7 @@ async fn dump_sqlite(db: &TestDb) -> String {
             .unwrap();
     let mut text = String::from("PRAGMA foreign_keys = OFF;\n");
     for (_, _, sql) in &schema {
-        text.push_str(&format!("{sql};\n"));
+        writeln!(text, "{sql};").unwrap();
     }
     for (_, table, _) in schema.iter().filter(|(kind, ..)| kind == "table") {
         let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info($1)")
@@ -122,7 +123,7 @@ async fn dump_sqlite(db: &TestDb) -> String {
         let rows = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {quoted} FROM \"{table}\"")));
         let rows: Vec<String> = rows.fetch_all(&mut connection).await.unwrap();
         for row in rows {
-            text.push_str(&format!("INSERT INTO {table} ({}) VALUES ({row});\n", columns.join(", ")));
+            writeln!(text, "INSERT INTO {table} ({}) VALUES ({row});", columns.join(", ")).unwrap();
         }
     }
     text
@@ -168,7 +169,13 @@ fn assert_kept(before: &Contents, after: &Contents) {
         let project = |rows: &[Value]| {
             let mut rows: Vec<String> = rows
                 .iter()
-                .map(|row| columns.iter().map(|column| format!("{column}={} ", row[column.as_str()])).collect())
+                .map(|row| {
+                    columns
+                        .iter()
+                        .map(|column| format!("{column}={}", row[column.as_str()]))
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                })
                 .collect();
             rows.sort_unstable();
             rows
