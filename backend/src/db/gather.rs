@@ -17,7 +17,7 @@ const QUEUE: usize = 4096;
 const TRIES: usize = 3;
 
 /// Runs one group inside one write. Answers a result for each command, in their order.
-type Run<C, R> = dyn for<'a, 't> Fn(&'a mut Tx<'t>, Vec<C>) -> BoxFuture<'a, Result<Vec<R>, DbError>> + Send + Sync;
+type Run<C, R> = dyn for<'a, 't> Fn(&'a mut Tx<'t>, Arc<[C]>) -> BoxFuture<'a, Result<Vec<R>, DbError>> + Send + Sync;
 
 /// Gathers commands that wait and hands them as a group to one function inside one write.
 ///
@@ -45,7 +45,7 @@ where
     /// Starts gathering for `run`. The tasks end when the last clone is dropped.
     pub fn new<F>(db: &Db, run: F) -> Self
     where
-        F: for<'a, 't> Fn(&'a mut Tx<'t>, Vec<C>) -> BoxFuture<'a, Result<Vec<R>, DbError>> + Send + Sync + 'static,
+        F: for<'a, 't> Fn(&'a mut Tx<'t>, Arc<[C]>) -> BoxFuture<'a, Result<Vec<R>, DbError>> + Send + Sync + 'static,
     {
         let run: Arc<Run<C, R>> = Arc::new(run);
         let lanes = if db.is_sqlite() { 1 } else { LANES };
@@ -91,12 +91,12 @@ where
                 group.push(one);
             }
             let (commands, replies): (Vec<C>, Vec<_>) = group.drain(..).unzip();
-            self.answer(commands, replies).await;
+            self.answer(commands.into(), replies).await;
         }
     }
 
-    async fn answer(&self, commands: Vec<C>, replies: Vec<oneshot::Sender<Result<R, DbError>>>) {
-        match self.write(&commands).await {
+    async fn answer(&self, commands: Arc<[C]>, replies: Vec<oneshot::Sender<Result<R, DbError>>>) {
+        match self.write(Arc::clone(&commands)).await {
             Ok(results) => {
                 for (result, reply) in results.into_iter().zip(replies) {
                     // Who hung up needs no answer; what was committed stays.
@@ -111,18 +111,18 @@ where
             }
             Err(error) => {
                 tracing::warn!(%error, commands = commands.len(), "a group failed; its members run one by one");
-                for (command, reply) in commands.into_iter().zip(replies) {
-                    let result = self.write(std::slice::from_ref(&command)).await;
+                for (command, reply) in commands.iter().zip(replies) {
+                    let result = self.write([command.clone()].into()).await;
                     reply.send(result.and_then(|mut results| results.pop().ok_or_else(missing))).ok();
                 }
             }
         }
     }
 
-    async fn write(&self, commands: &[C]) -> Result<Vec<R>, DbError> {
+    async fn write(&self, commands: Arc<[C]>) -> Result<Vec<R>, DbError> {
         let mut tries = 1;
         loop {
-            let (run, group) = (Arc::clone(&self.run), commands.to_vec());
+            let (run, group) = (Arc::clone(&self.run), Arc::clone(&commands));
             let answer = self
                 .db
                 .write(move |tx| {

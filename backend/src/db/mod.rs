@@ -16,6 +16,7 @@ mod error;
 mod gather;
 mod migrate;
 mod postgres;
+mod rows;
 mod sqlite;
 mod tx;
 
@@ -27,6 +28,7 @@ pub use config::{AddressError, DbAddress, DbConfig};
 pub use error::{ConstraintKind, DbError};
 pub use gather::Gatherer;
 pub use migrate::{Text as Migration, digest as migrations_digest, latest as latest_migration};
+pub use rows::Rows;
 pub use tx::{Tx, execute, on};
 
 /// The database. Cheap to clone: everybody shares the same connections.

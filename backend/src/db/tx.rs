@@ -38,7 +38,8 @@ impl Tx<'_> {
 ///   `Option`s of them mean the same on both.
 /// - Many rows travel as one JSON parameter: on SQLite `FROM json_each($1) AS r` with
 ///   `r.value ->> 'name'`, ids by `unhex(r.value ->> 'id', '-')`; on PostgreSQL
-///   `FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, name text)`.
+///   `FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, name text)`. On SQLite's hottest paths, where the
+///   JSON costs more than the rows, by [`Rows`](super::Rows).
 #[macro_export]
 macro_rules! on {
     ($tx:expr, $conn:ident => $body:expr) => {

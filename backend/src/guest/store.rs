@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jalon_shared::{GuestId, SiteId, Timestamp, UserId};
 use uuid::Uuid;
 
-use crate::db::{DbError, Tx, on};
+use crate::db::{DbError, Rows, Tx, on};
 
 /// What may be done in a guest's name.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,19 +44,23 @@ pub async fn guest_states(
     tx: &mut Tx<'_>,
     guests: &[(SiteId, GuestId)],
 ) -> Result<HashMap<GuestId, GuestState>, DbError> {
-    const SQLITE: &str = "SELECT g.id, g.revoked_at IS NOT NULL, g.merged_into FROM json_each($1) q \
-        CROSS JOIN guest g ON g.id = unhex(q.value ->> 1) AND g.site_id = unhex(q.value ->> 0)";
+    const SQLITE: Rows = Rows {
+        before: "SELECT g.id, g.revoked_at IS NOT NULL, g.merged_into FROM (",
+        row: "(?, ?)",
+        after: ") AS q CROSS JOIN guest g ON g.id = q.column2 AND g.site_id = q.column1",
+    };
     const POSTGRES: &str = "SELECT g.id, g.revoked_at IS NOT NULL, g.merged_into FROM jsonb_array_elements(CAST($1 AS JSONB)) q \
         JOIN guest g ON g.id = CAST(q.value ->> 1 AS UUID) AND g.site_id = CAST(q.value ->> 0 AS UUID)";
     if guests.is_empty() {
         return Ok(HashMap::new());
     }
-    let batch: Vec<(String, String)> =
-        guests.iter().map(|(site, guest)| (site.0.simple().to_string(), guest.0.simple().to_string())).collect();
-    let batch = serde_json::to_string(&batch)?;
-    let sql = tx.pick(SQLITE, POSTGRES);
-    let rows: Vec<(Uuid, bool, Option<String>)> =
-        on!(tx, conn => sqlx::query_as(sql).bind(&batch).fetch_all(conn).await)?;
+    let rows: Vec<(Uuid, bool, Option<String>)> = match tx {
+        Tx::Sqlite(conn) => SQLITE.fetch(conn, guests, |query, (site, guest)| query.bind(site.0).bind(guest.0)).await?,
+        Tx::Postgres(conn) => {
+            let batch: Vec<(Uuid, Uuid)> = guests.iter().map(|(site, guest)| (site.0, guest.0)).collect();
+            sqlx::query_as(POSTGRES).bind(serde_json::to_string(&batch)?).fetch_all(&mut **conn).await?
+        }
+    };
     rows.into_iter().map(|(id, revoked, merged_into)| Ok((GuestId(id), state(revoked, merged_into)?))).collect()
 }
 

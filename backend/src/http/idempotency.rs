@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{code, error::ApiError};
-use crate::db::{DbError, Tx, on};
+use crate::db::{DbError, Rows, Tx, on};
 
 /// The header that carries the key.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -167,9 +167,11 @@ pub async fn remember(tx: &mut Tx<'_>, answer: &Answer, now: Timestamp) -> Resul
 
 /// Looks many keys up in one statement; answers in the order asked.
 pub async fn lookup_all(tx: &mut Tx<'_>, queries: &[Query]) -> Result<Vec<Lookup>, DbError> {
-    const SQLITE: &str = "SELECT CAST(q.value ->> 0 AS BIGINT), i.fingerprint, CAST(i.status AS BIGINT), i.response \
-        FROM json_each($1) q CROSS JOIN idempotency i \
-        ON i.site_id = unhex(q.value ->> 1) AND i.caller = q.value ->> 2 AND i.key = unhex(q.value ->> 3)";
+    const SQLITE: Rows = Rows {
+        before: "SELECT q.column1, i.fingerprint, CAST(i.status AS BIGINT), i.response FROM (",
+        row: "(?, ?, ?, ?)",
+        after: ") AS q CROSS JOIN idempotency i ON i.site_id = q.column2 AND i.caller = q.column3 AND i.key = q.column4",
+    };
     const POSTGRES: &str = "SELECT q.place, i.fingerprint, CAST(i.status AS BIGINT), i.response \
         FROM (SELECT CAST(value ->> 0 AS BIGINT) AS place, CAST(value ->> 1 AS UUID) AS site_id, \
                      value ->> 2 AS caller, CAST(value ->> 3 AS UUID) AS key \
@@ -179,15 +181,20 @@ pub async fn lookup_all(tx: &mut Tx<'_>, queries: &[Query]) -> Result<Vec<Lookup
     if queries.is_empty() {
         return Ok(answers);
     }
-    let batch: Vec<_> = queries
-        .iter()
-        .enumerate()
-        .map(|(place, query)| (place, query.site.0.simple().to_string(), &query.caller, query.key.simple().to_string()))
-        .collect();
-    let batch = serde_json::to_string(&batch).unwrap_or_default();
-    let sql = tx.pick(SQLITE, POSTGRES);
-    let rows: Vec<(i64, Vec<u8>, i64, String)> =
-        on!(tx, conn => sqlx::query_as(sql).bind(&batch).fetch_all(&mut *conn).await)?;
+    let batch: Vec<(i64, Uuid, &str, Uuid)> =
+        (0..).zip(queries).map(|(place, query)| (place, query.site.0, query.caller.as_str(), query.key)).collect();
+    let rows: Vec<(i64, Vec<u8>, i64, String)> = match tx {
+        Tx::Sqlite(conn) => {
+            SQLITE
+                .fetch(conn, &batch, |query, (place, site, caller, key)| {
+                    query.bind(*place).bind(*site).bind((*caller).to_owned()).bind(*key)
+                })
+                .await?
+        }
+        Tx::Postgres(conn) => {
+            sqlx::query_as(POSTGRES).bind(serde_json::to_string(&batch)?).fetch_all(&mut **conn).await?
+        }
+    };
     for (place, fingerprint, status, response) in rows {
         let place = usize::try_from(place).unwrap_or(usize::MAX);
         if let (Some(answer), Some(query)) = (answers.get_mut(place), queries.get(place)) {
@@ -199,31 +206,42 @@ pub async fn lookup_all(tx: &mut Tx<'_>, queries: &[Query]) -> Result<Vec<Lookup
 
 /// Remembers many answers in one statement.
 pub async fn remember_all(tx: &mut Tx<'_>, answers: &[Answer], now: Timestamp) -> Result<(), DbError> {
-    const SQLITE: &str = "INSERT INTO idempotency (site_id, caller, key, fingerprint, status, response, created_at) \
-        SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2), unhex(value ->> 3), value ->> 4, value ->> 5, $2 FROM json_each($1)";
+    const SQLITE: Rows = Rows {
+        before: "INSERT INTO idempotency (site_id, caller, key, fingerprint, status, response, created_at) ",
+        row: "(?, ?, ?, ?, ?, ?, ?)",
+        after: "",
+    };
     const POSTGRES: &str = "INSERT INTO idempotency (site_id, caller, key, fingerprint, status, response, created_at) \
         SELECT CAST(value ->> 0 AS UUID), value ->> 1, CAST(value ->> 2 AS UUID), decode(value ->> 3, 'hex'), CAST(value ->> 4 AS INTEGER), value ->> 5, $2 \
         FROM jsonb_array_elements(CAST($1 AS JSONB))";
     if answers.is_empty() {
         return Ok(());
     }
-    let batch: Vec<_> = answers
-        .iter()
-        .map(|answer| {
-            let query = &answer.query;
-            (
-                query.site.0.simple().to_string(),
-                &query.caller,
-                query.key.simple().to_string(),
-                query.fingerprint.hex(),
-                answer.status,
-                &answer.response,
-            )
-        })
-        .collect();
-    let batch = serde_json::to_string(&batch).unwrap_or_default();
-    let sql = tx.pick(SQLITE, POSTGRES);
-    on!(tx, conn => sqlx::query(sql).bind(&batch).bind(now.0).execute(&mut *conn).await.map(drop))?;
+    match tx {
+        Tx::Sqlite(conn) => {
+            SQLITE
+                .execute(conn, answers, |query, Answer { query: asked, status, response }| {
+                    query
+                        .bind(asked.site.0)
+                        .bind(asked.caller.as_str())
+                        .bind(asked.key)
+                        .bind(asked.fingerprint.0.as_slice())
+                        .bind(i64::from(*status))
+                        .bind(response.as_str())
+                        .bind(now.0)
+                })
+                .await?;
+        }
+        Tx::Postgres(conn) => {
+            let batch: Vec<_> = answers
+                .iter()
+                .map(|Answer { query, status, response }| {
+                    (query.site.0, &query.caller, query.key, query.fingerprint.hex(), status, response)
+                })
+                .collect();
+            sqlx::query(POSTGRES).bind(serde_json::to_string(&batch)?).bind(now.0).execute(&mut **conn).await?;
+        }
+    }
     Ok(())
 }
 

@@ -13,10 +13,11 @@ use jalon_shared::{
     EnrollmentId, GuestId, Lang, Learner, SiteId, Timestamp, quiz,
     track::{self, Command, Enrollment, OutlineStep, Refusal, TrackEvent, enrollment::Attempt},
     wire::{
-        enrollment::{AdvanceRequest, AdvanceResponse, ReportRequest, TrackRef},
+        enrollment::{self as wire, AdvanceRequest, ReportRequest, TrackRef},
         quiz::QuizResult,
     },
 };
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
@@ -118,7 +119,7 @@ impl Advancer {
         let (catalog, clock) = (catalog.clone(), clock.clone());
         let gatherer = Gatherer::new(db, move |tx, commands| {
             let (catalog, now) = (catalog.clone(), clock.now());
-            Box::pin(async move { run(tx, &catalog, commands, now).await })
+            Box::pin(async move { run(tx, &catalog, &commands, now).await })
         });
         Self { gatherer }
     }
@@ -150,7 +151,7 @@ struct Group {
 async fn run(
     tx: &mut Tx<'_>,
     catalog: &Catalog,
-    commands: Vec<Advance>,
+    commands: &[Advance],
     now: Timestamp,
 ) -> Result<Vec<Result<Done, Refused>>, DbError> {
     let ids: Vec<EnrollmentId> =
@@ -175,7 +176,7 @@ async fn run(
     };
     let mut seen: HashMap<(SiteId, String, Uuid), Heard> = HashMap::new();
     let mut results = Vec::with_capacity(commands.len());
-    for command in &commands {
+    for command in commands {
         let Some(query) = query(command) else {
             results.push(group.decide(command, None)?);
             continue;
@@ -194,7 +195,7 @@ async fn run(
             Entry::Vacant(place) => {
                 let fingerprint = query.fingerprint;
                 let result = match lookup {
-                    Lookup::Replay(before) => Ok(Done { body: before.response, replay: true }),
+                    Lookup::Replay(before) => said(tx, catalog, command, before.response).await?,
                     Lookup::Reused => Err(Refused::KeyReused),
                     Lookup::Fresh => group.decide(command, Some(query))?,
                 };
@@ -206,12 +207,57 @@ async fn run(
     }
     if !group.changed.is_empty() {
         let changed: Vec<&Enrollment> = group.changed.iter().filter_map(|id| group.enrollments.get(id)).collect();
-        store::update_progress(tx, changed).await?;
+        store::update_progress(tx, &changed).await?;
     }
     store::append_events(tx, &group.events).await?;
     outbox::enqueue(tx, &group.messages, now).await?;
     idempotency::remember_all(tx, &group.answers, now).await?;
     Ok(results)
+}
+
+/// What is remembered of an answer: not its kilobytes, but what they were made from. The enrollment's
+/// events up to that version give the same answer again (V1).
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Remembered {
+    /// The enrollment's version after it.
+    version: u64,
+    /// How a quiz went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    result: Option<QuizResult>,
+}
+
+/// The answer that was given before, from what is remembered of it.
+async fn said(
+    tx: &mut Tx<'_>,
+    catalog: &Catalog,
+    command: &Advance,
+    remembered: String,
+) -> Result<Result<Done, Refused>, DbError> {
+    let Remembered { version, result } = serde_json::from_str(&remembered)?;
+    let events = store::events_of_enrollment(tx, command.site, command.enrollment).await?;
+    let then = events.iter().take(usize::try_from(version).unwrap_or(usize::MAX));
+    let Some(enrollment) = track::replay(then) else {
+        // Erased meanwhile.
+        return Ok(Err(Refused::NotFound));
+    };
+    let version = super::version_of(tx, catalog, &enrollment).await?;
+    Ok(Ok(Done { body: body(command, &enrollment, &version, result)?, replay: true }))
+}
+
+/// The answer to a command.
+fn body(
+    command: &Advance,
+    enrollment: &Enrollment,
+    version: &Version,
+    result: Option<QuizResult>,
+) -> Result<String, DbError> {
+    let track = TrackRef { slug: version.slug.clone(), track_type: version.track.track_type, version: version.number };
+    let enrollment = wire::Enrollment::new(enrollment, &version.outline, &command.site_slug, track);
+    Ok(match &command.what {
+        What::Advance(_) => serde_json::to_string(&wire::AdvanceResponse { enrollment, result })?,
+        What::Report(_) => serde_json::to_string(&enrollment)?,
+    })
 }
 
 fn query(command: &Advance) -> Option<idempotency::Query> {
@@ -279,16 +325,10 @@ impl Group {
             let after = enrollment.progress.steps.get(&step.id);
             graded.result(version, command, after)
         });
-        let track =
-            TrackRef { slug: version.slug.clone(), track_type: version.track.track_type, version: version.number };
-        let enrollment =
-            jalon_shared::wire::enrollment::Enrollment::new(enrollment, &version.outline, &command.site_slug, track);
-        let body = match &command.what {
-            What::Advance(_) => serde_json::to_string(&AdvanceResponse { enrollment, result })?,
-            What::Report(_) => serde_json::to_string(&enrollment)?,
-        };
+        let body = body(command, enrollment, version, result.clone())?;
         if let Some(query) = query {
-            self.answers.push(idempotency::Answer { query, status: 200, response: body.clone() });
+            let response = serde_json::to_string(&Remembered { version: enrollment.version, result })?;
+            self.answers.push(idempotency::Answer { query, status: 200, response });
         }
         Ok(Ok(Done { body, replay: false }))
     }

@@ -9,7 +9,7 @@ use jalon_shared::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::db::{DbError, Tx, on};
+use crate::db::{DbError, Rows, Tx, on};
 
 /// A track's row.
 #[derive(Clone, Debug)]
@@ -252,13 +252,14 @@ pub async fn enrollment(tx: &mut Tx<'_>, site: SiteId, id: EnrollmentId) -> Resu
 /// Many enrollments at once, locked where the database locks rows (in the order of their ids, so that
 /// two groups can't wait for each other).
 pub async fn enrollments_for_update(tx: &mut Tx<'_>, ids: &[EnrollmentId]) -> Result<Vec<Enrollment>, DbError> {
-    const SQLITE: &str = enrollment_columns!("WHERE e.id IN (SELECT unhex(r.value, '-') FROM json_each($1) AS r)");
+    const SQLITE: Rows = Rows { before: enrollment_columns!("WHERE e.id IN ("), row: "(?)", after: ")" };
     const POSTGRES: &str = enrollment_columns!(
         "WHERE e.id IN (SELECT r.value::uuid FROM jsonb_array_elements_text($1::jsonb) AS r(value)) ORDER BY e.id FOR UPDATE"
     );
-    let sql = tx.pick(SQLITE, POSTGRES);
-    let ids = serde_json::to_string(ids)?;
-    let rows: Vec<RawEnrollment> = on!(tx, conn => sqlx::query_as(sql).bind(ids).fetch_all(conn).await)?;
+    let rows: Vec<RawEnrollment> = match tx {
+        Tx::Sqlite(conn) => SQLITE.fetch(conn, ids, |query, id| query.bind(id.0)).await?,
+        Tx::Postgres(conn) => sqlx::query_as(POSTGRES).bind(serde_json::to_string(ids)?).fetch_all(&mut **conn).await?,
+    };
     enrollments_of(rows)
 }
 
@@ -392,20 +393,47 @@ pub async fn update_enrollments<'a>(
 /// Saves how far enrollments came, one statement for all of them; whose they are stays. `SQLite` writes an
 /// index anew for every column of it that a statement names, changed or not: naming the owner made this
 /// hottest of all statements 2.4 times as dear.
-pub async fn update_progress<'a>(
-    tx: &mut Tx<'_>,
-    enrollments: impl IntoIterator<Item = &'a Enrollment>,
-) -> Result<(), DbError> {
-    const SQLITE: &str = "UPDATE enrollment SET current_step_order = r.value ->> 'current_step_order', version = r.value ->> 'version', \
-        completed_at = r.value ->> 'completed_at', score = r.value ->> 'score', time_spent_seconds = r.value ->> 'time_spent_seconds', \
-        progress = r.value ->> 'progress' FROM json_each($1) AS r WHERE enrollment.id = unhex(r.value ->> 'id', '-')";
+pub async fn update_progress(tx: &mut Tx<'_>, enrollments: &[&Enrollment]) -> Result<(), DbError> {
+    const SQLITE: Rows = Rows {
+        before: "UPDATE enrollment SET current_step_order = r.column2, version = r.column3, completed_at = r.column4, score = r.column5, \
+            time_spent_seconds = r.column6, progress = r.column7 FROM (",
+        row: "(?, ?, ?, ?, ?, ?, ?)",
+        after: ") AS r WHERE enrollment.id = r.column1",
+    };
     const POSTGRES: &str = "UPDATE enrollment SET current_step_order = r.current_step_order, version = r.version, completed_at = r.completed_at, \
         score = r.score, time_spent_seconds = r.time_spent_seconds, progress = r.progress FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, \
         current_step_order int, version bigint, completed_at bigint, score int, time_spent_seconds bigint, progress text) WHERE enrollment.id = r.id";
-    let sql = tx.pick(SQLITE, POSTGRES);
-    let records = records(enrollments)?;
-    on!(tx, conn => sqlx::query(sql).bind(records).execute(conn).await.map(drop))?;
+    match tx {
+        Tx::Sqlite(conn) => {
+            let mut rows = Vec::with_capacity(enrollments.len());
+            for enrollment in enrollments {
+                rows.push((enrollment, serde_json::to_string(&enrollment.progress.steps)?));
+            }
+            SQLITE
+                .execute(conn, &rows, |query, (enrollment, steps)| {
+                    let progress = &enrollment.progress;
+                    query
+                        .bind(enrollment.id.0)
+                        .bind(i64::from(progress.current_step_order))
+                        .bind(signed(enrollment.version))
+                        .bind(progress.completed_at.map(|at| at.0))
+                        .bind(progress.score.map(|score| i64::from(score.hundredths())))
+                        .bind(signed(progress.time_spent_seconds()))
+                        .bind(steps.as_str())
+                })
+                .await?;
+        }
+        Tx::Postgres(conn) => {
+            let records = records(enrollments.iter().copied())?;
+            sqlx::query(POSTGRES).bind(records).execute(&mut **conn).await?;
+        }
+    }
     Ok(())
+}
+
+/// A count as the database holds it.
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Takes away a guest's enrollment that went into a member's (M2).
@@ -467,19 +495,39 @@ impl EventRecord {
 
 /// Appends events, one statement for all of them. Two writers can't both append the same number.
 pub async fn append_events(tx: &mut Tx<'_>, events: &[EventRecord]) -> Result<(), DbError> {
-    const SQLITE: &str = "INSERT INTO event (id, site_id, subject_id, seq, type, user_id, guest_id, at, cause, payload) \
-        SELECT unhex(r.value ->> 'id', '-'), unhex(r.value ->> 'site_id', '-'), unhex(r.value ->> 'subject_id', '-'), r.value ->> 'seq', \
-        r.value ->> 'type', r.value ->> 'user_id', unhex(r.value ->> 'guest_id', '-'), r.value ->> 'at', r.value ->> 'cause', r.value ->> 'payload' \
-        FROM json_each($1) AS r";
+    const SQLITE: Rows = Rows {
+        before: "INSERT INTO event (id, site_id, subject_id, seq, type, user_id, guest_id, at, cause, payload) ",
+        row: "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        after: "",
+    };
     const POSTGRES: &str = "INSERT INTO event (id, site_id, subject_id, seq, type, user_id, guest_id, at, cause, payload) \
         SELECT id, site_id, subject_id, seq, type, user_id, guest_id, at, cause, payload FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, site_id uuid, \
         subject_id uuid, seq bigint, type text, user_id text, guest_id uuid, at bigint, cause text, payload text)";
     if events.is_empty() {
         return Ok(());
     }
-    let sql = tx.pick(SQLITE, POSTGRES);
-    let events = serde_json::to_string(events)?;
-    on!(tx, conn => sqlx::query(sql).bind(events).execute(conn).await.map(drop))?;
+    match tx {
+        Tx::Sqlite(conn) => {
+            SQLITE
+                .execute(conn, events, |query, event| {
+                    query
+                        .bind(event.id)
+                        .bind(event.site_id.0)
+                        .bind(event.subject_id)
+                        .bind(signed(event.seq))
+                        .bind(event.kind)
+                        .bind(event.user_id.as_ref().map(UserId::as_str))
+                        .bind(event.guest_id.map(|guest| guest.0))
+                        .bind(event.at)
+                        .bind(event.cause.as_deref())
+                        .bind(event.payload.as_str())
+                })
+                .await?;
+        }
+        Tx::Postgres(conn) => {
+            sqlx::query(POSTGRES).bind(serde_json::to_string(events)?).execute(&mut **conn).await?;
+        }
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Writes: what is kept, what is rolled back, and who hears of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -135,9 +136,9 @@ for_both! {
     }
 
     async fn gathered_commands_are_answered_each_and_a_bad_one_alone_fails(db: TestDb) {
-        let gatherer = Gatherer::new(&db, |tx, group: Vec<u64>| {
+        let gatherer = Gatherer::new(&db, |tx, group: Arc<[u64]>| {
             Box::pin(async move {
-                for number in &group {
+                for number in group.iter() {
                     put(tx, &format!("{:04}", number % 400)).await?;
                 }
                 Ok(group.iter().map(|number| number * 2).collect())
