@@ -108,7 +108,7 @@ fn run_merge(with: &Value) -> Result<Value, String> {
     let mut said = Vec::new();
     for guest in &guests {
         let from: Vec<_> = merge::steps_from_guest(Some(&user.progress), &guest.progress);
-        let events = merge::decide_merge([&outline, other.as_ref().unwrap_or(&outline)], &user, guest, at);
+        let events = merge::decide_merge(&[&outline, other.as_ref().unwrap_or(&outline)], &user, guest, at);
         for event in &events {
             user.apply(event);
         }

@@ -230,7 +230,7 @@ proptest! {
         let (mut member, mut events) = live(&outline, &own, 1, user());
         let (guest, _) = live(&outline, &theirs, 2, guest(2));
         let before = member.clone();
-        let happened = merge::decide_merge([&outline, &outline], &member, &guest, Timestamp(5_000_000));
+        let happened = merge::decide_merge(&[&outline, &outline], &member, &guest, Timestamp(5_000_000));
         for event in &happened {
             member.apply(event);
         }
@@ -255,7 +255,7 @@ proptest! {
             let mut member = own.as_ref().map(|own| live(&outline, own, 1, user()).0);
             for guest in guests {
                 member = Some(if let Some(mut member) = member {
-                    for event in merge::decide_merge([&outline, &outline], &member, guest, Timestamp(5_000_000)) {
+                    for event in merge::decide_merge(&[&outline, &outline], &member, guest, Timestamp(5_000_000)) {
                         member.apply(&event);
                     }
                     member
@@ -307,7 +307,7 @@ fn t1_m4_a_newer_version_takes_nothing_away() {
     let (mut member, _) = live(&old, &[doing], 1, user());
     let (mut guest, _) = live(&newer, &[], 2, guest(2));
     guest.track_version = 2;
-    for event in merge::decide_merge([&newer, &old], &member.clone(), &guest, Timestamp(5_000_000)) {
+    for event in merge::decide_merge(&[&newer, &old], &member.clone(), &guest, Timestamp(5_000_000)) {
         member.apply(&event);
     }
     assert_eq!(member.track_version, 2);

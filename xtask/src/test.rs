@@ -98,6 +98,17 @@ impl Tally {
         }
     }
 
+    /// A test that this machine does not allow ends well and writes a line into this file: it has not
+    /// passed, and it is said aloud.
+    fn with_skipped(mut self, file: &Path) -> Self {
+        for line in fs::read_to_string(file).unwrap_or_default().lines() {
+            println!("  SKIPPED {line}");
+            self.passed = self.passed.saturating_sub(1);
+            self.skipped += 1;
+        }
+        self
+    }
+
     /// A program that ended badly without naming a failed test (it didn't compile, it crashed), or
     /// that ran nothing, counts as one failure: silence is no success.
     fn with_end(mut self, ended_well: bool) -> Self {
@@ -180,7 +191,11 @@ fn native(packages: &[&str], databases: bool) -> Result<Tally> {
         None if databases => Some(Cluster::start()?),
         _ => None,
     };
+    // Tests that this machine does not allow write their names here.
+    let skipped = tools::scratch("native")?.join("skipped");
+    let _ = fs::remove_file(&skipped);
     let setting = |command: &mut Command| {
+        command.env("JALON_SKIPPED", &skipped);
         if let Some(cluster) = &cluster {
             command.env("TEST_DATABASE_URL", cluster.address());
         }
@@ -192,7 +207,7 @@ fn native(packages: &[&str], databases: bool) -> Result<Tally> {
         command.args(["test", "--lib", "--bins", "--tests", "--no-fail-fast"]).args(packages);
         setting(&mut command);
         let good = tee(&mut command, |line| tally = tally.plus(libtest(line)))?;
-        return Ok(tally.with_end(good));
+        return Ok(tally.with_skipped(&skipped).with_end(good));
     }
     let report = target().join("nextest/jalon/junit.xml");
     let _ = fs::remove_file(&report);
@@ -201,7 +216,7 @@ fn native(packages: &[&str], databases: bool) -> Result<Tally> {
     setting(&mut command);
     let good = tee(&mut command, |_| {})?;
     let tally = fs::read_to_string(&report).ok().and_then(|xml| junit(&xml)).unwrap_or_default();
-    Ok(tally.with_end(good))
+    Ok(tally.with_skipped(&skipped).with_end(good))
 }
 
 fn receiver() -> Result<Tally> {
@@ -392,6 +407,15 @@ mod tests {
         let flaky = tally(5, 2, 0).after_retry(tally(1, 1, 5));
         assert_eq!(flaky, Tally { passed: 6, failed: 1, skipped: 0, flaky: 1 });
         assert_eq!(tally(5, 1, 0).after_retry(Tally::default().with_end(false)), tally(5, 1, 0));
+    }
+
+    #[test]
+    fn who_could_not_run_has_not_passed() {
+        let file = std::env::temp_dir().join(format!("jalon-skipped-{}", std::process::id()));
+        assert_eq!(tally(3, 1, 0).with_skipped(&file), tally(3, 1, 0));
+        fs::write(&file, "one: may not\nanother: may not\n").unwrap();
+        assert_eq!(tally(3, 1, 0).with_skipped(&file), tally(1, 1, 2));
+        fs::remove_file(&file).unwrap();
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub fn for_widget() -> Result<Tools> {
     Ok(Tools { node, cargo: cargo.join("bin") })
 }
 
-/// What the tests need beside: a browser with its driver, and PostgreSQL.
+/// What the tests need beside: a browser with its driver, PostgreSQL, and strace, which counts syncs.
 pub fn for_tests() -> Result<()> {
     let mut missing = Vec::new();
     if chromium().is_none() {
@@ -75,6 +75,9 @@ pub fn for_tests() -> Result<()> {
     let given = std::env::var_os("TEST_DATABASE_URL").is_some_and(|url| !url.is_empty());
     if !given && crate::postgres::programs().is_err() {
         missing.push("postgresql");
+    }
+    if which("strace").is_none() {
+        missing.push("strace");
     }
     debian(&missing)
 }

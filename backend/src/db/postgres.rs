@@ -14,6 +14,11 @@ use super::{DbConfig, DbError, DbStats, Tx};
 /// One snapshot for all statements of a read.
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
+/// What was answered survives a power cut, whatever the database, the role or the server are set to: only
+/// `off` acknowledges what is not on the disk yet. Somebody's choice of more than `on` stays.
+const DURABLE: &str =
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+
 #[derive(Clone, Debug)]
 pub(super) struct Postgres {
     pool: PgPool,
@@ -38,7 +43,7 @@ impl Postgres {
         let limits = Arc::new(format!(
             "SET statement_timeout = {patience}; SET lock_timeout = {patience}; \
              SET idle_in_transaction_session_timeout = {}; SET TIME ZONE 'UTC'; \
-             SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off",
+             SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; {DURABLE}",
             patience * 6
         ));
         let pool = PgPoolOptions::new()
@@ -53,6 +58,13 @@ impl Postgres {
             })
             .connect_with(options.clone().application_name("jalon").disable_statement_logging())
             .await?;
+        let fsync: String = sqlx::query_scalar("SHOW fsync").fetch_one(&pool).await?;
+        if fsync == "off" {
+            // Not ours to set, and no session may.
+            tracing::warn!(
+                "PostgreSQL runs with fsync = off: a power cut loses what was acknowledged, or the database"
+            );
+        }
         Ok(Self { pool, queue: config.queue, counters: Arc::default() })
     }
 

@@ -87,6 +87,10 @@ pub async fn enroll(db: &Db, catalog: &Catalog, wish: Enroll, now: Timestamp) ->
 }
 
 async fn enroll_in(tx: &mut Tx<'_>, catalog: &Catalog, wish: Enroll, now: Timestamp) -> Result<Enrolled, ApiError> {
+    if let Learner::User(user) = &wish.learner {
+        // A merge into this member, or their erasure, comes before or after.
+        store::lock_member(tx, wish.site, user).await?;
+    }
     if let Some(query) = &wish.key {
         match idempotency::lookup(tx, query).await? {
             Lookup::Replay(before) => {

@@ -142,6 +142,10 @@ pub enum Eraser {
 pub async fn erase(db: &Db, site: SiteId, learner: Learner, by: Eraser) -> Result<(), ApiError> {
     db.write(move |tx| {
         Box::pin(async move {
+            if let Learner::User(user) = &learner {
+                // A merge at this moment would leave behind what it brings.
+                store::lock_member(tx, site, user).await?;
+            }
             if let Learner::Guest(guest) = &learner {
                 match guest::state::state_for_update(tx, site, *guest).await? {
                     Some(GuestState::Merged(_)) => return Err(problem::guest_merged()),

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use jalon_shared::{
     GuestId, Learner, SiteId, Timestamp, UserId,
-    track::{Enrollment, TrackEvent, merge},
+    track::{Enrollment, Outline, TrackEvent, merge},
     wire::merge::{MergeOutcome, MergeReceipt, MergedTrack},
 };
 use uuid::Uuid;
@@ -62,6 +62,9 @@ pub async fn merge(db: &Db, catalog: &Catalog, wish: Merge, now: Timestamp) -> R
 }
 
 async fn keyed(tx: &mut Tx<'_>, catalog: &Catalog, wish: Merge, now: Timestamp) -> Result<Merged, ApiError> {
+    // Two guests of one member, merged at the same moment, would take the same places in the tracks, each
+    // in the order of its own enrollments, and wait for each other for ever.
+    store::lock_member(tx, wish.site, &wish.user).await?;
     let key = wish.key.clone();
     if let Some(query) = &key {
         match idempotency::lookup(tx, query).await? {
@@ -117,13 +120,16 @@ async fn merge_in(tx: &mut Tx<'_>, catalog: &Catalog, wish: Merge, now: Timestam
         let merged = match own.remove(&guest.track_id) {
             None => work.take_over(&*super::version_of(tx, catalog, &guest).await?, guest, &wish.user)?,
             Some(user) => {
-                let kept =
-                    super::version_numbered(tx, catalog, &user, user.track_version.max(guest.track_version)).await?;
-                let other =
-                    super::version_numbered(tx, catalog, &user, user.track_version.min(guest.track_version)).await?;
+                let mut begun_in = store::versions_begun_in(tx, &user).await?;
+                begun_in.extend([user.track_version, guest.track_version]);
+                let mut versions = Vec::with_capacity(begun_in.len());
+                // The highest first: it is kept.
+                for number in begun_in.into_iter().rev() {
+                    versions.push(super::version_numbered(tx, catalog, &user, number).await?);
+                }
                 // Gone before the member's is saved: at most one enrollment per track and learner.
                 store::delete_enrollment(tx, wish.site, guest.id).await?;
-                work.take_in([&kept, &other], user, guest)?
+                work.take_in(&versions, user, guest)?
             }
         };
         tracks.push(merged);
@@ -169,12 +175,14 @@ impl Work<'_> {
     /// The guest's enrollment goes into the member's (M2).
     fn take_in(
         &mut self,
-        [kept, other]: [&Arc<Version>; 2],
+        versions: &[Arc<Version>],
         mut user: Enrollment,
         mut guest: Enrollment,
     ) -> Result<MergedTrack, DbError> {
         let from_guest = merge::steps_from_guest(Some(&user.progress), &guest.progress);
-        let happened = merge::decide_merge([&kept.outline, &other.outline], &user, &guest, self.now);
+        let kept = versions.first().ok_or_else(|| DbError::other("an enrollment in no version"))?;
+        let outlines: Vec<&Outline> = versions.iter().map(|version| &version.outline).collect();
+        let happened = merge::decide_merge(&outlines, &user, &guest, self.now);
         self.apply(kept, &mut user, &happened)?;
         let absorbed = TrackEvent::Absorbed { into: user.id, at: self.now };
         guest.apply(&absorbed);

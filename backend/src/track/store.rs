@@ -1,6 +1,6 @@
 //! Tracks, their versions and enrollments in the database. Every function takes its scope first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jalon_shared::{
     EnrollmentId, GuestId, Lang, Learner, Score, SiteId, StepId, Timestamp, TrackId, UserId,
@@ -567,6 +567,48 @@ pub async fn enrollments_of_both(
     let rows: Vec<RawEnrollment> =
         on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(user.as_str()).bind(guest.0).fetch_all(conn).await)?;
     enrollments_of(rows)
+}
+
+/// The versions in which the work in an enrollment was begun: its own, and those of the guests' enrollments
+/// that were merged into it (M2).
+pub async fn versions_begun_in(tx: &mut Tx<'_>, enrollment: &Enrollment) -> Result<BTreeSet<u32>, DbError> {
+    let mut versions = BTreeSet::new();
+    if enrollment.merged_from_guest {
+        for event in events_of_enrollment(tx, enrollment.site_id, enrollment.id).await? {
+            match event {
+                TrackEvent::Started { track_version, .. } => {
+                    versions.insert(track_version);
+                }
+                TrackEvent::Merged { enrollment_id: guest, .. } => versions.extend(begun(tx, enrollment, guest).await?),
+                _ => {}
+            }
+        }
+    }
+    Ok(versions)
+}
+
+/// The version that an enrollment of the same site began with, read from its first event: of a guest's that
+/// went into a member's, nothing else is left.
+async fn begun(tx: &mut Tx<'_>, into: &Enrollment, guest: EnrollmentId) -> Result<Option<u32>, DbError> {
+    const SQL: &str = "SELECT payload FROM event WHERE site_id = $1 AND subject_id = $2 AND seq = 1";
+    let payload: Option<String> =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(into.site_id.0).bind(guest.0).fetch_optional(conn).await)?;
+    Ok(match payload.map(|payload| serde_json::from_str(&payload)).transpose()? {
+        Some(TrackEvent::Started { track_version, .. }) => Some(track_version),
+        _ => None,
+    })
+}
+
+/// Holds a member until the end of the transaction, whether or not there is a row of theirs: what adds
+/// enrollments to a member, or takes all away, comes one after the other. Take it before any other lock.
+pub async fn lock_member(tx: &mut Tx<'_>, site: SiteId, user: &UserId) -> Result<(), DbError> {
+    // SQLite has one writer.
+    if let Tx::Postgres(conn) = tx {
+        let name = format!("member:{site}:{user}");
+        let text = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+        sqlx::query(text).bind(name).execute(&mut **conn).await?;
+    }
+    Ok(())
 }
 
 /// One event of the audit trail.

@@ -55,25 +55,27 @@ pub fn decide_move(guest: &Enrollment, user: &UserId, now: Timestamp) -> Vec<Tra
 
 /// What happens to the member's enrollment when the guest's in the same track is merged into it (M2).
 ///
-/// The higher track version is kept. `outlines` are the outlines of both versions, the kept one first:
-/// the track is complete when the union completes either, so that a newer version takes nothing away.
-pub fn decide_merge(outlines: [&Outline; 2], user: &Enrollment, guest: &Enrollment, now: Timestamp) -> Vec<TrackEvent> {
-    let Some(guest_id) = guest.learner.guest_id() else {
+/// The higher track version is kept. `outlines` are those of every version that work on either side was
+/// begun in, the kept one first: the track is complete when the union completes any of them, so that a
+/// newer version takes nothing away. All of them, not only the two at hand: else it would matter in which
+/// order three guests of three versions came (M3).
+pub fn decide_merge(outlines: &[&Outline], user: &Enrollment, guest: &Enrollment, now: Timestamp) -> Vec<TrackEvent> {
+    let (Some(guest_id), Some(kept)) = (guest.learner.guest_id(), outlines.first()) else {
         return Vec::new();
     };
     let both = union(&user.progress, &guest.progress);
-    let completing = outlines.into_iter().find(|outline| outline.is_complete(&both));
-    let score = completing.and_then(|outline| completion::merged_score(outline, &both)).max(both.score);
+    let completing = || outlines.iter().filter(|outline| outline.is_complete(&both));
+    let score = completing().filter_map(|outline| completion::merged_score(outline, &both)).max().max(both.score);
     let mut events = vec![TrackEvent::Merged {
         guest_id,
         enrollment_id: guest.id,
         track_version: user.track_version.max(guest.track_version),
-        current_step_order: outlines[0].current_step_order(&both),
+        current_step_order: kept.current_step_order(&both),
         score,
         progress: guest.progress.clone(),
         at: now,
     }];
-    if user.progress.completed_at.is_none() && (both.completed_at.is_some() || completing.is_some()) {
+    if user.progress.completed_at.is_none() && (both.completed_at.is_some() || completing().next().is_some()) {
         events.push(TrackEvent::Completed { score, at: both.completed_at.unwrap_or(now), merged_from_guest: true });
     }
     events

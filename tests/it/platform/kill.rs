@@ -9,10 +9,10 @@ use futures_util::future::join_all;
 use jalon_backend::app::AppState;
 use jalon_backend::clock::Clock;
 use jalon_backend::config::Settings;
-use jalon_backend::db::{Db, DbError, on};
+use jalon_backend::db::{Db, DbError, execute, on};
 use jalon_backend::http::router;
 use jalon_backend::server::Server;
-use jalon_tests::{Stage, for_both};
+use jalon_tests::{Backend, Stage, TestDb, for_both, run};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpListener;
@@ -122,6 +122,22 @@ where
     })
     .await
     .unwrap()
+}
+
+/// W1: a commit is acknowledged when it is on the disk, even where somebody has set the database to be hasty.
+#[test]
+fn p1_postgres_commits_are_synchronous() {
+    run(Backend::Postgres, async |db: TestDb| {
+        let name: String = rows::<(String,)>(&db, "SELECT current_database()::text").await.remove(0).0;
+        let hasty = format!("ALTER DATABASE {name} SET synchronous_commit = off");
+        db.write(move |tx| {
+            Box::pin(async move { execute!(tx, sqlx::query(sqlx::AssertSqlSafe(hasty.as_str()))).map(drop) })
+        })
+        .await
+        .unwrap();
+        let said = rows::<(String,)>(&db.reopen().await, "SELECT current_setting('synchronous_commit')").await;
+        assert_eq!(said[0].0, "on");
+    });
 }
 
 for_both! {

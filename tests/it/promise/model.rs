@@ -37,7 +37,7 @@ pub enum Who {
     Member(usize),
 }
 
-/// A moment: the number of the operation, in the order in which this world did them.
+/// A moment: the number of the operation, in the order in which they were sent.
 type Moment = u64;
 
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -171,7 +171,6 @@ impl World {
 
     /// Does what is wished, and says what the server should answer.
     pub fn wish(&mut self, wish: &Wish, key: Option<Uuid>) -> Says {
-        self.now += 1;
         let key = key.and_then(|key| Some((wish.caller()?, key)));
         if key.is_some_and(|key| self.keys.contains(&key)) {
             return Says::Again;
@@ -192,6 +191,8 @@ impl World {
         if let (Says::Way(..) | Says::Receipt(..), Some(key)) = (&says, key) {
             self.keys.insert(key);
         }
+        // In which order they came is nobody's business, and two worlds that differ in no more are one.
+        self.ways.sort_by_key(|way| (way.who, way.track));
         says
     }
 

@@ -12,7 +12,7 @@ use super::server::{Answer, Letter, Served, let_go, member};
 
 const SLUGS: [&str; TRACKS] = ["one", "two"];
 /// More worlds than this fit what was seen: the test has lost its grip, not the server.
-const WORLDS: usize = 300;
+const WORLDS: usize = 2000;
 
 /// A wish on its way.
 #[derive(Clone, Debug)]
@@ -22,6 +22,9 @@ struct Asked {
     /// The tab that hears the answer.
     tab: Option<Tab>,
 }
+
+/// One of a batch: its moment, what was asked, what was answered.
+type Sent<'a> = (u64, &'a Asked, Option<&'a Answer>);
 
 pub struct Story<'s, 'd> {
     served: &'s mut Served<'d>,
@@ -376,19 +379,21 @@ impl<'s, 'd> Story<'s, 'd> {
             });
             self.log.push(format!("  {:?} key {:?}: {short:?}", asked.wish, asked.letter.key));
         }
-        let pairs: Vec<(&Asked, Option<&Answer>)> = asked.iter().zip(answers.iter().map(Option::as_ref)).collect();
+        let pairs: Vec<Sent<'_>> = (0..)
+            .zip(&asked)
+            .zip(&answers)
+            .map(|((number, asked), answer)| (self.batch * 100 + number, asked, answer.as_ref()))
+            .collect();
         let mut after = Vec::new();
         let mut why = String::new();
         for world in std::mem::take(&mut self.worlds) {
-            let mut world = world;
-            world.now = self.batch * 100;
             self.explore(&world, &pairs, &mut after, &mut why);
         }
         self.worlds = after;
         if self.worlds.is_empty() {
             return Err(format!("no order of things explains the answers: {why}\n{answers:?}"));
         }
-        for (asked, answer) in &pairs {
+        for (_, asked, answer) in &pairs {
             self.remember(asked, *answer)?;
         }
         self.asked.extend(asked.clone());
@@ -424,13 +429,14 @@ impl<'s, 'd> Story<'s, 'd> {
     }
 
     /// All orders in which these may have been done; what had no answer may not have been done at all.
-    fn explore(&self, world: &World, rest: &[(&Asked, Option<&Answer>)], fit: &mut Vec<World>, why: &mut String) {
-        if rest.iter().all(|(_, answer)| answer.is_none()) && !fit.contains(world) {
+    fn explore(&self, world: &World, rest: &[Sent<'_>], fit: &mut Vec<World>, why: &mut String) {
+        if rest.iter().all(|(_, _, answer)| answer.is_none()) && !fit.contains(world) {
             fit.push(world.clone());
         }
         for place in 0..rest.len() {
-            let (asked, answer) = rest[place];
+            let (moment, asked, answer) = rest[place];
             let mut next = world.clone();
+            next.now = moment;
             let says = next.wish(&asked.wish, asked.letter.key);
             if let Some(answer) = answer
                 && let Err(error) = self.fits(&mut next, asked, &says, answer)

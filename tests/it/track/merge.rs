@@ -190,6 +190,67 @@ for_both! {
         assert_replay_gives_the_rows(&stage).await;
     }
 
+    /// M3, M8: guests of one member with several tracks each, begun in different orders, merged at the same
+    /// moment: none waits for another for ever, and every merge is answered at once.
+    async fn m8_guests_with_many_tracks_do_not_wait_for_each_other(db: TestDb) {
+        const TRACKS: usize = 5;
+        let stage = Stage::set(&db).await;
+        for track in 0..TRACKS {
+            stage.publish(&format!("track-{track}"), &small_track()).await;
+        }
+        for round in 0..6 {
+            let member = stage.member(&format!("u-{round}"));
+            let mut guests = Vec::new();
+            for first in 0..TRACKS {
+                let (_, guest) = stage.guest().await;
+                for track in 0..TRACKS {
+                    stage.enroll(&guest, &format!("track-{}", (first + track * 2) % TRACKS)).await;
+                }
+                guests.push(guest);
+            }
+            let merges = guests.iter().map(|guest| merge(&stage, &member, guest));
+            for answer in futures_util::future::join_all(merges).await {
+                answer.expect(200);
+            }
+            assert_eq!(mine(&stage, &member).await.len(), TRACKS);
+        }
+        assert_eq!(assert_replay_gives_the_rows(&stage).await, 6 * TRACKS);
+    }
+
+    /// M3: three versions meet in one enrollment; in which order does not matter.
+    async fn m3_three_versions_in_any_order(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        let step = |key: &str| json!({ "key": key, "kind": "content", "required": true, "title": { "fr": key }, "body": { "fr": key } });
+        let track = |keys: &[&str]| {
+            let steps: Vec<Value> = keys.iter().map(|key| step(key)).collect();
+            json!({ "track_type": "beginner_intro", "source_lang": "fr", "cms_block_enabled": true, "title": { "fr": "T" }, "summary": { "fr": "T" }, "steps": steps })
+        };
+        // What the three of them do completes the first version, and no other.
+        let versions = [track(&["a", "b"]), track(&["b", "c", "d"]), track(&["c", "d", "e", "f"])];
+        let mut ways = Vec::new();
+        for version in &versions {
+            stage.publish("first", version).await;
+            for name in ["one", "other"] {
+                let (_, guest) = stage.guest().await;
+                let learner = Learner::begin(&stage, &guest, "first").await;
+                learner.advance(1, json!({})).await.expect(200);
+                ways.push((name, guest));
+            }
+        }
+        let guests = |name: &str| ways.iter().filter(|way| way.0 == name).map(|way| way.1.clone()).collect::<Vec<_>>();
+        for (name, order) in [("one", [2, 0, 1]), ("other", [2, 1, 0])] {
+            let member = stage.member(name);
+            for place in order {
+                merge(&stage, &member, &guests(name)[place]).await.expect(200);
+            }
+            let own = mine(&stage, &member).await;
+            assert_eq!((own.len(), &own[0]["track"]["version"]), (1, &json!(3)), "the highest is kept");
+            assert!(own[0]["completed_at"].is_string(), "{order:?}: {}", own[0]);
+        }
+        assert_eq!(announced(&stage).await.len(), 2);
+        assert_replay_gives_the_rows(&stage).await;
+    }
+
     /// One key begins one enrollment, and each retry hears the first answer, even at the same moment.
     async fn one_key_at_the_same_moment_is_one_enrollment(db: TestDb) {
         let stage = Stage::set(&db).await;
