@@ -105,6 +105,13 @@ export async function startStage() {
     origin,
     /** The address of the page. */
     page: (query = '') => `${origin}/?${query}`,
+    /** Lets go of the page's address, for another page to stand there. */
+    letGo: async () => {
+      if (!host.listening) return;
+      host.close();
+      host.closeAllConnections();
+      await once(host, 'close');
+    },
     /** A clear sky, and nothing heard yet. */
     clear: () => { Object.assign(stage, { weather: undefined, log: [] }); },
     up,

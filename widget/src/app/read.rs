@@ -413,7 +413,8 @@ impl App {
     /// The server has answered.
     pub(crate) fn reached(&mut self) {
         self.reread_backoff = 0;
-        if std::mem::replace(&mut self.offline, false) {
+        // The network may be gone since, and nobody tells that twice.
+        if device::online() && std::mem::replace(&mut self.offline, false) {
             // What waits needn't wait out its turn.
             self.waiting = self.waiting.min(1);
             self.emit("sync", &[("state", if self.session.pending.is_empty() { "saved" } else { "pending" }.into())]);
