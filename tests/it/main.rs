@@ -7,6 +7,7 @@ mod http;
 mod keep;
 mod platform;
 mod promise;
+mod security;
 mod store;
 mod track;
 mod webhook;

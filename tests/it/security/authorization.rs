@@ -1,0 +1,344 @@
+//! Every operation of the API's document against every kind of caller. An operation without a line in
+//! [`TABLE`] fails the test: whoever adds one says here who may.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jalon_backend::clock::Clock;
+use jalon_backend::http::router;
+use jalon_shared::{Timestamp, wire::admin_site::Scope};
+use jalon_tests::{Answer, Stage, for_both, small_track};
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use Needs::{Anybody, Learner, Member, Owner, Scoped, Server, ServerOrNobody};
+use Scope::{
+    EventsRead, KeysWrite, LearnersWrite, SiteAdmin, SiteRead, StatisticsRead, TracksRead, TracksWrite, Webhooks,
+};
+
+/// What an operation asks of its caller.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Needs {
+    /// Nothing; no token is read.
+    Anybody,
+    /// Nothing; but a token that is sent must be a learner's of this site.
+    AnybodyOrLearner,
+    /// A guest or a member of the site; what is shown is the caller's own.
+    Learner,
+    /// The guest or member whose enrollment it is. To everybody else it is not there.
+    Owner,
+    /// A member of the site.
+    Member,
+    /// An API key of the site with the scope, or a member whose role has it.
+    Scoped(Scope),
+    /// An API key of the whole server.
+    Server,
+    /// The same, for an operation that tells nobody else that it is there.
+    ServerOrNobody,
+}
+
+/// Who may do what.
+const TABLE: &[(&str, &str, Needs)] = &[
+    ("GET", "/healthz", Anybody),
+    ("GET", "/readyz", Anybody),
+    ("GET", "/metrics", ServerOrNobody),
+    ("GET", "/api/openapi.json", Anybody),
+    ("GET", "/api/v1/sites/{site}", Anybody),
+    ("GET", "/api/v1/sites/{site}/languages", Anybody),
+    ("POST", "/api/v1/sites/{site}/guests", Anybody),
+    ("GET", "/api/v1/sites/{site}/tracks", Needs::AnybodyOrLearner),
+    ("GET", "/api/v1/sites/{site}/tracks/{track}", Needs::AnybodyOrLearner),
+    ("GET", "/api/v1/sites/{site}/tracks/{track}/steps/{order}", Needs::AnybodyOrLearner),
+    ("POST", "/api/v1/sites/{site}/tracks/{track}/enrollments", Learner),
+    ("GET", "/api/v1/sites/{site}/me/enrollments", Learner),
+    ("GET", "/api/v1/sites/{site}/me/export", Learner),
+    ("DELETE", "/api/v1/sites/{site}/me", Learner),
+    ("POST", "/api/v1/sites/{site}/me/merge", Member),
+    ("GET", "/api/v1/enrollments/{id}", Owner),
+    ("GET", "/api/v1/enrollments/{id}/steps/{order}", Owner),
+    ("PATCH", "/api/v1/enrollments/{id}/steps/{order}", Owner),
+    ("POST", "/api/v1/enrollments/{id}/steps/{order}/advance", Owner),
+    ("GET", "/api/v1/admin/sites", Server),
+    ("POST", "/api/v1/admin/sites", Server),
+    ("GET", "/api/v1/admin/sites/{site}", Scoped(SiteRead)),
+    ("PATCH", "/api/v1/admin/sites/{site}", Scoped(SiteAdmin)),
+    ("GET", "/api/v1/admin/sites/{site}/keys", Scoped(KeysWrite)),
+    ("POST", "/api/v1/admin/sites/{site}/keys", Scoped(KeysWrite)),
+    ("DELETE", "/api/v1/admin/sites/{site}/keys/{key}", Scoped(KeysWrite)),
+    ("GET", "/api/v1/admin/sites/{site}/signing-keys", Scoped(KeysWrite)),
+    ("POST", "/api/v1/admin/sites/{site}/signing-keys", Scoped(KeysWrite)),
+    ("POST", "/api/v1/admin/sites/{site}/signing-keys/{key}/expire", Scoped(KeysWrite)),
+    ("GET", "/api/v1/admin/sites/{site}/events", Scoped(EventsRead)),
+    ("GET", "/api/v1/admin/sites/{site}/statistics", Scoped(StatisticsRead)),
+    ("POST", "/api/v1/admin/sites/{site}/guests/{guest}/revoke", Scoped(LearnersWrite)),
+    ("DELETE", "/api/v1/admin/sites/{site}/guests/{guest}", Scoped(LearnersWrite)),
+    ("DELETE", "/api/v1/admin/sites/{site}/learners/{user}", Scoped(LearnersWrite)),
+    ("GET", "/api/v1/admin/sites/{site}/learners/{user}/export", Scoped(LearnersWrite)),
+    ("GET", "/api/v1/admin/sites/{site}/tracks", Scoped(TracksRead)),
+    ("GET", "/api/v1/admin/sites/{site}/tracks/{track}", Scoped(TracksRead)),
+    ("PUT", "/api/v1/admin/sites/{site}/tracks/{track}", Scoped(TracksWrite)),
+    ("PATCH", "/api/v1/admin/sites/{site}/tracks/{track}", Scoped(TracksWrite)),
+    ("POST", "/api/v1/admin/sites/{site}/tracks/{track}/publish", Scoped(TracksWrite)),
+    ("POST", "/api/v1/admin/sites/{site}/tracks/{track}/retire", Scoped(TracksWrite)),
+    ("GET", "/api/v1/admin/sites/{site}/webhooks", Scoped(Webhooks)),
+    ("POST", "/api/v1/admin/sites/{site}/webhooks", Scoped(Webhooks)),
+    ("GET", "/api/v1/admin/sites/{site}/webhooks/{webhook}", Scoped(Webhooks)),
+    ("PATCH", "/api/v1/admin/sites/{site}/webhooks/{webhook}", Scoped(Webhooks)),
+    ("DELETE", "/api/v1/admin/sites/{site}/webhooks/{webhook}", Scoped(Webhooks)),
+    ("GET", "/api/v1/admin/sites/{site}/webhooks/{webhook}/deliveries", Scoped(Webhooks)),
+    ("POST", "/api/v1/admin/sites/{site}/webhooks/{webhook}/secrets", Scoped(Webhooks)),
+    ("POST", "/api/v1/admin/sites/{site}/webhooks/{webhook}/test", Scoped(Webhooks)),
+    ("POST", "/api/v1/admin/sites/{site}/deliveries/{delivery}/replay", Scoped(Webhooks)),
+];
+
+/// What roles allow beyond learning; every role that is not here allows nothing.
+const ROLES: &[(&str, &[Scope])] = &[
+    ("site_admin", &Scope::ALL),
+    ("course_manager", &[SiteRead, TracksRead, TracksWrite, StatisticsRead]),
+    ("instructor", &[SiteRead, TracksRead]),
+    ("member", &[]),
+    ("grader", &[]),
+    ("coach", &[]),
+    ("academy_director", &[]),
+    ("site_admin ", &[]),
+    ("SITE_ADMIN", &[]),
+];
+
+/// A kind of caller.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Who {
+    Nobody,
+    /// A guest; whether the enrollment is theirs.
+    Guest(bool),
+    /// A member of the site with what their role allows; whether the enrollment is theirs.
+    Member(bool, Vec<Scope>),
+    /// An API key of the site.
+    Key(Scope),
+    /// An API key of the whole server.
+    ServerKey,
+    /// An API key of another site.
+    ForeignKey,
+    /// A token or key that is good for nothing here: 401 with this code, wherever a token is read.
+    Bad(&'static str),
+}
+
+/// What shall come of it: past the door, or refused with this status and code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Verdict {
+    In,
+    Out(u16, &'static str),
+}
+
+use Verdict::{In, Out};
+
+const STRANGER: Verdict = Out(401, "unauthenticated");
+const LACKING: Verdict = Out(403, "forbidden");
+
+#[expect(clippy::match_same_arms, reason = "rules, read from top to bottom")]
+fn verdict(needs: Needs, on_site: bool, who: &Who) -> Verdict {
+    let is_key = matches!(who, Who::Key(_) | Who::ServerKey | Who::ForeignKey);
+    match (needs, who) {
+        (Anybody, _) | (Needs::AnybodyOrLearner, Who::Nobody) => In,
+        (_, Who::Nobody) => STRANGER,
+        (_, Who::Bad(code)) => Out(401, code),
+        (ServerOrNobody | Server, Who::ServerKey) => In,
+        (ServerOrNobody | Server, _) if is_key => LACKING,
+        // A learner's token is no key at all.
+        (ServerOrNobody | Server, _) => STRANGER,
+        (Needs::AnybodyOrLearner | Learner | Member | Owner, _) if is_key => LACKING,
+        (Needs::AnybodyOrLearner | Learner, _) | (Member, Who::Member(..)) => In,
+        (Member, _) => LACKING,
+        (Owner, Who::Guest(own) | Who::Member(own, _)) => {
+            if *own {
+                In
+            } else {
+                Out(404, "not_found")
+            }
+        }
+        (Scoped(_), Who::ServerKey) => In,
+        (Scoped(_), Who::ForeignKey) if on_site => Out(404, "unknown_site"),
+        (Scoped(scope), Who::Key(own)) if *own == scope || *own == SiteAdmin => In,
+        (Scoped(scope), Who::Member(_, allowed)) if allowed.contains(&scope) => In,
+        (Scoped(_) | Owner, _) => LACKING,
+    }
+}
+
+/// Whether an answer is what the verdict says.
+fn holds(verdict: Verdict, answer: &Answer) -> bool {
+    let status = answer.status.as_u16();
+    // A key that ended is forgotten with the next look at the database; until then we can say that it ended.
+    let ended = |code| code == "token_expired" && answer.json()["detail"] == "The API key is not valid.";
+    match verdict {
+        // What lies behind the door may miss what the address names, or the body's fields.
+        In => !matches!(status, 401 | 403) && status < 500,
+        Out(refused, code) => status == refused && (answer.json()["code"] == code || ended(code)),
+    }
+}
+
+async fn key(stage: &Stage, site: &str, new: &Value) -> (String, String) {
+    let path = format!("/api/v1/admin/sites/{site}/keys");
+    let made = stage.server.post(&path).bearer(&stage.key).json(new).send().await.expect(201);
+    (made["id"].as_str().unwrap().to_owned(), made["key"].as_str().unwrap().to_owned())
+}
+
+fn signed(secret: &str, claims: &Value) -> String {
+    let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
+}
+
+/// A token of every kind there is, most of them good for something; and those that were good once.
+async fn callers(stage: &Stage, clock: &Clock) -> Vec<(String, Who, Option<String>)> {
+    let now = clock.now();
+    let mut all = vec![("nobody".to_owned(), Who::Nobody, None)];
+    let mut add = |name: &str, who: Who, token: String| all.push((name.to_owned(), who, Some(token)));
+
+    for (role, scopes) in ROLES {
+        let token = stage.member_of(Stage::SITE, json!({ "sub": format!("the {role}"), "roles": [role] }));
+        let scopes = scopes.iter().copied().filter(|scope| *scope != Scope::ServerAdmin).collect();
+        add(&format!("a member who is {role}"), Who::Member(false, scopes), token);
+    }
+    for scope in Scope::ALL.into_iter().filter(|scope| *scope != Scope::ServerAdmin) {
+        let new = json!({ "name": "one", "scopes": [scope] });
+        add(&format!("a key with {}", scope.as_str()), Who::Key(scope), key(stage, Stage::SITE, &new).await.1);
+    }
+    add("the server's key", Who::ServerKey, stage.key.clone());
+    let all_there = json!({ "name": "one", "scopes": ["site_admin"] });
+    add("another site's key", Who::ForeignKey, key(stage, "other", &all_there).await.1);
+
+    let (id, revoked) = key(stage, Stage::SITE, &all_there).await;
+    let path = format!("/api/v1/admin/sites/fpsf/keys/{id}");
+    stage.server.delete(&path).bearer(&stage.key).send().await.expect(204);
+    add("a revoked key", Who::Bad("unauthenticated"), revoked);
+    let soon = json!({ "name": "one", "scopes": ["site_admin"], "expires_at": now.plus_seconds(60) });
+    add("an ended key", Who::Bad("token_expired"), key(stage, Stage::SITE, &soon).await.1);
+    add("a key nobody made", Who::Bad("unauthenticated"), format!("jk_{}", "A".repeat(43)));
+
+    let exp = now.plus_seconds(3600).0 / 1000;
+    let admin = json!({ "sub": "boss", "roles": ["site_admin"], "aud": Stage::SITE, "exp": exp });
+    add(
+        "a member of another site",
+        Who::Bad("unauthenticated"),
+        stage.member_of("other", json!({ "sub": "boss", "roles": ["site_admin"] })),
+    );
+    add(
+        "a member whose token ended",
+        Who::Bad("token_expired"),
+        stage.member_of(Stage::SITE, json!({ "sub": "boss", "roles": ["site_admin"], "exp": now.0 / 1000 - 3600 })),
+    );
+    add(
+        "a member of nobody's signing",
+        Who::Bad("unauthenticated"),
+        signed("a secret that nobody registered here", &admin),
+    );
+
+    // A key that was good is rotated away, and what it signed goes with it.
+    let old = "the secret of last year, long enough";
+    let new = json!({ "algorithm": "HS256", "secret": old });
+    let path = "/api/v1/admin/sites/fpsf/signing-keys";
+    let made = stage.server.post(path).bearer(&stage.key).json(&new).send().await.expect(201);
+    let rotated = signed(old, &admin);
+    stage.server.get("/api/v1/sites/fpsf/me/enrollments").bearer(&rotated).send().await.expect(200);
+    let path = format!("{path}/{}/expire", made["id"].as_str().unwrap());
+    stage.server.post(&path).bearer(&stage.key).json(&json!({})).send().await;
+    add("a member whose key was rotated away", Who::Bad("unauthenticated"), rotated);
+
+    let (guest, token) = stage.guest().await;
+    let path = format!("/api/v1/admin/sites/fpsf/guests/{guest}/revoke");
+    stage.server.post(&path).bearer(&stage.key).json(&json!({})).send().await;
+    add("a guest who was revoked", Who::Bad("token_revoked"), token);
+    let (_, token) = stage.guest().await;
+    add("a forged guest", Who::Bad("unauthenticated"), forged(&token));
+    all
+}
+
+/// A guest's token whose signature was touched.
+fn forged(token: &str) -> String {
+    let (start, last) = token.split_at(token.len() - 2);
+    let other = if last.starts_with('A') { "BB" } else { "AA" };
+    format!("{start}{other}")
+}
+
+/// The address, with what it names: the enrollment where it is about one, else things that are not there.
+fn address(template: &str, enrollment: &str) -> String {
+    let nothing = Uuid::now_v7().to_string();
+    let learner = !template.contains("/admin/");
+    let parts = template.split('/').map(|part| match part {
+        "{site}" => Stage::SITE,
+        "{id}" => enrollment,
+        "{track}" if learner => "first",
+        "{track}" => "no-such-track",
+        "{order}" => "1",
+        part if part.starts_with('{') => nothing.as_str(),
+        part => part,
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+for_both! {
+    async fn p5_every_operation_lets_in_whom_it_should_and_nobody_else(db: TestDb) {
+        let document = serde_json::to_value(router::openapi()).unwrap();
+        let documented: BTreeSet<(String, String)> = document["paths"].as_object().unwrap().iter()
+            .flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |method| (method.to_uppercase(), path.clone())))
+            .collect();
+        let listed: BTreeSet<(String, String)> = TABLE.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
+        assert_eq!(documented, listed, "every operation has its line in the table");
+
+        let clock = Clock::fixed(Timestamp(1_800_000_000_000));
+        let stage = Stage::set_with(&db, clock.clone(), |_| ()).await;
+        stage.site("other", &[]).await;
+        stage.publish("first", &small_track()).await;
+        let callers = callers(&stage, &clock).await;
+        clock.advance(Duration::from_mins(2));
+
+        let mut wrong = Vec::new();
+        for (method, template, needs) in TABLE {
+            // Whose it is, goes in; a fresh one for each, for some operations end it.
+            let (_, guest) = stage.guest().await;
+            let member = stage.member_of(Stage::SITE, json!({ "sub": Uuid::now_v7() }));
+            let enrollment = stage.enroll(&guest, "first").await["id"].as_str().unwrap().to_owned();
+            let (_, other_guest) = stage.guest().await;
+            let own = [
+                ("its guest".to_owned(), Who::Guest(true), Some(guest)),
+                ("another guest".to_owned(), Who::Guest(false), Some(other_guest)),
+                ("another member".to_owned(), Who::Member(false, Vec::new()), Some(member)),
+            ];
+            // Those who are refused come first: an operation may end the learner.
+            let mut all: Vec<_> = own.iter().chain(&callers)
+                .map(|(name, who, token)| (verdict(*needs, template.contains("{site}"), who), name, token)).collect();
+            all.sort_by_key(|(verdict, name, _)| (*verdict == In, name.as_str() == "its guest"));
+            for (verdict, name, token) in all {
+                let method: Method = method.parse().unwrap();
+                let request = stage.server.request(method.clone(), &address(template, &enrollment));
+                let request = if method == Method::GET { request } else { request.json(&json!({})) };
+                let answer = match token {
+                    Some(token) => request.bearer(token),
+                    None => request,
+                }.send().await;
+                if !holds(verdict, &answer) {
+                    wrong.push(format!("{method} {template} by {name}: {verdict:?} is right, came {} {:.120}", answer.status, answer.text()));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{} answers are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    }
+
+    /// M5: what a guest's token may do ends when the guest becomes a member.
+    async fn p5_m5_a_token_of_a_merged_guest_writes_nothing(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &small_track()).await;
+        let (_, guest) = stage.guest().await;
+        let enrollment = stage.enroll(&guest, "first").await["id"].as_str().unwrap().to_owned();
+        let member = stage.member("u-1");
+        stage.server.post("/api/v1/sites/fpsf/me/merge").bearer(&member).json(&json!({ "guest_token": guest })).send().await.expect(200);
+        let advance = format!("/api/v1/enrollments/{enrollment}/steps/1/advance");
+        stage.server.post(&advance).bearer(&guest).json(&json!({})).send().await.problem(409, "guest_merged");
+        let again = stage.server.post("/api/v1/sites/fpsf/tracks/first/enrollments").bearer(&guest).json(&json!({})).send().await;
+        assert!(again.status.is_client_error(), "{}", again.text());
+        // Nobody else gets the guest's work either.
+        let thief = stage.member("u-2");
+        stage.server.post("/api/v1/sites/fpsf/me/merge").bearer(&thief).json(&json!({ "guest_token": guest })).send().await.problem(409, "guest_already_merged");
+        stage.server.get(&format!("/api/v1/enrollments/{enrollment}")).bearer(&thief).send().await.problem(404, "not_found");
+        stage.server.post(&advance).bearer(&member).json(&json!({})).send().await.expect(200);
+    }
+}

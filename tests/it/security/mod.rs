@@ -1,0 +1,3 @@
+//! Nobody reaches what is not theirs.
+
+mod authorization;
