@@ -15,11 +15,12 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: ([Text; 4], [Text; 4]) = migrations![
+const MIGRATIONS: ([Text; 5], [Text; 5]) = migrations![
     1 "0001_site",
     2 "0002_track",
     3 "0003_webhook",
     4 "0004_job",
+    5 "0005_event_begun",
 ];
 
 /// A migration: its number, its name, its text.

@@ -21,7 +21,8 @@ pub(super) async fn batch(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, DbErro
     const TRACKS: &str =
         "SELECT track_id FROM enrollment WHERE site_id = $1 AND guest_id = $2 AND completed_at IS NOT NULL";
     const MESSAGE: &str = "DELETE FROM webhook_message WHERE site_id = $1 AND dedupe_key = $2";
-    const EVENTS: &str = "DELETE FROM event WHERE site_id = $1 AND guest_id = $2";
+    const EVENTS: &str =
+        "DELETE FROM event WHERE subject_id IN (SELECT subject_id FROM event WHERE seq = 1 AND guest_id = $1)";
     const GUEST: &str = "DELETE FROM guest WHERE site_id = $1 AND id = $2";
     let due: Vec<(Uuid, Uuid)> = on!(tx, conn => sqlx::query_as(DUE).bind(now.0).bind(BATCH).fetch_all(conn).await)?;
     for (site, guest) in &due {
@@ -31,7 +32,7 @@ pub(super) async fn batch(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, DbErro
             let key = completed::dedupe_key(TrackId(track), &Learner::Guest(GuestId(*guest)));
             execute!(tx, sqlx::query(MESSAGE).bind(*site).bind(key))?;
         }
-        execute!(tx, sqlx::query(EVENTS).bind(*site).bind(*guest))?;
+        execute!(tx, sqlx::query(EVENTS).bind(*guest))?;
         execute!(tx, sqlx::query(GUEST).bind(*site).bind(*guest))?;
     }
     Ok(due.len() as u64)
