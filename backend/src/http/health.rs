@@ -49,8 +49,8 @@ pub async fn readyz(State(state): State<AppState>) -> ApiResult<axum::Json<Healt
 pub async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> ApiResult<Response> {
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let key = token.and_then(|token| state.gate.sites.key(&key::hash(token.trim())));
-    match key {
-        Some(key) if key.is_live(state.clock.now()) && key.allows_server(Scope::StatisticsRead) => Ok(render(&state)),
+    match key.filter(|key| key.is_live(state.clock.now())) {
+        Some(key) if key.allows_server(Scope::StatisticsRead) => Ok(render(&state)),
         Some(_) => {
             Err(ApiError::forbidden("This needs an API key of the whole server with the scope statistics_read."))
         }

@@ -119,6 +119,8 @@ enum Who {
     ServerKey,
     /// An API key of another site.
     ForeignKey,
+    /// A member of another site, who runs that one.
+    ForeignMember,
     /// A token or key that is good for nothing here: 401 with this code, wherever a token is read.
     Bad(&'static str),
 }
@@ -141,11 +143,17 @@ fn verdict(needs: Needs, on_site: bool, who: &Who) -> Verdict {
     match (needs, who) {
         (Anybody, _) | (Needs::AnybodyOrLearner, Who::Nobody) => In,
         (_, Who::Nobody) => STRANGER,
+        (ServerOrNobody, Who::Bad(_)) => STRANGER,
         (_, Who::Bad(code)) => Out(401, code),
+        // The token names its own site, where it is good.
+        (Owner, Who::ForeignMember) => Out(404, "not_found"),
+        (Server, Who::ForeignMember) => LACKING,
+        (_, Who::ForeignMember) => STRANGER,
         (ServerOrNobody | Server, Who::ServerKey) => In,
-        (ServerOrNobody | Server, _) if is_key => LACKING,
-        // A learner's token is no key at all.
-        (ServerOrNobody | Server, _) => STRANGER,
+        (Server, Who::Key(_) | Who::ForeignKey | Who::Guest(_) | Who::Member(..)) => LACKING,
+        (ServerOrNobody, _) if is_key => LACKING,
+        // Here a learner's token is no key at all, and not read.
+        (ServerOrNobody, _) => STRANGER,
         (Needs::AnybodyOrLearner | Learner | Member | Owner, _) if is_key => LACKING,
         (Needs::AnybodyOrLearner | Learner, _) | (Member, Who::Member(..)) => In,
         (Member, _) => LACKING,
@@ -159,6 +167,8 @@ fn verdict(needs: Needs, on_site: bool, who: &Who) -> Verdict {
         (Scoped(_), Who::ServerKey) => In,
         (Scoped(_), Who::ForeignKey) if on_site => Out(404, "unknown_site"),
         (Scoped(scope), Who::Key(own)) if *own == scope || *own == SiteAdmin => In,
+        // Whoever may do anything may see the site's settings; who writes tracks may read them.
+        (Scoped(SiteRead), Who::Key(_)) | (Scoped(TracksRead), Who::Key(TracksWrite)) => In,
         (Scoped(scope), Who::Member(_, allowed)) if allowed.contains(&scope) => In,
         (Scoped(_) | Owner, _) => LACKING,
     }
@@ -218,7 +228,7 @@ async fn callers(stage: &Stage, clock: &Clock) -> Vec<(String, Who, Option<Strin
     let admin = json!({ "sub": "boss", "roles": ["site_admin"], "aud": Stage::SITE, "exp": exp });
     add(
         "a member of another site",
-        Who::Bad("unauthenticated"),
+        Who::ForeignMember,
         stage.member_of("other", json!({ "sub": "boss", "roles": ["site_admin"] })),
     );
     add(
