@@ -180,3 +180,22 @@ fn the_api_describes_itself() {
     let document = json(&ok(folder.path(), &["openapi"]));
     assert!(document["paths"]["/api/v1/enrollments/{id}/steps/{order}/advance"]["post"].is_object());
 }
+
+/// Whoever reads only the first line has not made us fail.
+#[test]
+fn p6_a_closed_pipe_is_a_quiet_end() {
+    let folder = tempfile::tempdir().unwrap();
+    ok(folder.path(), &["site", "add", "fpsf", "--name", "FPSF", "--lang", "fr"]);
+    for arguments in [&["openapi"][..], &["site", "list"], &["--json", "site", "list"], &["--help"], &["help", "serve"]]
+    {
+        let mut child = jalon(folder.path(), arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+        assert!(output.status.success(), "{arguments:?}: {}", output.status);
+    }
+    // Nor does a failure panic where nobody hears it.
+    let mut child = jalon(folder.path(), &["key", "list", "--site", "nowhere"]).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}

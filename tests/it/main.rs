@@ -3,6 +3,7 @@
 
 mod api_auth;
 mod api_site;
+mod garbage;
 mod http;
 mod keep;
 mod platform;

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod database;
+pub mod garbage;
 mod server;
 mod stage;
 

@@ -5,6 +5,7 @@
 
 mod bench;
 mod demo;
+mod fuzz;
 mod package;
 mod postgres;
 mod shell;
@@ -27,6 +28,7 @@ Jalon's commands, run as `cargo xtask <command>`
   size                prints what a page downloads, and fails when it is too much
   bench [--quick]     measures the server beside the empty handler and the databases alone
   bench widget        prints how soon a learner can begin, on a slow phone and network
+  fuzz [--seconds N]  runs the fuzzers, each for N seconds (60); needs nightly and cargo-fuzz
   video               draws the example film of examples/content/media again
   deny                checks the licences and sources of all dependencies
   tools [--tests]     installs the tools that the commands above need, and nothing else
@@ -58,6 +60,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["size"] => size::size(),
         ["bench", "widget", rest @ ..] => test::bench_widget(rest),
         ["bench", rest @ ..] => bench::bench(rest),
+        ["fuzz", rest @ ..] => fuzz::fuzz(rest),
         ["video"] => shell::step("drawing the example film", || {
             shell::run(shell::command("node").arg("make.mjs").current_dir(shell::root().join("examples/content/media")))
         }),

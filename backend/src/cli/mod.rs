@@ -16,6 +16,7 @@ mod token;
 mod webhook;
 
 use std::fmt::Display;
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -134,12 +135,20 @@ impl Context {
 
     /// Prints the answer on stdout: as JSON when asked for, else as text for people.
     pub fn print<T: Serialize>(&self, answer: &T, text: impl Display) -> anyhow::Result<()> {
-        if self.json {
-            println!("{}", serde_json::to_string_pretty(answer)?);
-        } else {
-            println!("{text}");
-        }
-        Ok(())
+        if self.json { print(serde_json::to_string_pretty(answer)?) } else { print(text) }
+    }
+}
+
+/// Nobody reads our output any more, as in `jalon openapi | head -1`: no failure, but the end.
+#[derive(Debug, thiserror::Error)]
+#[error("the output was closed")]
+struct OutputClosed;
+
+/// Prints a line on stdout. `println!` would panic where nobody reads it.
+fn print(text: impl Display) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(OutputClosed.into()),
+        written => Ok(written?),
     }
 }
 
@@ -155,12 +164,15 @@ pub async fn run() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if json => {
-            eprintln!("{}", serde_json::json!({ "error": format!("{error:#}") }));
-            ExitCode::FAILURE
-        }
+        Err(error) if error.is::<OutputClosed>() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("jalon: {error:#}");
+            let text = if json {
+                serde_json::json!({ "error": format!("{error:#}") }).to_string()
+            } else {
+                format!("jalon: {error:#}")
+            };
+            // Whoever closed our stderr does not want to hear it.
+            writeln!(std::io::stderr(), "{text}").ok();
             ExitCode::FAILURE
         }
     }

@@ -10,7 +10,6 @@ impl Args {
     #[expect(clippy::unused_self, reason = "the shape that every command has")]
     pub(super) fn run(self) -> anyhow::Result<()> {
         // The document is JSON whatever is asked for.
-        println!("{}", serde_json::to_string_pretty(&router::openapi())?);
-        Ok(())
+        super::print(serde_json::to_string_pretty(&router::openapi())?)
     }
 }

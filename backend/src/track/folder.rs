@@ -149,7 +149,14 @@ fn read_text(file: &Path) -> Result<String, String> {
 fn read_track(file: &Path, media_base: Option<&str>) -> Result<Read, Vec<Fault>> {
     let slug = slug_of(file).map_err(|fault| vec![fault])?;
     let text = read_text(file).map_err(|error| vec![fault(file, error)])?;
-    let root: Spanned<Node> = serde_saphyr::from_str(&text).map_err(|error| {
+    parse(file, &text, media_base).map(|source| Read { slug, source })
+}
+
+/// Reads the text of a track's file, which says where the texts that it names lie.
+pub fn parse(file: &Path, text: &str, media_base: Option<&str>) -> Result<TrackSource, Vec<Fault>> {
+    // A track has nine levels; every level costs stack, tens of kilobytes in a debug build.
+    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: 16 } };
+    let root: Spanned<Node> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let line = error.location().map(|location| location.line());
         let message = error.without_snippet().to_string();
         vec![Fault { file: file.to_owned(), line, pointer: String::new(), detail: message }]
@@ -165,7 +172,7 @@ fn read_track(file: &Path, media_base: Option<&str>) -> Result<Read, Vec<Fault>>
     })?;
     let faults: Vec<Fault> =
         author::faults(&source).into_iter().map(|error| reader.fault_at(&error.pointer, error.detail)).collect();
-    if faults.is_empty() { Ok(Read { slug, source }) } else { Err(faults) }
+    if faults.is_empty() { Ok(source) } else { Err(faults) }
 }
 
 fn pointer_of(path: &serde_path_to_error::Path) -> String {

@@ -59,13 +59,29 @@ static CLEANER: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
     cleaner
 });
 
+/// How deep lists, quotes and emphasis may stand in each other.
+const MAX_DEPTH: usize = 32;
+
 fn options() -> Options {
     Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH
 }
 
 /// Markdown as safe HTML. Headings start at level 3: the page and the widget have the first two.
 pub fn render(markdown: &str) -> String {
-    let events = Parser::new_ext(markdown, options()).map(|event| match event {
+    let mut depth = 0;
+    // What stands deeper loses its frame, not its words: cleaning costs the square of the depth.
+    let shallow = Parser::new_ext(markdown, options()).filter(move |event| match event {
+        Event::Start(_) => {
+            depth += 1;
+            depth <= MAX_DEPTH
+        }
+        Event::End(_) => {
+            depth -= 1;
+            depth < MAX_DEPTH
+        }
+        _ => true,
+    });
+    let events = shallow.map(|event| match event {
         Event::Start(Tag::Heading { level, id, classes, attrs }) => {
             Event::Start(Tag::Heading { level: lower(level), id, classes, attrs })
         }
