@@ -11,7 +11,7 @@ use crate::{
     api::Failure,
     app::{App, Loaded, Msg},
     device,
-    shell::{inline, rich},
+    shell::rich,
 };
 
 impl App {
@@ -107,10 +107,13 @@ impl App {
 
     fn view_link(&self, url: &str, body: &StepBody) -> Html {
         let host = url.split('/').nth(2).unwrap_or(url).to_owned();
+        let title = &body.title;
         html! {
             <div class="panel link">
                 <p>{self.words.t("link.text")}</p>
-                <a class="main" part="link" href={url.to_owned()} target="_blank" rel="noopener noreferrer">{inline(&body.title)}
+                // A title is plain text, never HTML: unlike prompts, nobody has sanitised it.
+                <a class="main" part="link" href={url.to_owned()} target="_blank" rel="noopener noreferrer">
+                    <span lang={title.lang.as_str().to_owned()} dir={title.lang.dir()}>{&title.value}</span>
                     <span class="soft">{" "}{host}{" "}{self.words.t("link.new_tab")}</span></a>
             </div>
         }
