@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, DbError};
 use crate::http::gate::Gate;
+use crate::http::health::LastReady;
 use crate::job;
 use crate::stop::Stop;
 use crate::track::Tracks;
@@ -33,6 +34,8 @@ pub struct App {
     pub tracks: Tracks,
     /// What other systems hear.
     pub webhooks: Webhooks,
+    /// Whether the database showed a moment ago that it works.
+    pub ready: LastReady,
 }
 
 impl AppState {
@@ -41,7 +44,7 @@ impl AppState {
         let gate = Gate::new(&db, &clock, &config).await?;
         let tracks = Tracks::new(&db, &clock);
         let webhooks = Webhooks::new(config.development, &config.webhook_extra_ca, &gate.metrics)?;
-        Ok(Self(Arc::new(App { db, clock, config, gate, tracks, webhooks })))
+        Ok(Self(Arc::new(App { db, clock, config, gate, tracks, webhooks, ready: LastReady::default() })))
     }
 
     /// What runs beside the requests until `stop` is asked for. A noun with a background task adds it

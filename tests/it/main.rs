@@ -3,6 +3,7 @@
 
 mod api_auth;
 mod api_site;
+mod fleet;
 mod garbage;
 mod http;
 mod keep;
@@ -10,5 +11,6 @@ mod platform;
 mod promise;
 mod security;
 mod store;
+mod stumble;
 mod track;
 mod webhook;

@@ -26,6 +26,8 @@ pub struct Cluster {
     pub folder: PathBuf,
     /// Where PostgreSQL's programs are.
     pub programs: PathBuf,
+    /// What it is started with.
+    options: String,
 }
 
 impl Cluster {
@@ -55,15 +57,43 @@ impl Cluster {
             "-c listen_addresses='' -c unix_socket_directories='{}' -c max_connections=200 {settings}",
             folder.display()
         );
-        output(
-            as_postgres(root, &bin.join("pg_ctl"))
-                .arg("-D")
-                .arg(&data)
-                .arg("-l")
-                .arg(folder.join("log"))
-                .args(["-o", &options, "-w", "start"]),
-        );
-        Self { folder, programs: bin }
+        let cluster = Self { folder, programs: bin, options };
+        cluster.run();
+        cluster
+    }
+
+    /// Starts one for a test that stops, freezes or refuses it. What it has committed outlives
+    /// PostgreSQL's processes, if not the machine. Give each test's another name.
+    pub fn own(name: &str) -> Self {
+        Self::start(&format!("jalon-pg-{name}"), "-c fsync=off")
+    }
+
+    /// Starts it again after [`end`](Self::end).
+    pub fn run(&self) {
+        let mut control = self.control();
+        output(control.arg("-l").arg(self.folder.join("log")).args(["-o", &self.options, "-w", "start"]));
+    }
+
+    /// Ends it at once, as a crash would, and waits until it has.
+    pub fn end(&self) {
+        output(self.control().args(["-m", "immediate", "-w", "stop"]));
+    }
+
+    fn control(&self) -> Command {
+        let root = output(Command::new("id").arg("-u")).trim() == "0";
+        let mut control = as_postgres(root, &self.programs.join("pg_ctl"));
+        control.arg("-D").arg(self.folder.join("data"));
+        control
+    }
+
+    /// Freezes all its processes until the answer is dropped.
+    pub fn freeze(&self) -> Frozen {
+        let first = self.process();
+        // The first one before the others, so that it starts no more.
+        signal("STOP", &[first]);
+        let children = children(first);
+        signal("STOP", &children);
+        Frozen([vec![first], children].concat())
     }
 
     /// The address of one of its databases.
@@ -76,6 +106,34 @@ impl Cluster {
         let text = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
         text.lines().next().unwrap().trim().parse().unwrap()
     }
+}
+
+/// Processes that do nothing until this is dropped.
+#[derive(Debug)]
+pub struct Frozen(Vec<u32>);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        signal("CONT", &self.0);
+    }
+}
+
+/// Sends a signal to each of these processes; one that has ended meanwhile is none.
+fn signal(name: &str, processes: &[u32]) {
+    for process in processes {
+        let mut kill = Command::new("kill");
+        kill.arg(format!("-{name}")).arg(process.to_string()).stderr(Stdio::null()).status().unwrap();
+    }
+}
+
+fn children(of: u32) -> Vec<u32> {
+    let text = output(Command::new("ps").args(["-e", "-o", "pid=,ppid="]));
+    text.lines()
+        .filter_map(|line| {
+            let (process, parent) = line.trim().split_once(char::is_whitespace)?;
+            (parent.trim().parse() == Ok(of)).then(|| process.parse().ok())?
+        })
+        .collect()
 }
 
 /// A shell that waits for our end (its input closes, whatever ended us) and then clears up.

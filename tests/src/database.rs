@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::cluster;
+use crate::cluster::{self, Cluster};
 
 /// Which database a test runs on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +32,8 @@ pub struct TestDb {
 enum Keep {
     Folder(TempDir),
     Database(Dropped),
+    /// Somebody else's, at this address.
+    Elsewhere(String),
 }
 
 /// A PostgreSQL database that is dropped with this.
@@ -70,6 +72,16 @@ impl TestDb {
         Self { db, config, keep }
     }
 
+    /// The database `postgres` of a cluster of the test's own, migrated.
+    pub async fn of(cluster: &Cluster) -> Self {
+        let url = cluster.address("postgres");
+        let mut config = DbConfig::new(url.parse().unwrap());
+        config.connections = 8;
+        let db = Db::connect(&config).await.unwrap();
+        db.migrate().await.unwrap();
+        Self { db, config, keep: Keep::Elsewhere(url) }
+    }
+
     /// Which database this is.
     pub fn backend(&self) -> Backend {
         if self.db.is_sqlite() { Backend::Sqlite } else { Backend::Postgres }
@@ -91,6 +103,7 @@ impl TestDb {
             Keep::Folder(folder) => {
                 format!("sqlite://{}", folder.path().join("jalon.db").display())
             }
+            Keep::Elsewhere(url) => url.clone(),
             Keep::Database(database) => {
                 // The same address with the database's name for the one that is there.
                 let (server, query) = cluster::address().split_once('?').unwrap_or((cluster::address(), ""));

@@ -7,7 +7,7 @@ pub mod garbage;
 mod server;
 mod stage;
 
-pub use cluster::Cluster;
+pub use cluster::{Cluster, Frozen};
 pub use database::{Backend, TestDb, run};
 pub use server::{Answer, Request, TestServer};
 pub use stage::{MEMBER_SECRET, Stage, small_track};

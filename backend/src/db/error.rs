@@ -108,14 +108,15 @@ fn from_code(error: &dyn sqlx::error::DatabaseError) -> DbError {
     match code.as_ref() {
         // PostgreSQL: serialization failure, deadlock, lock not available, statement timeout.
         "40001" | "40P01" | "55P03" | "57014" => DbError::Busy(text),
-        // PostgreSQL: going down, coming up, gone, out of connections; all of class 08 (connection).
-        "57P01" | "57P02" | "57P03" | "53300" => DbError::Unavailable(text),
+        // PostgreSQL: going down, coming up, gone, idle for too long; it may only be read (a standby);
+        // all of class 08 (connection) and class 53 (disk, memory, connections used up).
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25006" => DbError::Unavailable(text),
         // SQLSTATE has five characters; SQLite's codes are numbers (a disk I/O error is 10: not class 08).
-        code if code.len() == 5 && code.starts_with("08") => DbError::Unavailable(text),
-        // SQLite: the low byte is the primary code. BUSY, LOCKED; then I/O error, full disk, can't open.
+        code if code.len() == 5 && (code.starts_with("08") || code.starts_with("53")) => DbError::Unavailable(text),
+        // SQLite: the low byte is the primary code. BUSY, LOCKED; then read only, I/O error, full disk, can't open.
         code => match code.parse::<i32>().map(|code| code & 0xff) {
             Ok(5 | 6) => DbError::Busy(text),
-            Ok(10 | 13 | 14) => DbError::Unavailable(text),
+            Ok(8 | 10 | 13 | 14) => DbError::Unavailable(text),
             _ => DbError::other(text),
         },
     }

@@ -95,7 +95,7 @@ where
         }
     }
 
-    async fn answer(&self, commands: Arc<[C]>, replies: Vec<oneshot::Sender<Result<R, DbError>>>) {
+    async fn answer(&mut self, commands: Arc<[C]>, replies: Vec<oneshot::Sender<Result<R, DbError>>>) {
         match self.write(Arc::clone(&commands)).await {
             Ok(results) => {
                 for (result, reply) in results.into_iter().zip(replies) {
@@ -107,6 +107,12 @@ where
             Err(error) if commands.len() == 1 || error.is_transient() => {
                 for reply in replies {
                     reply.send(Err(error.clone())).ok();
+                }
+                // Who waits behind them would find the database as it is, one patience after the other.
+                if self.db.is_sqlite() || !matches!(error, DbError::Busy(_)) {
+                    while let Ok((_, reply)) = self.waiting.try_recv() {
+                        reply.send(Err(error.clone())).ok();
+                    }
                 }
             }
             Err(error) => {
@@ -134,7 +140,8 @@ where
                 })
                 .await;
             match answer {
-                Err(DbError::Busy(_)) if tries < TRIES => tries += 1,
+                // SQLite has waited for its lock already; PostgreSQL may want a transaction to be repeated.
+                Err(DbError::Busy(_)) if tries < TRIES && !self.db.is_sqlite() => tries += 1,
                 answer => return answer,
             }
         }

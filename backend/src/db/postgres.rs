@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -23,6 +24,8 @@ const DURABLE: &str =
 pub(super) struct Postgres {
     pool: PgPool,
     queue: usize,
+    /// How long a whole transaction may take; see [`transaction`].
+    limit: Duration,
     counters: Arc<Counters>,
 }
 
@@ -65,7 +68,7 @@ impl Postgres {
                 "PostgreSQL runs with fsync = off: a power cut loses what was acknowledged, or the database"
             );
         }
-        Ok(Self { pool, queue: config.queue, counters: Arc::default() })
+        Ok(Self { pool, queue: config.queue, limit: config.patience * 2, counters: Arc::default() })
     }
 
     pub(super) async fn migrate(&self, more: &[migrate::Text]) -> Result<(), DbError> {
@@ -85,7 +88,8 @@ impl Postgres {
         F: for<'a, 't> FnOnce(&'a mut Tx<'t>) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
     {
         let pool = self.pool.clone();
-        let task = async move { transaction(&pool, BEGIN_READ, work).await };
+        let limit = self.limit;
+        let task = async move { transaction(&pool, limit, BEGIN_READ, work).await };
         tokio::spawn(task).await.unwrap_or_else(|_| Err(panicked().into()))
     }
 
@@ -96,9 +100,9 @@ impl Postgres {
         F: for<'a, 't> FnOnce(&'a mut Tx<'t>) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
     {
         let place = Place::take(&self.counters, self.queue)?;
-        let pool = self.pool.clone();
+        let (pool, limit) = (self.pool.clone(), self.limit);
         let task = async move {
-            let answer = transaction(&pool, "BEGIN", work).await;
+            let answer = transaction(&pool, limit, "BEGIN", work).await;
             if answer.is_ok() {
                 place.0.commits.fetch_add(1, Ordering::Relaxed);
             }
@@ -141,23 +145,47 @@ impl Drop for Place {
 }
 
 /// Runs inside a spawned task only: nobody can drop it half-way.
-async fn transaction<T, E, F>(pool: &PgPool, begin: &'static str, work: F) -> Result<T, E>
+///
+/// PostgreSQL's own time limits need a PostgreSQL that runs. One that is frozen, or whose machine has
+/// gone without a word, says nothing for ever, and would keep every connection and whoever waits for it.
+/// So we have a limit too. After it nobody uses that connection again: it is closed, not given back, and
+/// PostgreSQL rolls back what it finds open.
+async fn transaction<T, E, F>(pool: &PgPool, limit: Duration, begin: &'static str, work: F) -> Result<T, E>
 where
     E: From<DbError>,
     F: for<'a, 't> FnOnce(&'a mut Tx<'t>) -> BoxFuture<'a, Result<T, E>>,
 {
     let mut connection = pool.acquire().await.map_err(DbError::from)?;
-    execute(&mut connection, begin).await?;
-    let answer =
-        std::panic::AssertUnwindSafe(async { work(&mut Tx::Postgres(&mut connection)).await }).catch_unwind().await;
+    match tokio::time::timeout(limit, run(&mut connection, begin, work)).await {
+        Ok((answer, true)) => answer,
+        Ok((answer, false)) => {
+            drop(connection.detach());
+            answer
+        }
+        Err(_) => {
+            drop(connection.detach());
+            Err(DbError::Unavailable(format!("no answer from PostgreSQL within {} s", limit.as_secs_f32())).into())
+        }
+    }
+}
+
+/// The transaction; and whether the connection is as it was before.
+async fn run<T, E, F>(connection: &mut PgConnection, begin: &'static str, work: F) -> (Result<T, E>, bool)
+where
+    E: From<DbError>,
+    F: for<'a, 't> FnOnce(&'a mut Tx<'t>) -> BoxFuture<'a, Result<T, E>>,
+{
+    if let Err(error) = execute(connection, begin).await {
+        return (Err(error.into()), false);
+    }
+    let answer = std::panic::AssertUnwindSafe(async { work(&mut Tx::Postgres(connection)).await }).catch_unwind().await;
     let answer = answer.unwrap_or_else(|_| Err(panicked().into()));
     let end = if answer.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    if let Err(error) = execute(&mut connection, end).await {
-        // Its state is in doubt, so nobody gets this connection again.
-        drop(connection.detach());
-        return Err(answer.err().unwrap_or_else(|| error.into()));
+    match execute(connection, end).await {
+        Ok(()) => (answer, true),
+        // Its state is in doubt.
+        Err(error) => (Err(answer.err().unwrap_or_else(|| error.into())), false),
     }
-    answer
 }
 
 async fn execute(connection: &mut PgConnection, text: &'static str) -> Result<(), DbError> {

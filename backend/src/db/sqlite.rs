@@ -217,12 +217,21 @@ impl Writer {
                     Command::Close(reply) => closing = Some(reply),
                 }
             }
-            self.write(&mut group).await;
+            if let Err(error) = self.write(&mut group).await {
+                // Who waits behind them would find the database as it is, one busy timeout after the other.
+                while let Ok(command) = queue.try_recv() {
+                    match command {
+                        Command::Write(job) => job.answer(Err(error.clone())),
+                        Command::Close(reply) => closing = Some(reply),
+                    }
+                }
+            }
             if let Some(reply) = closing {
                 queue.close();
                 while let Some(Command::Write(job)) = queue.recv().await {
                     group.push(job);
-                    self.write(&mut group).await;
+                    // Each of them is told.
+                    self.write(&mut group).await.ok();
                 }
                 self.disconnect().await;
                 reply.send(()).ok();
@@ -232,12 +241,17 @@ impl Writer {
         self.disconnect().await;
     }
 
-    async fn write(&mut self, group: &mut Vec<Box<dyn Job>>) {
+    async fn write(&mut self, group: &mut Vec<Box<dyn Job>>) -> Result<(), DbError> {
         if group.is_empty() {
-            return;
+            return Ok(());
         }
         self.counters.writes.fetch_add(group.len() as u64, Ordering::Relaxed);
-        let commit = self.commit(group).await;
+        let commit = self.commit(group).await.map_err(|error| match error {
+            // SQLite ends the whole transaction by itself when the disk is full or can't be written, and
+            // then knows no savepoint any more: nothing was written, and that is no mistake of ours.
+            DbError::Other(cause) => DbError::Unavailable(cause.to_string()),
+            error => error,
+        });
         if let Err(error) = &commit {
             tracing::error!(%error, jobs = group.len(), "a group of writes was not committed");
             self.disconnect().await;
@@ -245,6 +259,7 @@ impl Writer {
         for job in group.drain(..) {
             job.answer(commit.clone());
         }
+        commit
     }
 
     async fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), DbError> {
