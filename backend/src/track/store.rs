@@ -708,6 +708,11 @@ pub async fn erase_learner(
     const ANSWERS: &str = "DELETE FROM idempotency WHERE site_id = $1 AND caller = $2";
     const CREATED: &str = "DELETE FROM idempotency WHERE site_id = $1 AND caller = 'anonymous' AND response LIKE $2";
     const MESSAGE: &str = "DELETE FROM webhook_message WHERE site_id = $1 AND dedupe_key = $2";
+    // What they did as staff names them too.
+    const AS_STAFF: &str = "DELETE FROM event WHERE site_id = $1 AND user_id = $2 AND type = 'learner.erased'";
+    if let Learner::User(user) = learner {
+        on!(tx, conn => sqlx::query(AS_STAFF).bind(site.0).bind(user.as_str()).execute(conn).await.map(drop))?;
+    }
     let (events, enrollments, guests) = match learner {
         Learner::User(_) => (ERASE_EVENTS_OF_USER, ENROLLMENTS[0], GUESTS[0]),
         Learner::Guest(_) => (ERASE_EVENTS_OF_GUEST, ENROLLMENTS[1], GUESTS[1]),

@@ -249,6 +249,18 @@ for_both! {
         assert_eq!((&erased[0]["payload"]["key_id"], &erased[0]["user_id"]), (&may["id"], &Value::Null));
     }
 
+    async fn p8_who_of_the_staff_erased_somebody_goes_with_their_own_erasure(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &small_track()).await;
+        let clerk = stage.member_of(Stage::SITE, json!({ "sub": "clerk-4711", "roles": ["site_admin"] }));
+        stage.enroll(&stage.member("u-1"), "first").await;
+        stage.server.delete("/api/v1/admin/sites/fpsf/learners/u-1").bearer(&clerk).send().await.expect(204);
+        let traces = Traces(vec!["clerk-4711".to_owned()]);
+        assert!(!traces.in_tables(&db).await.is_empty(), "the audit trail says who erased");
+        stage.server.delete("/api/v1/sites/fpsf/me").bearer(&clerk).send().await.expect(204);
+        assert_eq!(traces.in_tables(&db).await, Vec::<String>::new());
+    }
+
     async fn p8_a_guest_is_erased_by_the_sites_own_system(db: TestDb) {
         let stage = Stage::set(&db).await;
         stage.publish("first", &track()).await;
