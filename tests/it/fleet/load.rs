@@ -42,6 +42,8 @@ struct Shared {
     /// The highest order of each enrollment that was answered with success.
     acknowledged: Mutex<HashMap<String, i64>>,
     refused: AtomicUsize,
+    /// The same for each worker.
+    refused_to: [AtomicUsize; WORKERS],
 }
 
 impl Load {
@@ -55,6 +57,7 @@ impl Load {
             stop: AtomicBool::new(false),
             acknowledged: Mutex::default(),
             refused: AtomicUsize::new(0),
+            refused_to: Default::default(),
         });
         let workers = (0..WORKERS).map(|worker| tokio::spawn(Arc::clone(&shared).work(worker))).collect();
         Self { shared, workers }
@@ -75,6 +78,15 @@ impl Load {
     pub async fn is_refused(&self, more: usize) {
         let goal = self.shared.refused.load(Ordering::Relaxed) + more;
         self.until(|shared| shared.refused.load(Ordering::Relaxed) >= goal).await;
+    }
+
+    /// Waits until every learner was told to come again, those too whose request was under way.
+    pub async fn everybody_is_refused(&self) {
+        let before = self.shared.refused_to.each_ref().map(|count| count.load(Ordering::Relaxed));
+        self.until(|shared| {
+            shared.refused_to.iter().zip(before).all(|(count, before)| count.load(Ordering::Relaxed) > before)
+        })
+        .await;
     }
 
     async fn until(&self, reached: impl Fn(&Shared) -> bool) {
@@ -148,7 +160,7 @@ impl Shared {
                         return body;
                     }
                 }
-                Ok(answer) => self.refuse(answer).await,
+                Ok(answer) => self.refuse(worker, answer).await,
                 Err(error) => assert!(!error.is_timeout(), "no answer within {ANSWER:?}"),
             }
             place += 1;
@@ -156,13 +168,14 @@ impl Shared {
         }
     }
 
-    async fn refuse(&self, answer: Response) {
+    async fn refuse(&self, worker: usize, answer: Response) {
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = answer.text().await.unwrap_or_default();
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
         assert!(headers.contains_key("retry-after"), "{body}");
         assert_eq!(headers["content-type"], "application/problem+json");
         self.refused.fetch_add(1, Ordering::Relaxed);
+        self.refused_to[worker].fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -23,7 +23,7 @@ async fn p2_a_postgres_that_freezes_ends_and_comes_back_is_survived() {
 
     let frozen = cluster.freeze();
     server.ready(503).await;
-    load.is_refused(64).await;
+    load.everybody_is_refused().await;
     for _ in 0..3 {
         assert_eq!(server.health("/readyz").await, 503);
     }
