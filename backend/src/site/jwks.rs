@@ -104,7 +104,11 @@ impl Entry {
                 held.keys = Arc::new(keys);
                 held.fetched_at = Some(now);
             }
-            Err(error) => tracing::warn!(url, error, "a key set can't be fetched"),
+            Err(error) => {
+                // A query may hold a secret.
+                let place = url.split('?').next().unwrap_or_default();
+                tracing::warn!(url = place, error, "a key set can't be fetched");
+            }
         }
     }
 }

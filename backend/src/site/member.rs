@@ -63,6 +63,9 @@ impl std::fmt::Debug for SigningKey {
 /// What a key was made from can't be used.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BadKey {
+    /// What everybody may know is no secret.
+    #[error("a PEM key is no HS256 secret: whoever knows it could sign; choose RS256, ES256 or EdDSA for a public key")]
+    KeyAsSecret,
     /// Too short to withstand guessing.
     #[error("an HS256 secret has at least 32 bytes")]
     ShortSecret,
@@ -138,6 +141,7 @@ impl Material {
         };
         match algorithm {
             KeyAlgorithm::HS256 if text.len() < 32 => Err(BadKey::ShortSecret),
+            KeyAlgorithm::HS256 if text.contains("-----BEGIN") => Err(BadKey::KeyAsSecret),
             KeyAlgorithm::HS256 => {
                 Ok(Self::Secret { key: DecodingKey::from_secret(text.as_bytes()), text: text.to_owned() })
             }

@@ -181,6 +181,8 @@ for_both! {
         for (key, code, pointer) in [
             (json!({ "algorithm": "HS256", "secret": "short" }), "invalid_value", "/secret"),
             (json!({ "algorithm": "HS256" }), "missing_field", "/secret"),
+            // Anybody could sign with what everybody may know.
+            (json!({ "algorithm": "HS256", "secret": EC_PUBLIC }), "invalid_value", "/secret"),
             (json!({ "algorithm": "RS256", "public_key": EC_PUBLIC }), "invalid_value", "/public_key"),
             (json!({ "algorithm": "RS256", "public_key": RSA_PRIVATE }), "invalid_value", "/public_key"),
             (json!({ "algorithm": "EdDSA", "public_key": "x" }), "invalid_value", "/public_key"),
