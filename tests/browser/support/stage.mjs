@@ -46,8 +46,8 @@ function page(address, api) {
 <body><input id="search" aria-label="Search"><main>${widgets.join('')}</main><div id="elsewhere"></div></body></html>`;
 }
 
-/** Everything, running. */
-export async function startStage() {
+/** Everything, running, with these tracks. */
+export async function startStage(tracks = TRACKS) {
   const binary = process.env.JALON_BIN;
   if (!binary) throw new Error('JALON_BIN names no binary: run `cargo xtask test --only browser`');
   const folder = mkdtempSync(join(tmpdir(), 'jalon-stage-'));
@@ -72,7 +72,7 @@ export async function startStage() {
 
   // The backend.
   await jalon('site', 'add', SITE, '--origin', origin, '--lang', 'fr', '--member-secret', SECRET);
-  for (const [slug, source] of Object.entries(TRACKS)) {
+  for (const [slug, source] of Object.entries(tracks)) {
     writeFileSync(join(folder, `${slug}.json`), JSON.stringify(source));
     await jalon('import', join(folder, `${slug}.json`), '--site', SITE, '--publish');
   }
