@@ -234,7 +234,10 @@ async fn said(
     command: &Advance,
     remembered: String,
 ) -> Result<Result<Done, Refused>, DbError> {
-    let Remembered { version, result } = serde_json::from_str(&remembered)?;
+    let Ok(Remembered { version, result }) = serde_json::from_str(&remembered) else {
+        // Remembered before an upgrade, when the whole answer was.
+        return Ok(Ok(Done { body: remembered, replay: true }));
+    };
     let events = store::events_of_enrollment(tx, command.site, command.enrollment).await?;
     let then = events.iter().take(usize::try_from(version).unwrap_or(usize::MAX));
     let Some(enrollment) = track::replay(then) else {

@@ -5,6 +5,7 @@ mod bad_input;
 mod learner;
 mod merge;
 mod own;
+mod replay;
 mod visible;
 
 use jalon_tests::{Answer, Stage};
