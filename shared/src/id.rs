@@ -40,8 +40,18 @@ id! {
     /// A choice, an item to order, or one side of a pair. Random, never in authored order: the
     /// order of ids must not give an answer away (S4).
     ChoiceId,
-    /// One learner's way through one track.
+    /// One learner's way through one track, or one course.
     EnrollmentId,
+    /// A course, over all its versions.
+    CourseId,
+    /// A module of a course; stable over versions.
+    ModuleId,
+    /// A lesson; stable over versions, and the same in every course that holds it.
+    LessonId,
+    /// A lesson item; stable over versions.
+    ItemId,
+    /// A quiz of a lesson item; stable over versions.
+    QuizId,
     /// Something that changed learning.
     EventId,
 }

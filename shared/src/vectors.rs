@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    Lang, LocalizedText, Score, Timestamp,
+    Lang, LocalizedText, Score, Timestamp, course,
     quiz::{self, Answer, Quiz, shuffle},
     track::{self, Command, Enrollment, Outline, Progress, TrackEvent, merge},
 };
@@ -19,7 +19,7 @@ use crate::{
 pub struct Vector {
     /// What it shows; names the rule.
     pub name: String,
-    /// Which part of the crate: `track`, `merge`, `grade`, `localized`, `mean`, `lang`, `shuffle`.
+    /// Which part of the crate: `track`, `merge`, `course`, `grade`, `localized`, `mean`, `lang`, `shuffle`.
     #[serde(rename = "do")]
     pub part: String,
     /// What goes in.
@@ -44,6 +44,7 @@ impl Vector {
         match self.part.as_str() {
             "track" => run_track(with),
             "merge" => run_merge(with),
+            "course" => run_course(with),
             "grade" => {
                 let (quiz, answers): (Quiz, Vec<Answer>) = (read(with, "quiz")?, read(with, "answers")?);
                 let faults = quiz::answer::check(&quiz, &answers);
@@ -117,6 +118,41 @@ fn run_merge(with: &Value) -> Result<Value, String> {
         );
     }
     Ok(json!({ "said": said, "enrollment": user }))
+}
+
+/// Commands to an enrollment in a course; one that comes with an `outline` is decided by that from then on.
+fn run_course(with: &Value) -> Result<Value, String> {
+    let mut outline: course::Outline = read(with, "outline")?;
+    let mut progress = course::Progress::begun(read(with, "started_at")?);
+    let mut said = Vec::new();
+    for step in read::<Vec<Value>>(with, "commands")? {
+        if !step["outline"].is_null() {
+            outline = read(&step, "outline")?;
+        }
+        let (command, at): (course::Command, Timestamp) = (read(&step, "do")?, read(&step, "at")?);
+        said.push(match course::decide(&outline, &progress, &command, at) {
+            Ok(events) => {
+                for event in &events {
+                    course::apply(&mut progress, event);
+                }
+                json!({ "events": events.iter().map(course::CourseEvent::name).collect::<Vec<_>>() })
+            }
+            Err(refusal) => shown(refusal),
+        });
+    }
+    let items: Vec<Value> = outline
+        .items
+        .iter()
+        .map(|item| {
+            json!({
+                "locked": progress.blocking(&outline, item.id).is_some(),
+                "item": progress.of_item(item),
+                "lesson": progress.of_lesson(&outline, item.lesson),
+                "module": progress.of_module(&outline, item.module),
+            })
+        })
+        .collect();
+    Ok(json!({ "said": said, "items": items, "course": progress.of_course(&outline), "progress": progress }))
 }
 
 /// Runs a file of vectors; answers how many passed, or the first that did not.

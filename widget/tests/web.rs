@@ -11,8 +11,9 @@ use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
-const VECTORS: [(&str, &str); 4] = [
+const VECTORS: [(&str, &str); 5] = [
     ("track", include_str!("../../tests/vectors/track.json")),
+    ("course", include_str!("../../tests/vectors/course.json")),
     ("grade", include_str!("../../tests/vectors/grade.json")),
     ("merge", include_str!("../../tests/vectors/merge.json")),
     ("text", include_str!("../../tests/vectors/text.json")),

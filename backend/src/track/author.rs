@@ -6,19 +6,17 @@ use jalon_shared::{
     wire::track::TrackAdmin,
 };
 
-use super::{
-    markdown,
-    store::{self, TrackRow},
-};
+use super::store::{self, TrackRow};
 use crate::{
     db::{DbError, Tx},
     http::{error::ApiError, etag::ETag},
+    text::markdown,
 };
 
 /// Everything that is wrong with a track as written; nothing, when it may become a version.
 pub fn faults(source: &TrackSource) -> Vec<FieldError> {
     let mut faults = source.check();
-    faults.extend(markdown::check(source));
+    source.texts(|pointer, text| markdown::check(&pointer, text, &mut faults));
     faults
 }
 

@@ -7,7 +7,6 @@ pub mod completed;
 pub mod enroll;
 pub mod folder;
 pub mod learner;
-pub mod markdown;
 pub mod merge;
 pub mod page;
 pub mod problem;

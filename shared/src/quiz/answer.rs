@@ -22,7 +22,7 @@ pub struct Answer {
     /// Single choice, multiple choice, true/false: what was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choice_ids: Option<Vec<ChoiceId>>,
-    /// Short text: at most 500 characters.
+    /// Short text: at most 500 characters. Open-ended: as many as its question allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// Numeric.
@@ -92,7 +92,7 @@ fn check_one(question: &Question, answer: &Answer, at: &str, faults: &mut Vec<Fi
         QuestionKind::SingleChoice { .. } | QuestionKind::MultipleChoice { .. } | QuestionKind::TrueFalse { .. } => {
             "choice_ids"
         }
-        QuestionKind::ShortText { .. } => "text",
+        QuestionKind::ShortText { .. } | QuestionKind::OpenEnded { .. } => "text",
         QuestionKind::Numeric { .. } => "number",
         QuestionKind::Matching { .. } => "pairs",
         QuestionKind::Ordering { .. } => "order",
@@ -116,14 +116,9 @@ fn check_one(question: &Question, answer: &Answer, at: &str, faults: &mut Vec<Fi
         QuestionKind::TrueFalse { true_id, false_id, .. } => {
             check_choices(&[*true_id, *false_id], true, answer, at, faults);
         }
-        QuestionKind::ShortText { .. } => {
-            if answer.text.as_ref().is_some_and(|text| text.chars().count() > MAX_TEXT) {
-                faults.push(FieldError::new(
-                    format!("{at}/text"),
-                    "too_long",
-                    format!("at most {MAX_TEXT} characters"),
-                ));
-            }
+        QuestionKind::ShortText { .. } => check_length(answer, MAX_TEXT, at, faults),
+        QuestionKind::OpenEnded { max_characters, .. } => {
+            check_length(answer, usize::try_from(*max_characters).unwrap_or(usize::MAX), at, faults);
         }
         QuestionKind::Numeric { .. } => {}
         QuestionKind::Ordering { items } => {
@@ -156,6 +151,12 @@ fn check_one(question: &Question, answer: &Answer, at: &str, faults: &mut Vec<Fi
                 }
             }
         }
+    }
+}
+
+fn check_length(answer: &Answer, most: usize, at: &str, faults: &mut Vec<FieldError>) {
+    if answer.text.as_ref().is_some_and(|text| text.chars().count() > most) {
+        faults.push(FieldError::new(format!("{at}/text"), "too_long", format!("at most {most} characters")));
     }
 }
 

@@ -8,7 +8,8 @@ use crate::{QuestionId, Score};
 /// A graded attempt.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Graded {
-    /// The whole: the questions' scores weighed by their points, rounded half up (S1).
+    /// The whole: the questions' scores weighed by their points, rounded half up (S1). What waits for a
+    /// grader counts as nothing yet.
     pub score: Score,
     /// Each question, in the quiz's order.
     pub questions: Vec<GradedQuestion>,
@@ -19,8 +20,8 @@ pub struct Graded {
 pub struct GradedQuestion {
     /// Which.
     pub question_id: QuestionId,
-    /// How right.
-    pub score: Score,
+    /// How right; `None` while it waits for a grader (C2).
+    pub score: Option<Score>,
 }
 
 /// Grades an attempt whose form [`super::answer::check`] found in order. A question without an answer is 0.
@@ -31,15 +32,21 @@ pub fn grade(quiz: &Quiz, answers: &[Answer]) -> Graded {
         .iter()
         .map(|question| {
             let answer = answers.iter().find(|answer| answer.question_id == question.id);
-            let score = answer.map_or(Score::ZERO, |answer| grade_one(question, answer));
-            weighed += u64::from(question.points) * u64::from(score.hundredths());
+            let score = answer.map_or(Some(Score::ZERO), |answer| grade_one(question, answer));
+            weighed += u64::from(question.points) * u64::from(score.unwrap_or_default().hundredths());
             GradedQuestion { question_id: question.id, score }
         })
         .collect();
     Graded { score: Score::ratio(weighed, quiz.points() * u64::from(Score::FULL.hundredths())), questions }
 }
 
-fn grade_one(question: &Question, answer: &Answer) -> Score {
+/// How right an answer is; `None`: a person must say.
+fn grade_one(question: &Question, answer: &Answer) -> Option<Score> {
+    let open = matches!(question.kind, QuestionKind::OpenEnded { .. });
+    if open && !answer.is_blank() { None } else { Some(by_key(question, answer)) }
+}
+
+fn by_key(question: &Question, answer: &Answer) -> Score {
     let all_or_nothing = |right: bool| if right { Score::FULL } else { Score::ZERO };
     if answer.is_blank() {
         return Score::ZERO;
@@ -71,6 +78,7 @@ fn grade_one(question: &Question, answer: &Answer) -> Score {
             let right = pairs.iter().filter(|pair| given.contains(&(pair.left_id, pair.right_id))).count();
             Score::ratio(right as u64, pairs.len() as u64)
         }
+        QuestionKind::OpenEnded { .. } => Score::ZERO,
     }
 }
 
@@ -141,12 +149,20 @@ mod tests {
             (&[], 0),
             (&[1, 2, 3, 4], 0),
         ] {
-            assert_eq!(grade_one(&several, &ticks(ids)).hundredths(), hundredths, "{ids:?}");
+            assert_eq!(by_key(&several, &ticks(ids)).hundredths(), hundredths, "{ids:?}");
         }
         let mostly_right = question(QuestionKind::MultipleChoice {
             choices: vec![choice(1, true), choice(2, true), choice(3, true), choice(4, false)],
         });
-        assert_eq!(grade_one(&mostly_right, &ticks(&[1, 2, 3, 4])), Score::ZERO, "everything ticked is never a pass");
+        assert_eq!(by_key(&mostly_right, &ticks(&[1, 2, 3, 4])), Score::ZERO, "everything ticked is never a pass");
+    }
+
+    #[test]
+    fn c2_an_open_answer_waits_for_a_person_and_a_blank_one_is_nothing() {
+        let open = question(QuestionKind::OpenEnded { guidance: LocalizedText::default(), max_characters: 100 });
+        let says = |text: &str| grade_one(&open, &Answer { text: Some(text.into()), ..Answer::to(open.id) });
+        assert_eq!(says("The umpire measures again."), None);
+        assert_eq!((says(" "), grade_one(&open, &Answer::to(open.id))), (Some(Score::ZERO), Some(Score::ZERO)));
     }
 
     #[test]
@@ -157,7 +173,7 @@ mod tests {
         ];
         let short = question(QuestionKind::ShortText { accept: accept.into() });
         let says =
-            |text: &str| grade_one(&short, &Answer { text: Some(text.into()), ..Answer::to(short.id) }) == Score::FULL;
+            |text: &str| by_key(&short, &Answer { text: Some(text.into()), ..Answer::to(short.id) }) == Score::FULL;
         assert!(says(" cochonnet. ") && says("LE  BUT") && says("Lillén") && says("cochonne\u{0301}t"));
         assert!(!says("boule") && !says("") && !says("..."));
     }
@@ -166,7 +182,7 @@ mod tests {
     fn c2_numbers_are_compared_exactly_at_the_edge() {
         let tenths = question(QuestionKind::Numeric { value: Quantity(300_000), tolerance: Quantity(100_000) });
         let says =
-            |n: i64| grade_one(&tenths, &Answer { number: Some(Quantity(n)), ..Answer::to(tenths.id) }) == Score::FULL;
+            |n: i64| by_key(&tenths, &Answer { number: Some(Quantity(n)), ..Answer::to(tenths.id) }) == Score::FULL;
         assert!(says(200_000) && says(400_000) && !says(400_001) && !says(199_999));
         let number: Quantity = serde_json::from_str("0.30000000000000004").unwrap();
         assert_eq!(number, Quantity(300_000));
@@ -183,10 +199,10 @@ mod tests {
             let some: Vec<u128> = all.iter().copied().filter(|n| ticked[usize::try_from(*n).unwrap() - 1]).collect();
             let exact: Vec<u128> = all.iter().copied().filter(|n| rights[usize::try_from(*n).unwrap() - 1]).collect();
             let question = question(QuestionKind::MultipleChoice { choices });
-            prop_assert!(grade_one(&question, &ticks(&some)) <= Score::FULL);
+            prop_assert!(by_key(&question, &ticks(&some)) <= Score::FULL);
             if rights.contains(&true) && rights.contains(&false) {
-                prop_assert_eq!(grade_one(&question, &ticks(&all)), Score::ZERO);
-                prop_assert_eq!(grade_one(&question, &ticks(&exact)), Score::FULL);
+                prop_assert_eq!(by_key(&question, &ticks(&all)), Score::ZERO);
+                prop_assert_eq!(by_key(&question, &ticks(&exact)), Score::FULL);
             }
         }
     }

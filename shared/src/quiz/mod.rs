@@ -117,6 +117,13 @@ pub enum QuestionKind {
         /// The right pairs.
         pairs: Vec<Pair>,
     },
+    /// A text that a person reads and grades (C2). Only courses have graders.
+    OpenEnded {
+        /// What graders look for; learners never see it.
+        guidance: LocalizedText,
+        /// The longest answer.
+        max_characters: u32,
+    },
 }
 
 /// One choice of a question.

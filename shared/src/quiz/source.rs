@@ -48,6 +48,24 @@ pub enum QuestionKindName {
     Ordering,
     /// `pairs` that belong together.
     Matching,
+    /// A text that a grader reads; in courses only.
+    OpenEnded,
+}
+
+impl QuestionKindName {
+    /// As the wire says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SingleChoice => "single_choice",
+            Self::MultipleChoice => "multiple_choice",
+            Self::TrueFalse => "true_false",
+            Self::Numeric => "numeric",
+            Self::ShortText => "short_text",
+            Self::Ordering => "ordering",
+            Self::Matching => "matching",
+            Self::OpenEnded => "open_ended",
+        }
+    }
 }
 
 /// A question as written; the fields its kind asks for, and no others.
@@ -89,6 +107,12 @@ pub struct QuestionSource {
     /// Matching: 2–20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<Vec<PairSource>>,
+    /// Open-ended: what graders look for; learners never see it. Markdown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<LocalizedText>,
+    /// Open-ended: the longest answer, 1–20000; 4000 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_characters: Option<u32>,
 }
 
 /// A choice as written.
@@ -131,6 +155,9 @@ pub struct PairSource {
     /// The right side; Markdown.
     pub right: LocalizedText,
 }
+
+/// The longest answer to an open question whose author said nothing.
+const DEFAULT_CHARACTERS: u32 = 4000;
 
 fn one() -> u32 {
     1
@@ -281,6 +308,9 @@ impl QuizSource {
                 take(format!("{at}/choices/{place}/text"), &choice.text);
                 take(format!("{at}/choices/{place}/feedback"), &choice.feedback);
             }
+            if let Some(guidance) = &question.guidance {
+                take(format!("{at}/guidance"), guidance);
+            }
             for (place, item) in question.items.iter().flatten().enumerate() {
                 take(format!("{at}/items/{place}/text"), &item.text);
             }
@@ -320,6 +350,7 @@ impl QuestionSource {
             Kind::ShortText => &["accept"],
             Kind::Ordering => &["items"],
             Kind::Matching => &["pairs"],
+            Kind::OpenEnded => &["guidance", "max_characters"],
         };
         for (name, there) in [
             ("choices", self.choices.is_some()),
@@ -329,6 +360,8 @@ impl QuestionSource {
             ("accept", self.accept.is_some()),
             ("items", self.items.is_some()),
             ("pairs", self.pairs.is_some()),
+            ("guidance", self.guidance.is_some()),
+            ("max_characters", self.max_characters.is_some()),
         ] {
             if there && !wanted.contains(&name) {
                 check.fault(format!("{at}/{name}"), "unknown_field", "a question of this kind has no such field");
@@ -365,6 +398,14 @@ impl QuestionSource {
                 for (place, pair) in self.pairs.iter().flatten().enumerate() {
                     check.text(&pair.left, &format!("{at}/pairs/{place}/left"), 5000);
                     check.text(&pair.right, &format!("{at}/pairs/{place}/right"), 5000);
+                }
+            }
+            Kind::OpenEnded => {
+                if let Some(guidance) = &self.guidance {
+                    check.optional_text(guidance, &format!("{at}/guidance"), 20_000);
+                }
+                if let Some(max) = self.max_characters {
+                    check.range(max, 1, 20_000, &format!("{at}/max_characters"));
                 }
             }
             Kind::TrueFalse | Kind::ShortText => {}
@@ -445,6 +486,10 @@ impl QuestionSource {
                         right: pair.right.clone(),
                     })
                     .collect(),
+            },
+            Kind::OpenEnded => QuestionKind::OpenEnded {
+                guidance: self.guidance.clone().unwrap_or_default(),
+                max_characters: self.max_characters.unwrap_or(DEFAULT_CHARACTERS),
             },
         };
         Question {

@@ -183,7 +183,11 @@ impl Attempt {
         Self {
             answers,
             score: graded.score,
-            questions: graded.questions.iter().map(|question| (question.question_id, question.score)).collect(),
+            questions: graded
+                .questions
+                .iter()
+                .map(|question| (question.question_id, question.score.unwrap_or_default()))
+                .collect(),
             max_attempts: quiz.max_attempts,
             cooldown_seconds: quiz.cooldown_seconds,
         }

@@ -12,12 +12,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Lang, LocalizedText, Score, StepId, quiz::Quiz};
+use crate::{Lang, LocalizedText, Score, StepId, VideoSource, quiz::Quiz};
 
 pub use enrollment::{Command, Enrollment, Progress, Refusal, StepProgress, apply, decide, replay};
 pub use event::TrackEvent;
 pub use gating::{Outline, OutlineStep, StepState};
-pub use source::{StepSource, TrackSource, VideoSource};
+pub use source::{StepSource, TrackSource};
 
 /// What a track is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

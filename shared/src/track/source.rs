@@ -1,14 +1,13 @@
 //! A track as its author writes it, and what can be wrong with it.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{StepKind, StepTarget, TrackType};
 use crate::{
-    FieldError, Lang, LocalizedText, Score,
-    quiz::source::{Check, QuizSource, is_default},
+    FieldError, Lang, LocalizedText, Score, VideoSource,
+    address::is_safe_address,
+    quiz::source::{Check, QuestionKindName, QuizSource, is_default},
 };
 
 /// A whole track, as `PUT` and `jalon import` take it.
@@ -66,50 +65,8 @@ pub struct StepSource {
     pub url: Option<String>,
 }
 
-/// A video, as written.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
-pub struct VideoSource {
-    /// An https address of the file.
-    pub url: String,
-    /// How long it is; 1 s to a day.
-    pub duration_seconds: u32,
-    /// `WebVTT` files, by language.
-    #[serde(default, skip_serializing_if = "is_default")]
-    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
-    pub captions: BTreeMap<Lang, String>,
-    /// An https address of a still picture.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub poster: Option<String>,
-}
-
 fn yes() -> bool {
     true
-}
-
-/// Whether an address may stand in a page: https, or http to this very machine (for trying things out).
-/// Anything else, `javascript:` and `data:` before all, is refused.
-pub fn is_safe_address(url: &str) -> bool {
-    if url.len() > 2000
-        || url.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\'))
-    {
-        return false;
-    }
-    let (scheme, rest) = url.split_once("://").unwrap_or_default();
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.is_empty() || authority.contains('@') {
-        return false;
-    }
-    let host = match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    match scheme {
-        "https" => !host.is_empty(),
-        "http" => matches!(host, "localhost" | "127.0.0.1" | "::1"),
-        _ => false,
-    }
 }
 
 impl TrackSource {
@@ -198,20 +155,19 @@ impl StepSource {
             check.text(body, &format!("{at}/body"), 100_000);
         }
         if let Some(video) = &self.video {
-            check.range(video.duration_seconds, 1, 86_400, &format!("{at}/video/duration_seconds"));
-            let captions = video.captions.iter().map(|(lang, url)| (format!("captions/{lang}"), url));
-            let addresses = [("url".to_owned(), &video.url)]
-                .into_iter()
-                .chain(video.poster.iter().map(|url| ("poster".to_owned(), url)))
-                .chain(captions);
-            for (name, url) in addresses {
-                if !is_safe_address(url) {
-                    check.fault(format!("{at}/video/{name}"), "unsafe_url", "an https address is needed");
-                }
-            }
+            video.check(check, &format!("{at}/video"));
         }
         if let Some(quiz) = &self.quiz {
             quiz.check(check, &format!("{at}/quiz"));
+            for (place, question) in quiz.questions.iter().enumerate() {
+                if question.kind == QuestionKindName::OpenEnded {
+                    check.fault(
+                        format!("{at}/quiz/questions/{place}/kind"),
+                        "unsupported_question_kind",
+                        "a track has no graders, so it can't ask open questions",
+                    );
+                }
+            }
         }
         if self.url.as_ref().is_some_and(|url| !is_safe_address(url)) {
             check.fault(format!("{at}/url"), "unsafe_url", "an https address is needed");

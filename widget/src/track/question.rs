@@ -32,7 +32,9 @@ impl App {
                 self.view_choices(link, question, given, closed, true)
             }
             QuestionKindName::MultipleChoice => self.view_choices(link, question, given, closed, false),
-            QuestionKindName::Numeric | QuestionKindName::ShortText => Self::view_text(link, question, given, closed),
+            QuestionKindName::Numeric | QuestionKindName::ShortText | QuestionKindName::OpenEnded => {
+                Self::view_text(link, question, given, closed)
+            }
             QuestionKindName::Ordering => self.view_ordering(link, question, given, closed),
             QuestionKindName::Matching => self.view_matching(link, question, given, closed),
         };
@@ -46,7 +48,7 @@ impl App {
             _ => "",
         };
         html! {
-            <fieldset key={id.clone()} {id} tabindex="-1" class="question" part="question" data-jalon="question" data-kind={kind_name(question.kind)}>
+            <fieldset key={id.clone()} {id} tabindex="-1" class="question" part="question" data-jalon="question" data-kind={question.kind.as_str()}>
                 <legend><span class="n">{place}</span>{inline(&question.prompt)}</legend>
                 {self.view_fallback(&question.prompt)}
                 if !hint.is_empty() && !closed { <p class="soft">{self.words.t(hint)}</p> }
@@ -170,17 +172,5 @@ impl App {
             Some(choice) => self.choice_text(choice),
             None => html! {},
         }
-    }
-}
-
-fn kind_name(kind: QuestionKindName) -> &'static str {
-    match kind {
-        QuestionKindName::SingleChoice => "single_choice",
-        QuestionKindName::MultipleChoice => "multiple_choice",
-        QuestionKindName::TrueFalse => "true_false",
-        QuestionKindName::Numeric => "numeric",
-        QuestionKindName::ShortText => "short_text",
-        QuestionKindName::Ordering => "ordering",
-        QuestionKindName::Matching => "matching",
     }
 }

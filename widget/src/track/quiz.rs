@@ -401,7 +401,7 @@ fn answer(question: &QuestionView, given: &Given) -> Option<Answer> {
             let known = |id: &ChoiceId| question.choices.iter().any(|choice| choice.id == *id);
             answer.choice_ids = Some(given.ids.iter().copied().filter(known).collect());
         }
-        QuestionKindName::ShortText => answer.text = Some(given.text.trim().to_owned()),
+        QuestionKindName::ShortText | QuestionKindName::OpenEnded => answer.text = Some(given.text.trim().to_owned()),
         QuestionKindName::Numeric => answer.number = number(&given.text),
         QuestionKindName::Ordering => {
             let known = question.items.iter().all(|item| given.ids.contains(&item.id));

@@ -2,9 +2,7 @@
 
 use std::sync::LazyLock;
 
-use jalon_shared::FieldError;
-use jalon_shared::track::TrackSource;
-use jalon_shared::track::source::is_safe_address;
+use jalon_shared::{FieldError, LocalizedText, address::is_safe_address};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
 
 static CLEANER: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
@@ -115,25 +113,21 @@ fn lower(level: pulldown_cmark::HeadingLevel) -> pulldown_cmark::HeadingLevel {
     }
 }
 
-/// Links and pictures in a track's Markdown that must not stand in a page: the author is told, rather
-/// than a link quietly missing.
-pub fn check(source: &TrackSource) -> Vec<FieldError> {
-    let mut faults = Vec::new();
-    source.texts(|pointer, text| {
-        for (lang, markdown) in &text.0 {
-            for address in addresses(markdown) {
-                if !(is_safe_address(&address) || is_mail(&address)) {
-                    let shown: String = address.chars().take(60).collect();
-                    faults.push(FieldError::new(
-                        format!("{pointer}/{lang}"),
-                        "unsafe_url",
-                        format!("links and pictures need an https address, not {shown:?}"),
-                    ));
-                }
+/// Links and pictures in Markdown that must not stand in a page: the author is told, rather than a link
+/// quietly missing. `pointer` is the text's.
+pub fn check(pointer: &str, text: &LocalizedText, faults: &mut Vec<FieldError>) {
+    for (lang, markdown) in &text.0 {
+        for address in addresses(markdown) {
+            if !(is_safe_address(&address) || is_mail(&address)) {
+                let shown: String = address.chars().take(60).collect();
+                faults.push(FieldError::new(
+                    format!("{pointer}/{lang}"),
+                    "unsafe_url",
+                    format!("links and pictures need an https address, not {shown:?}"),
+                ));
             }
         }
-    });
-    faults
+    }
 }
 
 fn is_mail(address: &str) -> bool {

@@ -1,0 +1,3 @@
+//! Quizzes on the server: what tracks and courses have in common.
+
+pub mod view;

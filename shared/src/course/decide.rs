@@ -1,0 +1,413 @@
+//! What a command changes in a course (C1–C4, shared points). The same function decides in the browser
+//! and on the server (G7); on the server it is the law.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CourseEvent, Mark, Marked, Outline, OutlineItem, OutlineQuiz, Progress, Record, event::Regraded};
+use crate::{
+    ItemId, QuestionId, QuizId, Score, Timestamp, UserId,
+    quiz::Answer,
+    track::enrollment::{MAX_POSITION_SECONDS, MAX_REPORT_SECONDS},
+};
+
+/// What somebody wants to do.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// A learner opens an item. What they answered right in other courses that hold its lesson comes along.
+    Visit {
+        /// The item.
+        item: ItemId,
+        /// Right answers to questions of the lesson's quizzes.
+        #[serde(default)]
+        rights: Vec<Right>,
+    },
+    /// Time and position.
+    Report {
+        /// The item.
+        item: ItemId,
+        /// Seconds to add.
+        time_spent_seconds: u32,
+        /// The new position, in seconds.
+        last_position: Option<u32>,
+    },
+    /// A learner answers a quiz.
+    Answer {
+        /// The item.
+        item: ItemId,
+        /// Its quiz.
+        quiz: QuizId,
+        /// What was answered.
+        #[serde(default)]
+        answers: Vec<Answer>,
+        /// What the keys say of it: every question of the attempt.
+        marks: Vec<Marked>,
+        /// Seconds to add.
+        time_spent_seconds: u32,
+    },
+    /// A grader accepts or rejects an open answer.
+    Grade {
+        /// The item.
+        item: ItemId,
+        /// Its quiz.
+        quiz: QuizId,
+        /// Which attempt.
+        attempt: u32,
+        /// Which question.
+        question: QuestionId,
+        /// The share of its points, more than 0; `None` rejects (C2).
+        score: Option<Score>,
+        /// Who grades.
+        grader: UserId,
+        /// What the grader says to the learner.
+        #[serde(default)]
+        comment: String,
+        /// All attempts at this quiz, in order, as they were graded until now.
+        records: Vec<Record>,
+    },
+    /// Staff bring the enrollment to the outline's version and count anew (C3). Needs all items.
+    Recalculate {
+        /// The outline's version.
+        course_version: u32,
+        /// Quizzes whose attempts are graded differently now.
+        #[serde(default)]
+        records: Vec<Regraded>,
+    },
+}
+
+/// A question answered right in another course that holds the lesson.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Right {
+    /// The item of the quiz.
+    pub item: ItemId,
+    /// The quiz.
+    pub quiz: QuizId,
+    /// The question, as this enrollment has it.
+    pub question: QuestionId,
+    /// Its weight here.
+    pub points: u32,
+}
+
+/// Why a command changes nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "refusal", rename_all = "snake_case")]
+pub enum Refusal {
+    /// The course version has no such item.
+    #[error("there is no such lesson item")]
+    NoSuchItem,
+    /// The item has no such quiz.
+    #[error("there is no such quiz")]
+    NoSuchQuiz,
+    /// A gate before it is not passed (C1).
+    #[error("a quiz must be passed first")]
+    ItemLocked {
+        /// The item of the first gate that blocks.
+        item: ItemId,
+        /// The gate.
+        quiz: QuizId,
+    },
+    /// All attempts are used.
+    #[error("all attempts are used")]
+    AttemptsExhausted,
+    /// The next attempt must wait.
+    #[error("the next attempt is possible at {retry_at}")]
+    Cooldown {
+        /// Until when.
+        retry_at: Timestamp,
+    },
+    /// An attempt waits for a grader.
+    #[error("a grader must look at the last attempt first")]
+    AwaitingGrading,
+    /// There is no such attempt, or it has no such question.
+    #[error("there is no such answer")]
+    NoSuchAnswer,
+    /// An accepted answer is worth something (C2).
+    #[error("an accepted answer is worth more than 0; reject it instead")]
+    WorthNothing,
+    /// More seconds than one report may hold.
+    #[error("a report holds at most {MAX_REPORT_SECONDS} seconds")]
+    AbsurdTime,
+    /// A position no video has.
+    #[error("a position is at most {MAX_POSITION_SECONDS} seconds")]
+    AbsurdPosition,
+}
+
+/// What a command changes: its events, to be applied in order; none when it changes nothing.
+///
+/// Reads the totals and the items of one lesson only; [`Command::Recalculate`] reads all.
+pub fn decide(
+    outline: &Outline,
+    progress: &Progress,
+    command: &Command,
+    now: Timestamp,
+) -> Result<Vec<CourseEvent>, Refusal> {
+    let mut deciding = Deciding { outline, after: progress.clone(), events: Vec::new(), now };
+    match command {
+        Command::Visit { item, rights } => deciding.visit(*item, rights)?,
+        Command::Report { item, time_spent_seconds, last_position } => {
+            deciding.report(*item, *time_spent_seconds, *last_position)?;
+        }
+        Command::Answer { item, quiz, answers, marks, time_spent_seconds } => {
+            deciding.answer(*item, *quiz, answers, marks, *time_spent_seconds)?;
+        }
+        Command::Grade { item, quiz, attempt, question, score, grader, comment, records } => {
+            // What the version no longer has brings no points any more.
+            let item = outline.item(*item).ok_or(Refusal::NoSuchItem)?;
+            let quiz = item.quiz(*quiz).ok_or(Refusal::NoSuchQuiz)?;
+            let (best, waiting) = grade(records, *attempt, *question, *score)?;
+            deciding.push(CourseEvent::QuizGraded {
+                item_id: item.id,
+                quiz_id: quiz.id,
+                attempt: *attempt,
+                question_id: *question,
+                score: *score,
+                grader: grader.clone(),
+                comment: comment.clone(),
+                best,
+                waiting,
+                at: now,
+            });
+            deciding.follow(item);
+        }
+        Command::Recalculate { course_version, records } => deciding.recalculate(*course_version, records),
+    }
+    Ok(deciding.events)
+}
+
+/// Whether a quiz may be answered now; a quiz that is passed, or has no pass mark and was answered, needs
+/// no further attempt but allows one.
+pub fn may_attempt(quiz: &OutlineQuiz, progress: &Progress, item: ItemId, now: Timestamp) -> Result<(), Refusal> {
+    let Some(done) = progress.quiz(item, quiz.id) else { return Ok(()) };
+    if done.waiting.is_some() {
+        return Err(Refusal::AwaitingGrading);
+    }
+    if quiz.max_attempts.is_some_and(|max| done.attempt_count >= max) {
+        return Err(Refusal::AttemptsExhausted);
+    }
+    match retry_at(quiz, progress, item) {
+        Some(retry_at) if retry_at > now => Err(Refusal::Cooldown { retry_at }),
+        _ => Ok(()),
+    }
+}
+
+/// When a quiz may be answered next, where it has a cooldown and the last attempt did not pass.
+pub fn retry_at(quiz: &OutlineQuiz, progress: &Progress, item: ItemId) -> Option<Timestamp> {
+    let done = progress.quiz(item, quiz.id)?;
+    if quiz.cooldown_seconds == 0 || done.passed_at.is_some() {
+        return None;
+    }
+    done.last_attempt_at.map(|at| at.plus_seconds(i64::from(quiz.cooldown_seconds)))
+}
+
+/// The attempts that stay once this one answer is graded.
+fn grade(
+    records: &[Record],
+    attempt: u32,
+    question: QuestionId,
+    score: Option<Score>,
+) -> Result<(Option<Record>, Option<Record>), Refusal> {
+    if score == Some(Score::ZERO) {
+        return Err(Refusal::WorthNothing);
+    }
+    let mut records = records.to_vec();
+    let marked = records
+        .iter_mut()
+        .find(|record| record.attempt == attempt)
+        .and_then(|record| record.marks.iter_mut().find(|marked| marked.question_id == question))
+        .ok_or(Refusal::NoSuchAnswer)?;
+    if marked.mark == Mark::Blank {
+        return Err(Refusal::NoSuchAnswer);
+    }
+    marked.mark = score.map_or(Mark::Rejected, Mark::Scored);
+    Ok(super::QuizProgress::settled(records))
+}
+
+struct Deciding<'o> {
+    outline: &'o Outline,
+    after: Progress,
+    events: Vec<CourseEvent>,
+    now: Timestamp,
+}
+
+impl<'o> Deciding<'o> {
+    fn push(&mut self, event: CourseEvent) {
+        super::apply(&mut self.after, &event);
+        self.events.push(event);
+    }
+
+    /// The item, if it may be opened.
+    fn open(&self, item: ItemId) -> Result<&'o OutlineItem, Refusal> {
+        let found = self.outline.item(item).ok_or(Refusal::NoSuchItem)?;
+        match self.after.blocking(self.outline, item) {
+            Some((item, quiz)) => Err(Refusal::ItemLocked { item: item.id, quiz: quiz.id }),
+            None => Ok(found),
+        }
+    }
+
+    fn visit(&mut self, item: ItemId, rights: &[Right]) -> Result<(), Refusal> {
+        let visited = self.open(item)?;
+        if self.after.items.get(&item).is_none_or(|item| item.viewed_at.is_none()) {
+            self.push(CourseEvent::ItemViewed { item_id: item, at: self.now });
+        }
+        if self.after.completed_at.is_none() {
+            for shared in self.outline.lesson(visited.lesson) {
+                // A gate that the first items' shared answers pass opens the next ones at once.
+                if self.after.blocking(self.outline, shared.id).is_none() {
+                    self.share(shared, rights);
+                }
+            }
+        }
+        self.follow(visited);
+        Ok(())
+    }
+
+    fn share(&mut self, item: &'o OutlineItem, rights: &[Right]) {
+        for quiz in &item.quizzes {
+            let done = self.after.quiz(item.id, quiz.id).cloned().unwrap_or_default();
+            let mut questions: Vec<(QuestionId, u32)> = rights
+                .iter()
+                .filter(|right| right.item == item.id && right.quiz == quiz.id)
+                .filter(|right| !done.shared.contains_key(&right.question) && !done.is_bound(right.question))
+                .map(|right| (right.question, right.points))
+                .collect();
+            questions.sort_unstable();
+            questions.dedup_by_key(|(question, _)| *question);
+            if !questions.is_empty() {
+                self.push(CourseEvent::PointsShared {
+                    item_id: item.id,
+                    quiz_id: quiz.id,
+                    of: quiz.questions,
+                    questions,
+                    at: self.now,
+                });
+            }
+        }
+        self.follow(item);
+    }
+
+    fn report(&mut self, item: ItemId, time_spent_seconds: u32, last_position: Option<u32>) -> Result<(), Refusal> {
+        if time_spent_seconds > MAX_REPORT_SECONDS {
+            return Err(Refusal::AbsurdTime);
+        }
+        if last_position.is_some_and(|position| position > MAX_POSITION_SECONDS) {
+            return Err(Refusal::AbsurdPosition);
+        }
+        self.open(item)?;
+        let before = self.after.items.get(&item).and_then(|item| item.last_position);
+        if time_spent_seconds > 0 || last_position.is_some_and(|position| before != Some(position)) {
+            let at = self.now;
+            self.push(CourseEvent::ItemProgressed { item_id: item, time_spent_seconds, last_position, at });
+        }
+        Ok(())
+    }
+
+    fn answer(
+        &mut self,
+        item: ItemId,
+        quiz: QuizId,
+        answers: &[Answer],
+        marks: &[Marked],
+        time_spent_seconds: u32,
+    ) -> Result<(), Refusal> {
+        if time_spent_seconds > MAX_REPORT_SECONDS {
+            return Err(Refusal::AbsurdTime);
+        }
+        let item = self.open(item)?;
+        let quiz = item.quiz(quiz).ok_or(Refusal::NoSuchQuiz)?;
+        may_attempt(quiz, &self.after, item.id, self.now)?;
+        let attempt = self.after.quiz(item.id, quiz.id).map_or(0, |done| done.attempt_count).saturating_add(1);
+        self.push(CourseEvent::QuizAnswered {
+            item_id: item.id,
+            quiz_id: quiz.id,
+            of: quiz.questions,
+            record: Record { attempt, marks: marks.to_vec() },
+            answers: answers.to_vec(),
+            time_spent_seconds,
+            at: self.now,
+        });
+        self.follow(item);
+        Ok(())
+    }
+
+    fn recalculate(&mut self, course_version: u32, records: &[Regraded]) {
+        let mut counted = self.after.clone();
+        let event = |progress: &Progress| {
+            let (totals, gates) = progress.counted(self.outline);
+            CourseEvent::Recalculated { course_version, records: records.to_vec(), totals, gates, at: self.now }
+        };
+        super::apply(&mut counted, &event(&self.after));
+        // The sums are those that hold once the records are changed.
+        let event = event(&counted);
+        self.push(event);
+        let outline = self.outline;
+        for item in &outline.items {
+            self.follow(item);
+        }
+    }
+
+    /// What a changed item brings about: quizzes passed, the item, its lesson and the course complete.
+    fn follow(&mut self, item: &'o OutlineItem) {
+        for quiz in &item.quizzes {
+            self.pass(item, quiz);
+        }
+        let complete = self.after.is_complete(item.id);
+        if !complete && self.is_done(item) {
+            let needed = self.outline.needed().any(|needed| needed.id == item.id);
+            self.push(CourseEvent::ItemCompleted { item_id: item.id, needed, at: self.now });
+            self.complete_lesson(item);
+        }
+        self.complete_course();
+    }
+
+    fn pass(&mut self, item: &OutlineItem, quiz: &OutlineQuiz) {
+        let Some(done) = self.after.quiz(item.id, quiz.id) else { return };
+        if done.passed_at.is_some() || !passes(quiz, done.confirmed()) {
+            return;
+        }
+        let gates = quiz.gate.then(|| self.after.gates.with(self.outline, quiz.id));
+        self.push(CourseEvent::QuizPassed { item_id: item.id, quiz_id: quiz.id, gates, at: self.now });
+    }
+
+    /// Whether an item is complete now: viewed, where it is optional; else each quiz answered, and passed
+    /// where it is a gate.
+    fn is_done(&self, item: &OutlineItem) -> bool {
+        if !item.mandatory() {
+            return self.after.items.get(&item.id).is_some_and(|item| item.viewed_at.is_some());
+        }
+        item.quizzes.iter().all(|quiz| {
+            self.after.quiz(item.id, quiz.id).is_some_and(|done| {
+                if quiz.gate { done.passed_at.is_some() } else { done.answered(quiz.questions) == quiz.questions }
+            })
+        })
+    }
+
+    fn complete_lesson(&mut self, item: &OutlineItem) {
+        let outline = self.outline;
+        if !self.after.is_lesson_complete(outline, item.lesson)
+            && outline.needed_of_lesson(item.lesson).all(|needed| self.after.is_complete(needed.id))
+        {
+            let (lesson_id, item_id, at) = (item.lesson, item.id, self.now);
+            self.push(CourseEvent::LessonCompleted { lesson_id, item_id, at });
+        }
+    }
+
+    fn complete_course(&mut self) {
+        let needed = self.outline.needed().count();
+        let complete = usize::try_from(self.after.totals.needed_complete).unwrap_or(usize::MAX) >= needed;
+        if self.after.completed_at.is_some() || needed == 0 || !complete {
+            return;
+        }
+        let (totals, all) = (self.after.totals, self.outline.points());
+        self.push(CourseEvent::Completed {
+            score: (all > super::Points::ZERO).then(|| totals.confirmed.share_of(all)),
+            confirmed: totals.confirmed,
+            potential: totals.potential,
+            at: self.now,
+        });
+    }
+}
+
+/// Whether so many points pass this quiz. A quiz without pass mark is never passed, only answered.
+fn passes(quiz: &OutlineQuiz, confirmed: super::Points) -> bool {
+    quiz.pass_mark.is_some_and(|mark| confirmed.share_of(quiz.points) >= mark)
+}

@@ -1,0 +1,199 @@
+//! What happens to an enrollment in a course, and what its rows add up from (V1).
+
+use serde::{Deserialize, Serialize};
+
+use super::{Gates, Points, Record, Totals};
+use crate::{
+    CourseId, EnrollmentId, ItemId, Lang, Learner, LessonId, QuestionId, QuizId, Score, SiteId, Timestamp, UserId,
+    quiz::Answer,
+};
+
+/// One event of an enrollment in a course. Every event makes its `version` one higher.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum CourseEvent {
+    /// The learner enrolled.
+    #[serde(rename = "course.enrolled")]
+    Enrolled {
+        /// The new enrollment.
+        enrollment_id: EnrollmentId,
+        /// Its tenant.
+        site_id: SiteId,
+        /// The course.
+        course_id: CourseId,
+        /// The version it begins with.
+        course_version: u32,
+        /// Who enrolled.
+        learner: Learner,
+        /// The language of the page.
+        lang: Option<Lang>,
+        /// When.
+        at: Timestamp,
+    },
+    /// An item was opened for the first time.
+    #[serde(rename = "lesson_item.viewed")]
+    ItemViewed {
+        /// The item.
+        item_id: ItemId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Time passed on an item, or its position moved.
+    #[serde(rename = "lesson_item.progressed")]
+    ItemProgressed {
+        /// The item.
+        item_id: ItemId,
+        /// Seconds to add.
+        time_spent_seconds: u32,
+        /// The new position, in seconds.
+        last_position: Option<u32>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Right answers from another course that holds the lesson count here too.
+    #[serde(rename = "points.shared")]
+    PointsShared {
+        /// The item.
+        item_id: ItemId,
+        /// Its quiz.
+        quiz_id: QuizId,
+        /// How many questions the quiz has.
+        of: u32,
+        /// The questions, with their weight here.
+        questions: Vec<(QuestionId, u32)>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A quiz was answered; what a key can grade is graded.
+    #[serde(rename = "quiz.answered")]
+    QuizAnswered {
+        /// The item.
+        item_id: ItemId,
+        /// Its quiz.
+        quiz_id: QuizId,
+        /// How many questions the quiz has.
+        of: u32,
+        /// What became of it.
+        record: Record,
+        /// What was answered; for graders, the audit trail and recalculation.
+        answers: Vec<Answer>,
+        /// Seconds to add.
+        time_spent_seconds: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// A grader accepted or rejected an open answer.
+    #[serde(rename = "quiz.graded")]
+    QuizGraded {
+        /// The item.
+        item_id: ItemId,
+        /// Its quiz.
+        quiz_id: QuizId,
+        /// Which attempt.
+        attempt: u32,
+        /// Which question.
+        question_id: QuestionId,
+        /// The share of its points; `None` when it was rejected (C2).
+        score: Option<Score>,
+        /// Who graded.
+        grader: UserId,
+        /// What the grader says to the learner.
+        comment: String,
+        /// The best attempt from now on.
+        best: Option<Record>,
+        /// The attempt that still waits.
+        waiting: Option<Record>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A quiz was passed for the first time.
+    #[serde(rename = "quiz.passed")]
+    QuizPassed {
+        /// The item.
+        item_id: ItemId,
+        /// Its quiz.
+        quiz_id: QuizId,
+        /// For a gate (C1): the gates that are open now.
+        gates: Option<Gates>,
+        /// When.
+        at: Timestamp,
+    },
+    /// An item became complete.
+    #[serde(rename = "lesson_item.completed")]
+    ItemCompleted {
+        /// The item.
+        item_id: ItemId,
+        /// Whether the course needs it.
+        needed: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// A lesson became complete.
+    #[serde(rename = "lesson.completed")]
+    LessonCompleted {
+        /// The lesson.
+        lesson_id: LessonId,
+        /// The item that completed it.
+        item_id: ItemId,
+        /// When.
+        at: Timestamp,
+    },
+    /// The course became complete; announced by webhook.
+    #[serde(rename = "course.completed")]
+    Completed {
+        /// How much of its points was earned by then; frozen (S3). `None` where it has no questions.
+        score: Option<Score>,
+        /// Points earned by then.
+        confirmed: Points,
+        /// Points that graders could still add.
+        potential: Points,
+        /// When.
+        at: Timestamp,
+    },
+    /// Brought to another version, or counted anew (C3).
+    #[serde(rename = "course.recalculated")]
+    Recalculated {
+        /// The version from now on.
+        course_version: u32,
+        /// Attempts that are graded differently now.
+        records: Vec<Regraded>,
+        /// The sums from now on.
+        totals: Totals,
+        /// The gates from now on.
+        gates: Gates,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// A quiz whose attempts are graded differently now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Regraded {
+    /// The item.
+    pub item_id: ItemId,
+    /// Its quiz.
+    pub quiz_id: QuizId,
+    /// The best attempt from now on.
+    pub best: Option<Record>,
+    /// The attempt that still waits.
+    pub waiting: Option<Record>,
+}
+
+impl CourseEvent {
+    /// The event's type, as the audit trail shows it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Enrolled { .. } => "course.enrolled",
+            Self::ItemViewed { .. } => "lesson_item.viewed",
+            Self::ItemProgressed { .. } => "lesson_item.progressed",
+            Self::PointsShared { .. } => "points.shared",
+            Self::QuizAnswered { .. } => "quiz.answered",
+            Self::QuizGraded { .. } => "quiz.graded",
+            Self::QuizPassed { .. } => "quiz.passed",
+            Self::ItemCompleted { .. } => "lesson_item.completed",
+            Self::LessonCompleted { .. } => "lesson.completed",
+            Self::Completed { .. } => "course.completed",
+            Self::Recalculated { .. } => "course.recalculated",
+        }
+    }
+}

@@ -1,0 +1,410 @@
+//! The rules of courses as properties: whatever is done, in whatever order, they hold.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jalon_shared::{
+    CourseId, EnrollmentId, ItemId, Learner, LessonId, ModuleId, QuestionId, QuizId, Score, SiteId, Timestamp, UserId,
+    course::{
+        self, Command, CourseEvent, Enrollment, Mark, Marked, Outline, OutlineItem, OutlineQuiz, Points, Progress,
+        Record, Refusal, Right,
+    },
+};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+const QUESTIONS: u32 = 3;
+
+fn item_id(n: usize) -> ItemId {
+    ItemId(Uuid::from_u128(n as u128 + 1))
+}
+
+fn quiz_id(item: usize, n: usize) -> QuizId {
+    QuizId(Uuid::from_u128(1000 + item as u128 * 10 + n as u128))
+}
+
+fn question_id(quiz: QuizId, n: u32) -> QuestionId {
+    QuestionId(Uuid::from_u128(quiz.0.as_u128() * 100 + u128::from(n)))
+}
+
+/// The weights of a quiz's questions: 1, 2, 3.
+fn questions(quiz: QuizId) -> impl Iterator<Item = (QuestionId, u32)> {
+    (1..=QUESTIONS).map(move |n| (question_id(quiz, n), n))
+}
+
+fn outlines() -> impl Strategy<Value = Outline> {
+    let quiz = (any::<bool>(), 1_i64..=10_000);
+    let item = (proptest::collection::vec(quiz, 0..3), any::<bool>(), any::<bool>());
+    proptest::collection::vec(item, 1..9).prop_map(|items| {
+        let (mut lesson, mut module) = (0_u128, 0_u128);
+        let items = items.into_iter().enumerate().map(|(place, (quizzes, new_lesson, new_module))| {
+            lesson += u128::from(new_lesson);
+            if new_lesson {
+                module += u128::from(new_module);
+            }
+            OutlineItem {
+                id: item_id(place),
+                lesson: LessonId(Uuid::from_u128(lesson)),
+                module: ModuleId(Uuid::from_u128(module)),
+                quizzes: quizzes
+                    .into_iter()
+                    .enumerate()
+                    .map(|(n, (gate, mark))| OutlineQuiz {
+                        id: quiz_id(place, n),
+                        gate,
+                        pass_mark: gate.then(|| Score::from_hundredths(mark).unwrap()),
+                        questions: QUESTIONS,
+                        points: Points::whole(6),
+                        max_attempts: Some(4),
+                        cooldown_seconds: 30,
+                    })
+                    .collect(),
+            }
+        });
+        Outline { items: items.collect() }
+    })
+}
+
+#[derive(Clone, Debug)]
+enum Doing {
+    Visit { item: usize, shared: bool },
+    Report { item: usize, seconds: u32, position: Option<u32> },
+    Answer { item: usize, quiz: usize, marks: [u8; QUESTIONS as usize] },
+    Grade { item: usize, quiz: usize, attempt: u32, question: u32, score: Option<i64> },
+}
+
+fn doings() -> impl Strategy<Value = Vec<(Doing, i64)>> {
+    let doing = prop_oneof![
+        2 => (0_usize..9, any::<bool>()).prop_map(|(item, shared)| Doing::Visit { item, shared }),
+        1 => (0_usize..9, 0_u32..500, proptest::option::of(0_u32..500))
+            .prop_map(|(item, seconds, position)| Doing::Report { item, seconds, position }),
+        5 => (0_usize..9, 0_usize..3, [0_u8..8, 0_u8..8, 0_u8..8])
+            .prop_map(|(item, quiz, marks)| Doing::Answer { item, quiz, marks }),
+        2 => (0_usize..9, 0_usize..3, 1_u32..4, 1_u32..=QUESTIONS, proptest::option::of(0_i64..=10_000))
+            .prop_map(|(item, quiz, attempt, question, score)| Doing::Grade { item, quiz, attempt, question, score }),
+    ];
+    proptest::collection::vec((doing, 0_i64..60_000), 0..60)
+}
+
+fn mark(n: u8) -> Mark {
+    match n {
+        0 => Mark::Blank,
+        1 => Mark::Ungraded,
+        2 => Mark::Scored(Score::ZERO),
+        3 => Mark::Scored(Score::ratio(1, 3)),
+        _ => Mark::Scored(Score::FULL),
+    }
+}
+
+/// An enrollment and everything that was ever submitted, kept plainly.
+struct Story {
+    outline: Outline,
+    enrollment: Enrollment,
+    events: Vec<CourseEvent>,
+    records: BTreeMap<(ItemId, QuizId), Vec<Record>>,
+}
+
+impl Story {
+    fn new(outline: Outline) -> Self {
+        let enrolled = CourseEvent::Enrolled {
+            enrollment_id: EnrollmentId(Uuid::from_u128(1)),
+            site_id: SiteId(Uuid::nil()),
+            course_id: CourseId(Uuid::nil()),
+            course_version: 1,
+            learner: Learner::User(UserId::parse("u-42").unwrap()),
+            lang: None,
+            at: Timestamp(1_000_000),
+        };
+        let enrollment = Enrollment::begun(&enrolled).unwrap();
+        Self { outline, enrollment, events: vec![enrolled], records: BTreeMap::new() }
+    }
+
+    fn command(&self, doing: &Doing) -> Command {
+        match *doing {
+            Doing::Visit { item, shared } => {
+                let lesson = self.outline.item(item_id(item)).map(|item| item.lesson);
+                let rights = self.outline.items.iter().filter(|item| Some(item.lesson) == lesson && shared);
+                let rights = rights.flat_map(|item| {
+                    item.quizzes.iter().flat_map(|quiz| {
+                        let (item, quiz) = (item.id, quiz.id);
+                        questions(quiz).skip(1).map(move |(question, points)| Right { item, quiz, question, points })
+                    })
+                });
+                Command::Visit { item: item_id(item), rights: rights.collect() }
+            }
+            Doing::Report { item, seconds, position } => {
+                Command::Report { item: item_id(item), time_spent_seconds: seconds, last_position: position }
+            }
+            Doing::Answer { item, quiz, marks } => {
+                let quiz = quiz_id(item, quiz);
+                let marks = questions(quiz).zip(marks).map(|((question_id, points), n)| Marked {
+                    question_id,
+                    points,
+                    mark: mark(n),
+                });
+                Command::Answer {
+                    item: item_id(item),
+                    quiz,
+                    answers: Vec::new(),
+                    marks: marks.collect(),
+                    time_spent_seconds: 5,
+                }
+            }
+            Doing::Grade { item, quiz, attempt, question, score } => {
+                let (item, quiz) = (item_id(item), quiz_id(item, quiz));
+                Command::Grade {
+                    item,
+                    quiz,
+                    attempt,
+                    question: question_id(quiz, question),
+                    score: score.map(|score| Score::from_hundredths(score).unwrap()),
+                    grader: UserId::parse("grader").unwrap(),
+                    comment: String::new(),
+                    records: self.records.get(&(item, quiz)).cloned().unwrap_or_default(),
+                }
+            }
+        }
+    }
+
+    fn do_it(&mut self, doing: &Doing, now: Timestamp) -> Result<Vec<CourseEvent>, Refusal> {
+        let command = self.command(doing);
+        let happened = course::decide(&self.outline, &self.enrollment.progress, &command, now)?;
+        for event in &happened {
+            self.enrollment.apply(event);
+            self.events.push(event.clone());
+            match event {
+                CourseEvent::QuizAnswered { item_id, quiz_id, record, .. } => {
+                    self.records.entry((*item_id, *quiz_id)).or_default().push(record.clone());
+                }
+                CourseEvent::QuizGraded { item_id, quiz_id, attempt, question_id, score, .. } => {
+                    let records = self.records.get_mut(&(*item_id, *quiz_id)).unwrap();
+                    let record = records.iter_mut().find(|record| record.attempt == *attempt).unwrap();
+                    let marked = record.marks.iter_mut().find(|marked| marked.question_id == *question_id).unwrap();
+                    marked.mark = score.map_or(Mark::Rejected, Mark::Scored);
+                }
+                _ => {}
+            }
+        }
+        Ok(happened)
+    }
+
+    fn play(outline: Outline, doings: &[(Doing, i64)]) -> Self {
+        let mut story = Self::new(outline);
+        let mut now = Timestamp(1_000_000);
+        for (doing, after) in doings {
+            now.0 += after;
+            drop(story.do_it(doing, now));
+        }
+        story
+    }
+}
+
+/// Whether an item is shut, said plainly: some item before it has a gate that was not passed.
+fn shut(outline: &Outline, progress: &Progress, item: ItemId) -> bool {
+    progress.completed_at.is_none()
+        && !progress.is_complete(item)
+        && outline
+            .items
+            .iter()
+            .take_while(|before| before.id != item)
+            .any(|before| before.quizzes.iter().any(|quiz| quiz.gate && !progress.is_passed(before.id, quiz.id)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn c1_what_stands_behind_a_gate_is_shut_until_it_is_passed(outline in outlines(), doings in doings()) {
+        let mut story = Story::new(outline);
+        let mut now = Timestamp(1_000_000);
+        for (doing, after) in &doings {
+            now.0 += after;
+            let before = story.enrollment.progress.clone();
+            let said = story.do_it(doing, now);
+            let (Doing::Visit { item, .. } | Doing::Report { item, .. } | Doing::Answer { item, .. }) = doing else {
+                continue;
+            };
+            let there = story.outline.item(item_id(*item)).is_some();
+            let locked = there && shut(&story.outline, &before, item_id(*item));
+            prop_assert_eq!(locked, matches!(said, Err(Refusal::ItemLocked { .. })), "{:?}", said);
+        }
+    }
+
+    #[test]
+    fn v1_replay_gives_the_enrollment(outline in outlines(), doings in doings()) {
+        let story = Story::play(outline, &doings);
+        prop_assert_eq!(course::replay(&story.events), Some(story.enrollment.clone()));
+        prop_assert_eq!(story.enrollment.version, story.events.len() as u64);
+        let stored = serde_json::to_string(&story.enrollment).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Enrollment>(&stored).unwrap(), story.enrollment);
+        for event in &story.events {
+            let stored = serde_json::to_string(event).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<CourseEvent>(&stored).unwrap(), event);
+        }
+    }
+
+    /// The sums that grow event by event are those counted from all that was submitted: per quiz what the
+    /// attempt that counts brings, and the shared answers to questions it left blank.
+    #[test]
+    fn c3_points_are_what_the_answers_add_up_to(outline in outlines(), doings in doings()) {
+        let story = Story::play(outline, &doings);
+        let progress = &story.enrollment.progress;
+        let (mut confirmed, mut at_most) = (Points::ZERO, Points::ZERO);
+        for item in &story.outline.items {
+            for quiz in &item.quizzes {
+                let none = Vec::new();
+                let records = story.records.get(&(item.id, quiz.id)).unwrap_or(&none);
+                let shared = progress.quiz(item.id, quiz.id).map(|quiz| quiz.shared.clone()).unwrap_or_default();
+                let worth = |record: Option<&Record>, open: bool| -> Points {
+                    let marks: Vec<Marked> = record.map(|record| record.marks.clone()).unwrap_or_default();
+                    let own = marks.iter().map(|marked| match marked.mark {
+                        Mark::Scored(score) => Points::of(marked.points, score),
+                        Mark::Ungraded if open => Points::whole(marked.points),
+                        _ => Points::ZERO,
+                    });
+                    let other = shared.iter().filter(|(question, _)| {
+                        !marks.iter().any(|marked| marked.question_id == **question && marked.mark != Mark::Blank)
+                    });
+                    own.sum::<Points>() + other.map(|(_, points)| Points::whole(*points)).sum()
+                };
+                // Of attempts that bring the same the later counts.
+                let counts = records.iter().rev().max_by_key(|record| record.confirmed()).map(|best| {
+                    records.iter().rev().find(|record| record.confirmed() == best.confirmed()).unwrap()
+                });
+                let earned = worth(counts, false);
+                let waiting = records.iter().find(|record| record.waits());
+                confirmed = confirmed + earned;
+                at_most = at_most + earned.max(waiting.map_or(Points::ZERO, |waiting| worth(Some(waiting), true)));
+            }
+        }
+        prop_assert_eq!(progress.totals.confirmed, confirmed);
+        prop_assert_eq!(progress.totals.confirmed + progress.totals.potential, at_most);
+        prop_assert_eq!(progress.counted(&story.outline), (progress.totals, progress.gates.clone()));
+    }
+
+    #[test]
+    fn c4_progress_never_passes_all_never_falls_and_is_full_when_finished(outline in outlines(), doings in doings()) {
+        let mut story = Story::new(outline);
+        let mut now = Timestamp(1_000_000);
+        let mut before = story.enrollment.progress.clone();
+        for (doing, after) in &doings {
+            now.0 += after;
+            drop(story.do_it(doing, now));
+            let (outline, progress) = (&story.outline, &story.enrollment.progress);
+            for item in &outline.items {
+                for share in [
+                    (progress.of_item(item), before.of_item(item)),
+                    (progress.of_lesson(outline, item.lesson), before.of_lesson(outline, item.lesson)),
+                    (progress.of_module(outline, item.module), before.of_module(outline, item.module)),
+                    (progress.of_course(outline), before.of_course(outline)),
+                ] {
+                    prop_assert!(share.0.done <= share.0.of && share.0.done >= share.1.done && share.0.of == share.1.of);
+                }
+                prop_assert!(progress.is_complete(item.id) || !before.is_complete(item.id));
+                for quiz in &item.quizzes {
+                    prop_assert!(progress.is_passed(item.id, quiz.id) || !before.is_passed(item.id, quiz.id));
+                }
+            }
+            prop_assert!(before.completed_at.is_none() || progress.completed_at == before.completed_at);
+            prop_assert!(before.completed_at.is_none() || progress.score == before.score);
+            if progress.completed_at.is_some() {
+                prop_assert_eq!(progress.of_course(outline).done, progress.of_course(outline).of);
+            }
+            before = progress.clone();
+        }
+        let completions = story.events.iter().filter(|event| event.name() == "course.completed").count();
+        prop_assert_eq!(completions, usize::from(before.completed_at.is_some()));
+        let lessons: Vec<LessonId> = story.events.iter().filter_map(|event| match event {
+            CourseEvent::LessonCompleted { lesson_id, .. } => Some(*lesson_id),
+            _ => None,
+        }).collect();
+        prop_assert_eq!(lessons.iter().collect::<BTreeSet<_>>().len(), lessons.len(), "each once");
+    }
+
+    /// A decision needs the items of one lesson, so a course's size costs nothing.
+    #[test]
+    fn c4_a_decision_reads_one_lesson_only(outline in outlines(), doings in doings(), last in doings()) {
+        let story = Story::play(outline, &doings);
+        for (doing, _) in &last {
+            let (Doing::Visit { item, .. } | Doing::Report { item, .. } | Doing::Answer { item, .. } | Doing::Grade { item, .. }) = doing;
+            let Some(found) = story.outline.item(item_id(*item)) else { continue };
+            let lesson: BTreeSet<ItemId> = story.outline.lesson(found.lesson).map(|item| item.id).collect();
+            let mut part = story.enrollment.progress.clone();
+            part.items.retain(|item, _| lesson.contains(item));
+            let (command, now) = (story.command(doing), Timestamp(9_000_000));
+            prop_assert_eq!(
+                course::decide(&story.outline, &part, &command, now),
+                course::decide(&story.outline, &story.enrollment.progress, &command, now)
+            );
+        }
+    }
+
+    #[test]
+    fn shared_points_come_once_never_over_an_own_answer_and_never_into_a_finished_course(
+        outline in outlines(), doings in doings(),
+    ) {
+        let mut story = Story::new(outline);
+        let mut now = Timestamp(1_000_000);
+        for (doing, after) in &doings {
+            now.0 += after;
+            let before = story.enrollment.progress.clone();
+            let Ok(happened) = story.do_it(doing, now) else { continue };
+            for event in &happened {
+                let CourseEvent::PointsShared { item_id, quiz_id, questions, .. } = event else { continue };
+                prop_assert!(before.completed_at.is_none());
+                for (question, _) in questions {
+                    let done = before.quiz(*item_id, *quiz_id).cloned().unwrap_or_default();
+                    prop_assert!(!done.is_bound(*question) && !done.shared.contains_key(question));
+                }
+            }
+            if let Doing::Visit { .. } = doing {
+                prop_assert_eq!(story.do_it(doing, now), Ok(Vec::new()), "a second visit changes nothing");
+            }
+        }
+    }
+
+    /// The author changes the course: nobody who finished anything is un-finished, and the sums are those
+    /// of the new version.
+    #[test]
+    fn c4_a_new_version_never_un_finishes_anybody(
+        outline in outlines(), newer in outlines(), doings in doings(), later in doings(),
+    ) {
+        let mut story = Story::play(outline, &doings);
+        let before = story.enrollment.progress.clone();
+        let command = Command::Recalculate { course_version: 2, records: Vec::new() };
+        let happened = course::decide(&newer, &before, &command, Timestamp(8_000_000)).unwrap();
+        for event in &happened {
+            story.enrollment.apply(event);
+            story.events.push(event.clone());
+        }
+        story.outline = newer.clone();
+        let after = story.enrollment.progress.clone();
+        prop_assert_eq!(story.enrollment.course_version, 2);
+        prop_assert!(before.completed_at.is_none() || (after.completed_at, after.score) == (before.completed_at, before.score));
+        for item in &newer.items {
+            prop_assert!(after.is_complete(item.id) || !before.is_complete(item.id));
+            if before.is_complete(item.id) {
+                prop_assert_eq!(after.of_item(item).done, after.of_item(item).of);
+                prop_assert!(after.blocking(&newer, item.id).is_none(), "what is complete is never shut again");
+            }
+        }
+        prop_assert_eq!(after.counted(&newer), (after.totals, after.gates.clone()));
+        let again = course::decide(&newer, &after, &command, Timestamp(8_000_000)).unwrap();
+        prop_assert_eq!(again.len(), 1, "a second time only counts");
+
+        // And what comes later goes by the new version's gates.
+        let mut now = Timestamp(9_000_000);
+        for (doing, wait) in &later {
+            now.0 += wait;
+            let before = story.enrollment.progress.clone();
+            let said = story.do_it(doing, now);
+            if let Doing::Visit { item, .. } | Doing::Report { item, .. } | Doing::Answer { item, .. } = doing {
+                let locked = newer.item(item_id(*item)).is_some() && shut(&newer, &before, item_id(*item));
+                prop_assert_eq!(locked, matches!(said, Err(Refusal::ItemLocked { .. })), "{:?}", said);
+            }
+        }
+        let progress = &story.enrollment.progress;
+        prop_assert_eq!(progress.counted(&newer), (progress.totals, progress.gates.clone()));
+        prop_assert_eq!(course::replay(&story.events), Some(story.enrollment.clone()));
+    }
+}
