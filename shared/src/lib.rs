@@ -13,6 +13,7 @@ pub mod localized;
 pub mod problem;
 pub mod quiz;
 pub mod score;
+pub mod slug;
 pub mod time;
 pub mod track;
 pub mod vectors;

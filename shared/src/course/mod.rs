@@ -6,14 +6,17 @@
 
 pub mod attempt;
 pub mod decide;
+pub mod definition;
 pub mod enrollment;
 pub mod event;
 pub mod outline;
 pub mod points;
 pub mod progress;
+pub mod source;
 
 pub use attempt::{Mark, Marked, QuizProgress, Record};
 pub use decide::{Command, Refusal, Right, decide};
+pub use definition::{Course, Definition, Item, ItemQuiz, ItemTarget, Lesson, Module, Written};
 pub use enrollment::{Enrollment, apply, replay};
 pub use event::{CourseEvent, Regraded};
 pub use outline::{Outline, OutlineItem, OutlineQuiz};

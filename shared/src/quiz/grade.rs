@@ -124,6 +124,7 @@ mod tests {
             points: 1,
             prompt: LocalizedText::default(),
             feedback: LocalizedText::default(),
+            hints: Vec::new(),
             kind,
         }
     }

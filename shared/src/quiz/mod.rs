@@ -67,6 +67,9 @@ pub struct Question {
     /// Said after an attempt, whatever was answered.
     #[serde(default)]
     pub feedback: LocalizedText,
+    /// Help, one after the other; Markdown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<LocalizedText>,
     /// What kind it is, with the key.
     #[serde(flatten)]
     pub kind: QuestionKind,

@@ -85,6 +85,12 @@ pub struct QuestionSource {
     /// Said after an attempt; Markdown.
     #[serde(default, skip_serializing_if = "is_default")]
     pub feedback: LocalizedText,
+    /// Help that a learner may ask for, one after the other; at most 5. Markdown. In courses only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<LocalizedText>,
+    /// What it is about: words that draws from a bank choose by; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Single and multiple choice: 2–20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choices: Option<Vec<ChoiceSource>>,
@@ -229,6 +235,21 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// A list that must have so many entries.
+    pub fn count(&mut self, len: usize, min: usize, max: usize, at: &str, what: &str) {
+        if !(min..=max).contains(&len) {
+            self.fault(at, "out_of_range", format!("between {min} and {max} {what}"));
+        }
+    }
+
+    /// Questions with their keys; `at` is what holds them.
+    pub fn questions(&mut self, questions: &[QuestionSource], at: &str) {
+        self.keys(questions.iter().map(|question| question.key.as_str()), &format!("{at}/questions"));
+        for (place, question) in questions.iter().enumerate() {
+            question.check(self, &format!("{at}/questions/{place}"));
+        }
+    }
+
     /// Keys that must be well-formed and unique among their like.
     pub fn keys<'k>(&mut self, keys: impl Iterator<Item = &'k str>, at: &str) {
         let mut seen = BTreeSet::new();
@@ -267,57 +288,21 @@ impl QuizSource {
             check.range(max, 1, 1000, &format!("{at}/max_attempts"));
         }
         check.range(self.cooldown_seconds, 0, 30 * 86_400, &format!("{at}/cooldown_seconds"));
-        if self.questions.is_empty() || self.questions.len() > 100 {
-            check.fault(format!("{at}/questions"), "out_of_range", "a quiz has 1 to 100 questions");
-        }
-        check.keys(self.questions.iter().map(|question| question.key.as_str()), &format!("{at}/questions"));
-        for (place, question) in self.questions.iter().enumerate() {
-            question.check(check, &format!("{at}/questions/{place}"));
-        }
+        check.count(self.questions.len(), 1, 100, &format!("{at}/questions"), "questions");
+        check.questions(&self.questions, at);
     }
 
     /// Every id path below `at`: a stable id is kept for each.
     pub fn paths(&self, at: &str, take: &mut impl FnMut(String)) {
         for question in &self.questions {
-            let at = format!("{at}/{}", question.key);
-            for choice in question.choices.iter().flatten() {
-                take(format!("{at}/{}", choice.key));
-            }
-            for item in question.items.iter().flatten() {
-                take(format!("{at}/{}", item.key));
-            }
-            for pair in question.pairs.iter().flatten() {
-                take(format!("{at}/{}/left", pair.key));
-                take(format!("{at}/{}/right", pair.key));
-            }
-            if question.kind == QuestionKindName::TrueFalse {
-                take(format!("{at}/true"));
-                take(format!("{at}/false"));
-            }
-            take(at);
+            question.paths(&format!("{at}/{}", question.key), take);
         }
     }
 
     /// Every text of it that is Markdown, with its pointer.
     pub fn texts<'s>(&'s self, at: &str, take: &mut impl FnMut(String, &'s LocalizedText)) {
         for (place, question) in self.questions.iter().enumerate() {
-            let at = format!("{at}/questions/{place}");
-            take(format!("{at}/prompt"), &question.prompt);
-            take(format!("{at}/feedback"), &question.feedback);
-            for (place, choice) in question.choices.iter().flatten().enumerate() {
-                take(format!("{at}/choices/{place}/text"), &choice.text);
-                take(format!("{at}/choices/{place}/feedback"), &choice.feedback);
-            }
-            if let Some(guidance) = &question.guidance {
-                take(format!("{at}/guidance"), guidance);
-            }
-            for (place, item) in question.items.iter().flatten().enumerate() {
-                take(format!("{at}/items/{place}/text"), &item.text);
-            }
-            for (place, pair) in question.pairs.iter().flatten().enumerate() {
-                take(format!("{at}/pairs/{place}/left"), &pair.left);
-                take(format!("{at}/pairs/{place}/right"), &pair.right);
-            }
+            question.texts(&format!("{at}/questions/{place}"), take);
         }
     }
 
@@ -338,11 +323,61 @@ impl QuizSource {
 }
 
 impl QuestionSource {
+    /// Its id path, which is `at`, and those below it.
+    pub fn paths(&self, at: &str, take: &mut impl FnMut(String)) {
+        for choice in self.choices.iter().flatten() {
+            take(format!("{at}/{}", choice.key));
+        }
+        for item in self.items.iter().flatten() {
+            take(format!("{at}/{}", item.key));
+        }
+        for pair in self.pairs.iter().flatten() {
+            take(format!("{at}/{}/left", pair.key));
+            take(format!("{at}/{}/right", pair.key));
+        }
+        if self.kind == QuestionKindName::TrueFalse {
+            take(format!("{at}/true"));
+            take(format!("{at}/false"));
+        }
+        take(at.to_owned());
+    }
+
+    /// Every text of it that is Markdown, with its pointer.
+    pub fn texts<'s>(&'s self, at: &str, take: &mut impl FnMut(String, &'s LocalizedText)) {
+        take(format!("{at}/prompt"), &self.prompt);
+        take(format!("{at}/feedback"), &self.feedback);
+        for (place, choice) in self.choices.iter().flatten().enumerate() {
+            take(format!("{at}/choices/{place}/text"), &choice.text);
+            take(format!("{at}/choices/{place}/feedback"), &choice.feedback);
+        }
+        if let Some(guidance) = &self.guidance {
+            take(format!("{at}/guidance"), guidance);
+        }
+        for (place, item) in self.items.iter().flatten().enumerate() {
+            take(format!("{at}/items/{place}/text"), &item.text);
+        }
+        for (place, pair) in self.pairs.iter().flatten().enumerate() {
+            take(format!("{at}/pairs/{place}/left"), &pair.left);
+            take(format!("{at}/pairs/{place}/right"), &pair.right);
+        }
+        for (place, hint) in self.hints.iter().enumerate() {
+            take(format!("{at}/hints/{place}"), hint);
+        }
+    }
+
     fn check(&self, check: &mut Check<'_>, at: &str) {
         use QuestionKindName as Kind;
         check.range(self.points, 1, 1000, &format!("{at}/points"));
         check.text(&self.prompt, &format!("{at}/prompt"), 20_000);
         check.optional_text(&self.feedback, &format!("{at}/feedback"), 20_000);
+        check.count(self.hints.len(), 0, 5, &format!("{at}/hints"), "hints");
+        for (place, hint) in self.hints.iter().enumerate() {
+            check.text(hint, &format!("{at}/hints/{place}"), 5000);
+        }
+        check.count(self.tags.len(), 0, 20, &format!("{at}/tags"), "tags");
+        if let Some(place) = self.tags.iter().position(|tag| tag.trim().is_empty() || tag.len() > 64) {
+            check.fault(format!("{at}/tags/{place}"), "out_of_range", "a tag has 1 to 64 bytes");
+        }
         let wanted: &[&str] = match self.kind {
             Kind::SingleChoice | Kind::MultipleChoice => &["choices"],
             Kind::TrueFalse => &["right"],
@@ -439,7 +474,8 @@ impl QuestionSource {
         }
     }
 
-    fn compile(&self, at: &str, id: &impl Fn(&str) -> Uuid) -> Question {
+    /// The question, with the ids that `id` keeps for its path and those below it; what was checked before.
+    pub fn compile(&self, at: &str, id: &impl Fn(&str) -> Uuid) -> Question {
         use QuestionKindName as Kind;
         let choice_id = |rest: &str| ChoiceId(id(&format!("{at}/{rest}")));
         let choices = || {
@@ -497,6 +533,7 @@ impl QuestionSource {
             points: self.points,
             prompt: self.prompt.clone(),
             feedback: self.feedback.clone(),
+            hints: self.hints.clone(),
             kind,
         }
     }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::{Lang, LocalizedText, Score, StepId, VideoSource, quiz::Quiz};
 
+pub use crate::slug::{NotASlug, TrackSlug};
 pub use enrollment::{Command, Enrollment, Progress, Refusal, StepProgress, apply, decide, replay};
 pub use event::TrackEvent;
 pub use gating::{Outline, OutlineStep, StepState};
@@ -97,46 +98,6 @@ pub enum StepKind {
     Webinar,
     /// A page elsewhere.
     Link,
-}
-
-/// A track's name in addresses: lower-case letters, digits and `-`, 1–64, no `-` at either end.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, example = "beginner-intro"))]
-#[serde(transparent)]
-pub struct TrackSlug(Box<str>);
-
-/// What was given is not a slug.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("a slug has 1 to 64 lower-case letters, digits and -, and no - at its ends")]
-pub struct NotASlug;
-
-impl TrackSlug {
-    /// Reads a slug.
-    pub fn parse(text: &str) -> Result<Self, NotASlug> {
-        let fits = (1..=64).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            && !text.starts_with('-')
-            && !text.ends_with('-');
-        if fits { Ok(Self(text.into())) } else { Err(NotASlug) }
-    }
-
-    /// The slug.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for TrackSlug {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for TrackSlug {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
-    }
 }
 
 /// The ids that belong to a track's keys, by path (`step`, `step/question/choice`). They stay when a

@@ -167,6 +167,13 @@ impl StepSource {
                         "a track has no graders, so it can't ask open questions",
                     );
                 }
+                if !question.hints.is_empty() {
+                    check.fault(
+                        format!("{at}/quiz/questions/{place}/hints"),
+                        "unknown_field",
+                        "questions of a track have no hints",
+                    );
+                }
             }
         }
         if self.url.as_ref().is_some_and(|url| !is_safe_address(url)) {

@@ -33,6 +33,7 @@ for_both! {
             (with(|t| t["steps"][1]["quiz"]["questions"][0]["choices"][0]["right"] = true.into()), choices, "several_right_answers"),
             (with(|t| t["steps"][1]["quiz"]["questions"][0]["choices"][1]["key"] = "a".into()), "/steps/1/quiz/questions/0/choices/1/key", "duplicate_key"),
             (with(|t| t["steps"][1]["quiz"]["questions"][0] = json!({ "key": "o", "kind": "open_ended", "prompt": { "fr": "Pourquoi ?" } })), "/steps/1/quiz/questions/0/kind", "unsupported_question_kind"),
+            (with(|t| t["steps"][1]["quiz"]["questions"][0]["hints"] = json!([{ "fr": "Indice" }])), "/steps/1/quiz/questions/0/hints", "unknown_field"),
             (with(|t| t["steps"][1]["quiz"]["max_attempts"] = 0.into()), "/steps/1/quiz/max_attempts", "out_of_range"),
             (with(|t| t["steps"][3] = json!({ "key": "l", "kind": "link", "title": { "fr": "L" }, "url": "javascript:alert(1)" })), "/steps/3/url", "unsafe_url"),
             (with(|t| t["steps"][3] = json!({ "key": "v", "kind": "video", "title": { "fr": "V" }, "video": { "url": "http://evil.example/x.mp4", "duration_seconds": 5 } })), "/steps/3/video/url", "unsafe_url"),
