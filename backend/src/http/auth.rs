@@ -27,7 +27,7 @@ use crate::{
     guest::token::GuestTokenError,
     site::{
         Site,
-        key::{self, ApiKey},
+        key::{self, ApiKey, Rights},
         member::{Member, MemberTokens, Role, TokenError},
     },
 };
@@ -96,6 +96,8 @@ pub struct Admin<S> {
     pub site: Arc<Site>,
     /// Who it is.
     pub actor: Actor,
+    /// All that this caller may, beyond `S`.
+    pub rights: Rights,
     scope: PhantomData<S>,
 }
 
@@ -161,7 +163,7 @@ pub mod scope {
         EventsRead,
         /// Statistics.
         StatisticsRead,
-        /// API keys and signing keys.
+        /// API keys.
         KeysWrite,
         /// Revoke guests; export and erase learners.
         LearnersWrite,
@@ -391,7 +393,7 @@ impl<S: scope::Needs> FromRequestParts<AppState> for Admin<S> {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let token = needed(parts)?;
         let now = state.clock.now();
-        let (site, actor) = if token.starts_with(key::PREFIX) {
+        let (site, actor, rights) = if token.starts_with(key::PREFIX) {
             let key = read_key(state, token, now)?;
             let site = named_site(parts, state)?.ok_or_else(ApiError::unknown_site)?;
             if key.site.is_some_and(|own| own != site.id) {
@@ -401,7 +403,7 @@ impl<S: scope::Needs> FromRequestParts<AppState> for Admin<S> {
             if !key.allows(site.id, S::SCOPE) {
                 return Err(lacks(S::SCOPE));
             }
-            (site, Actor::Key(key.id))
+            (site, Actor::Key(key.id), key.rights())
         } else {
             let named = named_site(parts, state)?.ok_or_else(ApiError::unknown_site)?;
             if state.gate.guests.is_one(token) {
@@ -412,11 +414,14 @@ impl<S: scope::Needs> FromRequestParts<AppState> for Admin<S> {
             if !member.roles.iter().any(|role| role_allows(*role, S::SCOPE)) {
                 return Err(lacks(S::SCOPE));
             }
-            (site, Actor::Member(member.user))
+            let may = |scope: &Scope| member.roles.iter().any(|role| role_allows(*role, *scope));
+            // A person decides here, whose token lasts a day at most: what they make may last longer.
+            let rights = Rights { scopes: Scope::ALL.into_iter().filter(may).collect(), until: None };
+            (site, Actor::Member(member.user), rights)
         };
         page(parts, state, &site)?;
         context::set_site(&site);
-        Ok(Self { site, actor, scope: PhantomData })
+        Ok(Self { site, actor, rights, scope: PhantomData })
     }
 }
 

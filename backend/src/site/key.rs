@@ -2,9 +2,14 @@
 //! randomness needs no slow hash, and looking one up is one hash and one map.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jalon_shared::{SiteId, Timestamp, wire::admin_site::Scope};
+use jalon_shared::{
+    SiteId, Timestamp,
+    wire::admin_site::{CreateKey, Scope},
+};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+use crate::http::{ApiError, ApiResult, code};
 
 /// What every API key begins with, so that scanners and people recognise a leaked one.
 pub const PREFIX: &str = "jk_";
@@ -58,6 +63,44 @@ impl ApiKey {
     /// Whether it may do what needs `scope` without a site: on the server as a whole.
     pub fn allows_server(&self, scope: Scope) -> bool {
         self.site.is_none() && self.scopes.iter().any(|held| held.covers(scope))
+    }
+
+    /// What it may hand on to a key it makes.
+    pub fn rights(&self) -> Rights {
+        let means = |scope: &&Scope| self.site.is_none() || **scope != Scope::ServerAdmin;
+        Rights { scopes: self.scopes.iter().filter(means).copied().collect(), until: self.expires_at }
+    }
+}
+
+/// What somebody holds on a site. Nobody can give more: a key that makes keys would else be worth every key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rights {
+    /// The scopes.
+    pub scopes: Vec<Scope>,
+    /// When they end; not by themselves, where none is said.
+    pub until: Option<Timestamp>,
+}
+
+impl Rights {
+    /// The key as whoever has these rights may make it: no scope of its own that they lack, no life beyond
+    /// theirs. One whose end was left out ends with them.
+    ///
+    /// # Errors
+    /// 403 `forbidden`; `scope` says which they lack.
+    pub fn hand_on(&self, new: CreateKey) -> ApiResult<CreateKey> {
+        let holds = |scope: &Scope| self.scopes.iter().any(|held| held.covers(*scope));
+        if let Some((place, scope)) = new.scopes.iter().enumerate().find(|(_, scope)| !holds(scope)) {
+            let detail = format!("You can't make a key with the scope {}, which you don't have.", scope.as_str());
+            return Err(ApiError::forbidden(detail.clone())
+                .field(format!("/scopes/{place}"), code::FORBIDDEN.code, detail)
+                .with("scope", scope.as_str()));
+        }
+        let Some(until) = self.until else { return Ok(new) };
+        if new.expires_at.is_some_and(|at| at > until) {
+            let detail = format!("A key can't outlive the one that makes it, which ends {until}.");
+            return Err(ApiError::forbidden(detail.clone()).field("/expires_at", code::FORBIDDEN.code, detail));
+        }
+        Ok(CreateKey { expires_at: new.expires_at.or(Some(until)), ..new })
     }
 }
 

@@ -167,18 +167,20 @@ pub async fn change_site(
     Ok(ETag::revision(site.revision).on(Json(site.admin_view())))
 }
 
-/// Makes an API key; its secret is shown this once.
+/// Makes an API key; its secret is shown this once. A key has no scope that its maker lacks, and doesn't
+/// outlive the key that made it: where no end is said, it ends with that one.
 #[utoipa::path(post, path = "/api/v1/admin/sites/{site}/keys", tag = "site", security(("api_key" = []), ("member" = [])), request_body = CreateKey,
     params(("site" = String, Path, description = "The site's slug")),
     responses(
         (status = 201, description = "The key and its secret", body = KeyCreated),
+        (status = 403, description = "forbidden: it would have a scope or a life that its maker has not", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "validation_failed", body = Problem, content_type = "application/problem+json")))]
 pub async fn create_key(
     State(state): State<AppState>,
     admin: Admin<scope::KeysWrite>,
     ApiJson(new): ApiJson<CreateKey>,
 ) -> ApiResult<Response> {
-    let created = add_key(&state, Some(admin.site.id), new).await?;
+    let created = add_key(&state, Some(admin.site.id), admin.rights.hand_on(new)?).await?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(created)).into_response())
 }
 
@@ -254,6 +256,7 @@ pub async fn revoke_key(
 }
 
 /// Adds a key that signs members' tokens. Several may be live, so that keys can change without a gap.
+/// Whoever may do this can be any member, one who runs the site too: hence it needs `site_admin`.
 #[utoipa::path(post, path = "/api/v1/admin/sites/{site}/signing-keys", tag = "site", security(("api_key" = []), ("member" = [])), request_body = CreateSigningKey,
     params(("site" = String, Path, description = "The site's slug")),
     responses(
@@ -261,7 +264,7 @@ pub async fn revoke_key(
         (status = 422, description = "validation_failed", body = Problem, content_type = "application/problem+json")))]
 pub async fn create_signing_key(
     State(state): State<AppState>,
-    admin: Admin<scope::KeysWrite>,
+    admin: Admin<scope::SiteAdmin>,
     ApiJson(new): ApiJson<CreateSigningKey>,
 ) -> ApiResult<Response> {
     let view = add_signing_key(&state, admin.site.id, new).await?;
@@ -345,7 +348,7 @@ pub async fn list_signing_keys(admin: Admin<scope::KeysWrite>) -> Json<SigningKe
         (status = 404, description = "not_found", body = Problem, content_type = "application/problem+json")))]
 pub async fn expire_signing_key(
     State(state): State<AppState>,
-    admin: Admin<scope::KeysWrite>,
+    admin: Admin<scope::SiteAdmin>,
     ApiPath((_, key)): ApiPath<(String, Uuid)>,
     ApiJson(end): ApiJson<ExpireSigningKey>,
 ) -> ApiResult<Json<SigningKeyView>> {

@@ -136,7 +136,7 @@ pub enum Scope {
     EventsRead,
     /// Statistics.
     StatisticsRead,
-    /// API keys and signing keys.
+    /// API keys with no more than its own scopes; see the signing keys.
     KeysWrite,
     /// Revoke guests; export and erase learners.
     LearnersWrite,
@@ -208,7 +208,7 @@ pub struct CreateKey {
     pub name: String,
     /// What it allows.
     pub scopes: Vec<Scope>,
-    /// When it ceases to work; never, when left out.
+    /// When it ceases to work. Left out: when the key that makes it does, else never.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
 }

@@ -1,3 +1,4 @@
 //! Nobody reaches what is not theirs.
 
 mod authorization;
+mod keys;
