@@ -34,6 +34,13 @@
       const element = make(data(tag.dataset), []);
       if (tag.closest("head")) doc.body.append(element);
       else tag.after(element);
+      // A tag that is shown keeps the place, from before this script was here; now the element does. Set
+      // through the object model, which a strict style-src leaves alone.
+      const { display, minHeight } = getComputedStyle(tag);
+      if (display !== "none") {
+        element.style.minHeight = minHeight;
+        tag.style.setProperty("display", "none", "important");
+      }
     }
     for (const box of doc.querySelectorAll("[data-jalon-track]")) {
       if (box.jalon) continue;
@@ -146,6 +153,11 @@
     }
   }, { rootMargin: "600px" });
 
+  /** Hears when what is shown grows or shrinks, before it is painted. */
+  const settled = typeof ResizeObserver === "function" && new ResizeObserver((entries) => {
+    for (const { target } of entries) target.getRootNode().host?._settle();
+  });
+
   const SKELETON = ":host{all:initial;display:block}:host([hidden]){display:none}.bone{display:block;border-radius:.5em;margin:0 0 .7em;height:1em;background:#8883;animation:b 1.6s ease-in-out infinite}"
     + ".t{height:1.8em;width:60%}.v{height:9em}.s{width:80%}.vh{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}"
     + ".plea{font:1em/1.5 system-ui,sans-serif;display:block;padding:1em;border:1px solid #8886;border-radius:.6em}@keyframes b{50%{opacity:.45}}@media(prefers-reduced-motion:reduce){.bone{animation:none}}";
@@ -191,8 +203,10 @@
       } catch {
         root.append(Object.assign(doc.createElement("style"), { textContent: SKELETON }));
       }
-      this._root = root.appendChild(doc.createElement("div"));
+      this._frame = root.appendChild(doc.createElement("div"));
+      this._root = this._frame.appendChild(doc.createElement("div"));
       this._bones();
+      this._recall();
       // Live regions are heard reliably only from the light DOM; the shadow keeps this one out of sight.
       const hidden = root.appendChild(doc.createElement("div"));
       hidden.className = "vh";
@@ -216,6 +230,44 @@
     _bones() {
       this._root.replaceChildren(...["t", "s", "v", "s", ""].map((kind) =>
         Object.assign(doc.createElement("span"), { className: "bone " + kind })));
+    }
+
+    /** Puts another node in the place of what is shown. */
+    _show(node) {
+      if (settled) {
+        settled.unobserve(this._root);
+        settled.observe(node);
+      }
+      this._root.replaceWith(node);
+      this._root = node;
+    }
+
+    /** Where this device remembers how high the track was. */
+    _memo() {
+      return `jalon-height:${this.getAttribute("site")}/${this.getAttribute("track")}`;
+    }
+
+    /** As high as when it was last seen, where the page is as wide: what comes then moves nothing below. */
+    _recall() {
+      try {
+        const [width, height] = localStorage.getItem(this._memo()).split(" ");
+        if (Math.abs(width - this.offsetWidth) < 9) this._hold(height);
+      } catch { /* never seen, or the storage is refused */ }
+    }
+
+    /** At least this high until something else is here: what loads doesn't pull the page up first. */
+    _hold(height) {
+      this._frame.style.minHeight = height + "px";
+    }
+
+    _settle() {
+      const height = this._root.offsetHeight;
+      if (!height || this._root.querySelector("[aria-busy]")) return;
+      this._hold(height);
+      try {
+        // Not how high an error was.
+        if (this._root.querySelector(".cols")) localStorage.setItem(this._memo(), this.offsetWidth + " " + height);
+      } catch { /* then the next visit finds it out */ }
     }
 
     _api() {
@@ -248,8 +300,7 @@
         const [module] = await Promise.all([load(), words(this.closest("[lang]:not([lang=''])")?.lang)]);
         if (this._mounting !== turn || !this.isConnected) return;
         const box = doc.createElement("div");
-        this._root.replaceWith(box);
-        this._root = box;
+        this._show(box);
         this._handle = module.mount(this, box, this._live, this._config(), words, (problem) =>
           problem ? this._reject(new Error(problem)) : this._resolve(this));
         if (this._token !== undefined) this._handle.identify(this._token);
@@ -276,8 +327,7 @@
       const text = why.appendChild(doc.createElement("p"));
       text.textContent = "This course can't be shown here. Open it on its own page:";
       why.append(doc.createElement("slot"));
-      this._root.replaceWith(why);
-      this._root = why;
+      this._show(why);
       try {
         const [lang, all] = await words(this.closest("[lang]:not([lang=''])")?.lang);
         text.textContent = all["error." + code] || text.textContent;

@@ -53,12 +53,13 @@ export async function startStage(tracks = TRACKS) {
   const folder = mkdtempSync(join(tmpdir(), 'jalon-stage-'));
   const database = ['--database-url', `sqlite://${join(folder, 'jalon.db')}`];
   const jalon = (...args) => promisify(execFile)(binary, [...database, ...args]);
-  const stage = { weather: undefined, log: [] };
+  // `own` is what a story puts at the page's address itself, as `/own`.
+  const stage = { weather: undefined, log: [], own: '' };
 
   // The page.
   const host = createServer((request, response) => {
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
-    response.end(page(request.url, stage.api));
+    response.end(request.url === '/own' ? stage.own : page(request.url, stage.api));
   }).listen(0, '127.0.0.1');
   await once(host, 'listening');
   const origin = `http://127.0.0.1:${host.address().port}`;
