@@ -53,6 +53,8 @@ pub struct Config {
 pub struct Limits {
     /// From one address (IPv6: one /64).
     pub per_address: u32,
+    /// New guests from one address. A row each, so fewer than requests; a club behind one address must still fit.
+    pub guests_per_address: u32,
     /// By one guest or member.
     pub per_learner: u32,
     /// For one site in all.
@@ -100,6 +102,9 @@ pub struct Settings {
     /// Requests a minute from one address; 0: no limit [default: 1200]
     #[arg(long, env = "JALON_LIMIT_PER_ADDRESS", value_name = "NUMBER")]
     pub limit_per_address: Option<u32>,
+    /// New guests a minute from one address; 0: no limit [default: 60]
+    #[arg(long, env = "JALON_LIMIT_GUESTS_PER_ADDRESS", value_name = "NUMBER")]
+    pub limit_guests_per_address: Option<u32>,
     /// Requests a minute by one guest or member; 0: no limit [default: 600]
     #[arg(long, env = "JALON_LIMIT_PER_LEARNER", value_name = "NUMBER")]
     pub limit_per_learner: Option<u32>,
@@ -189,6 +194,7 @@ impl Settings {
             guest_ttl: self.guest_ttl.or(weaker.guest_ttl),
             member_max_lifetime: self.member_max_lifetime.or(weaker.member_max_lifetime),
             limit_per_address: self.limit_per_address.or(weaker.limit_per_address),
+            limit_guests_per_address: self.limit_guests_per_address.or(weaker.limit_guests_per_address),
             limit_per_learner: self.limit_per_learner.or(weaker.limit_per_learner),
             limit_per_site: self.limit_per_site.or(weaker.limit_per_site),
             read_timeout: self.read_timeout.or(weaker.read_timeout),
@@ -228,6 +234,7 @@ impl Settings {
             member_max_lifetime: period(self.member_max_lifetime, 86_400),
             limits: Limits {
                 per_address: self.limit_per_address.unwrap_or(1200),
+                guests_per_address: self.limit_guests_per_address.unwrap_or(60),
                 per_learner: self.limit_per_learner.unwrap_or(600),
                 per_site: self.limit_per_site.unwrap_or(0),
             },

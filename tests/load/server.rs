@@ -31,6 +31,7 @@ impl Server {
             .args(["serve", "--listen", &address.to_string(), "--development"])
             .env("JALON_DATABASE_URL", database)
             .env("JALON_LIMIT_PER_ADDRESS", NEVER_REACHED)
+            .env("JALON_LIMIT_GUESTS_PER_ADDRESS", NEVER_REACHED)
             .env("JALON_LIMIT_PER_LEARNER", NEVER_REACHED)
             .env("JALON_LIMIT_PER_SITE", NEVER_REACHED)
             .stdin(Stdio::null())

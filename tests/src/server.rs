@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jalon_backend::app::AppState;
 use jalon_backend::clock::Clock;
-use jalon_backend::config::{Config, Settings};
+use jalon_backend::config::{Config, Limits, Settings};
 use jalon_backend::http::router;
 use jalon_backend::server::Server;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -38,7 +38,7 @@ impl TestServer {
         config.db = db.config().clone();
         config.listen = listener.local_addr().unwrap();
         config.development = true;
-        (config.limits.per_address, config.limits.per_learner, config.limits.per_site) = (0, 0, 0);
+        config.limits = Limits { per_address: 0, guests_per_address: 0, per_learner: 0, per_site: 0 };
         configure(&mut config);
         // Its own connections: stopping the server closes them, and the test goes on with its own.
         let app = AppState::new(db.reopen().await, clock, config).await.unwrap();

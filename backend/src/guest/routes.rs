@@ -17,6 +17,7 @@ use crate::{
     http::{
         Admin, ApiError, ApiPath, ApiResult, IdemJson, SiteCtx,
         idempotency::{self, Answer, Lookup, Query},
+        limit::NewGuest,
         scope,
     },
     id,
@@ -33,6 +34,8 @@ enum Made {
 ///
 /// With an `Idempotency-Key`, a repeated request answers the same guest and the same token: the token
 /// is made again from the guest's row, and stored nowhere.
+///
+/// An address has fewer of these than of other requests: it answers 429 with `Retry-After` beyond.
 #[utoipa::path(post, path = "/api/v1/sites/{site}/guests", tag = "learner",
     params(("site" = String, Path, description = "The site's slug"),
         ("Idempotency-Key" = Option<uuid::Uuid>, Header, description = "The same key answers the same guest again")),
@@ -42,10 +45,11 @@ enum Made {
         (status = 403, description = "origin_not_allowed", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "unknown_site", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "unknown_field, idempotency_key_reused", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "rate_limited", body = Problem, content_type = "application/problem+json")))]
+        (status = 429, description = "rate_limited: too many requests, or new guests, from this address", body = Problem, content_type = "application/problem+json")))]
 pub async fn create_guest(
     State(state): State<AppState>,
     ctx: SiteCtx,
+    _leave: NewGuest,
     IdemJson { body: CreateGuest {}, key, fingerprint }: IdemJson<CreateGuest>,
 ) -> ApiResult<Response> {
     let site = ctx.site.id;

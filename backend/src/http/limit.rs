@@ -1,4 +1,4 @@
-//! Rate limits: per address, per learner, per site. A limiter is one map; a check is one lookup.
+//! Rate limits: per address, per learner, per site; stricter for new guests. A limiter is one map; a check is one lookup.
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},
@@ -6,7 +6,10 @@ use std::{
     num::NonZeroU32,
 };
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::{HeaderMap, HeaderName, request::Parts},
+};
 use governor::{
     Quota, RateLimiter,
     clock::{Clock as _, DefaultClock},
@@ -15,14 +18,15 @@ use governor::{
 use jalon_shared::{Learner, SiteId};
 
 use super::error::ApiError;
-use crate::config;
+use crate::{app::AppState, config};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The three limits; each may be off.
+/// The limits; each may be off.
 #[derive(Debug)]
 pub struct Limits {
     address: Option<Limit>,
+    guests: Option<Limit>,
     learner: Option<Limit>,
     site: Option<Limit>,
 }
@@ -53,6 +57,7 @@ impl Limits {
     pub fn new(config: config::Limits) -> Self {
         Self {
             address: Limit::new(config.per_address),
+            guests: Limit::new(config.guests_per_address),
             learner: Limit::new(config.per_learner),
             site: Limit::new(config.per_site),
         }
@@ -61,6 +66,11 @@ impl Limits {
     /// Counts a request from an address; IPv6 by /64, which is what one subscriber has.
     pub fn address(&self, address: IpAddr) -> Result<(), ApiError> {
         self.address.as_ref().map_or(Ok(()), |limit| limit.check(network(address)))
+    }
+
+    /// Counts a new guest from an address.
+    fn guest(&self, address: IpAddr) -> Result<(), ApiError> {
+        self.guests.as_ref().map_or(Ok(()), |limit| limit.check(network(address)))
     }
 
     /// Counts a request by a learner.
@@ -75,10 +85,27 @@ impl Limits {
 
     /// Forgets who has not come for long enough to have the full quota again.
     pub fn sweep(&self) {
-        for limit in [&self.address, &self.learner, &self.site].into_iter().flatten() {
+        for limit in [&self.address, &self.guests, &self.learner, &self.site].into_iter().flatten() {
             limit.limiter.retain_recent();
             limit.limiter.shrink_to_fit();
         }
+    }
+}
+
+/// Leave to make one more guest from this address. Anybody may make guests, and each is a row for months: so
+/// they have a limit of their own, below that of requests.
+#[derive(Debug)]
+pub struct NewGuest;
+
+impl FromRequestParts<AppState> for NewGuest {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+        if let Some(address) = client_address(&parts.headers, peer, state.config.trusted_proxies) {
+            state.gate.limits.guest(address)?;
+        }
+        Ok(Self)
     }
 }
 
@@ -145,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_limit_says_how_long_to_wait() {
-        let limits = Limits::new(config::Limits { per_address: 2, per_learner: 0, per_site: 0 });
+        let limits = Limits::new(config::Limits { per_address: 2, guests_per_address: 0, per_learner: 0, per_site: 0 });
         let here: IpAddr = "1.2.3.4".parse().unwrap();
         assert!(limits.address(here).is_ok() && limits.address(here).is_ok());
         let refused = limits.address(here).unwrap_err();

@@ -23,7 +23,9 @@ export async function startDemo() {
   const binary = process.env.JALON_BIN;
   if (!binary) throw new Error('JALON_BIN names no binary: run `cargo xtask test --only browser`');
   const api = `http://127.0.0.1:${await freePort()}`;
-  const child = spawn(binary, ['demo', '--listen', new URL(api).host], { stdio: ['ignore', 'pipe', 'pipe'] });
+  // All stories' learners come from this machine.
+  const env = { ...process.env, JALON_LIMIT_GUESTS_PER_ADDRESS: '0' };
+  const child = spawn(binary, ['demo', '--listen', new URL(api).host], { stdio: ['ignore', 'pipe', 'pipe'], env });
   let printed = '';
   const cms = await new Promise((resolve, reject) => {
     const line = (text) => {

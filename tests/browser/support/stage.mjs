@@ -82,7 +82,7 @@ export async function startStage(tracks = TRACKS) {
     port = await freePort();
     backend = spawn(binary, [
       ...database, 'serve', '--listen', `127.0.0.1:${port}`, '--public-url', stage.api, '--development',
-      '--limit-per-address', '0', '--limit-per-learner', '0',
+      '--limit-per-address', '0', '--limit-guests-per-address', '0', '--limit-per-learner', '0',
     ], { stdio: ['ignore', 'ignore', 'ignore'] });
     for (const deadline = Date.now() + 30_000; ; await new Promise((later) => setTimeout(later, 50))) {
       const ready = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);

@@ -26,7 +26,7 @@ async fn child() {
     };
     rustls::crypto::ring::default_provider().install_default().ok();
     let mut config = Settings { database_url: Some(address), ..Settings::default() }.complete().unwrap();
-    (config.limits.per_address, config.limits.per_learner) = (0, 0);
+    (config.limits.per_address, config.limits.guests_per_address, config.limits.per_learner) = (0, 0, 0);
     config.development = true;
     config.db.connections = 8;
     config.db.patience = Duration::from_secs(1);

@@ -34,6 +34,42 @@ for_both! {
         stage.server.get(SITE).header("x-forwarded-for", "2001:db8::ffff:1").send().await.problem(429, "rate_limited");
     }
 
+    /// A class behind one address comes in at once; who makes guests by the thousand does not, and everybody else
+    /// there goes on. By /64, inside CORS, and not for a page that may not ask at all.
+    async fn p6_guests_have_a_limit_of_their_own(db: TestDb) {
+        let stage = Stage::set_with(&db, Clock::system(), |config| {
+            config.limits.guests_per_address = 30;
+            config.trusted_proxies = 1;
+        }).await;
+        let guest = |address: &str, origin: &str| {
+            let request = stage.server.post("/api/v1/sites/fpsf/guests").header("origin", origin).header("x-forwarded-for", address);
+            request.json(&json!({})).send()
+        };
+        for _ in 0..40 {
+            guest("192.0.2.1", "https://else.example").await.problem(403, "origin_not_allowed");
+        }
+        let mut refused = Vec::new();
+        for _ in 0..40 {
+            let answer = guest("192.0.2.1", Stage::ORIGIN).await;
+            if answer.status != 201 {
+                refused.push(answer);
+            }
+        }
+        // One is let in every two seconds meanwhile: on a machine that is slow, some more than 30.
+        let last = refused.pop().expect("40 at once are too many");
+        last.problem(429, "rate_limited");
+        assert!(refused.len() < 10);
+        assert!((1..=2).contains(&last.header("retry-after").parse::<u32>().unwrap()));
+        assert_eq!(last.header("access-control-allow-origin"), Stage::ORIGIN);
+        stage.server.get(SITE).header("x-forwarded-for", "192.0.2.1").send().await.expect(200);
+        guest("192.0.2.2", Stage::ORIGIN).await.expect(201);
+        let mut subscriber = Vec::new();
+        for host in 0..60 {
+            subscriber.push(guest(&format!("2001:db8::{host:x}"), Stage::ORIGIN).await.status.as_u16());
+        }
+        assert!(subscriber.contains(&429), "one subscriber has a whole /64");
+    }
+
     async fn a_learner_and_a_site_are_limited(db: TestDb) {
         let stage = Stage::set_with(&db, Clock::system(), |config| config.limits.per_learner = 3).await;
         let (_, token) = stage.guest().await;

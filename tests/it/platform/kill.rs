@@ -34,7 +34,7 @@ async fn child() {
         return;
     };
     let mut config = Settings { database_url: Some(address), ..Settings::default() }.complete().unwrap();
-    (config.limits.per_address, config.limits.per_learner) = (0, 0);
+    (config.limits.per_address, config.limits.guests_per_address, config.limits.per_learner) = (0, 0, 0);
     let db = Db::connect(&config.db).await.unwrap();
     let app = AppState::new(db, Clock::system(), config).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
