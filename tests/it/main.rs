@@ -3,6 +3,7 @@
 
 mod api_auth;
 mod api_site;
+mod course;
 mod fleet;
 mod garbage;
 mod http;

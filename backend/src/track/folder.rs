@@ -11,7 +11,7 @@ use std::{
 };
 
 use jalon_shared::{
-    Lang, LocalizedText, SiteId, Timestamp,
+    FieldError, Lang, LocalizedText, SiteId, Timestamp,
     track::{StepSource, TrackSlug, TrackSource, TrackType},
 };
 use serde::{Deserialize, Serialize, de};
@@ -154,8 +154,19 @@ fn read_track(file: &Path, media_base: Option<&str>) -> Result<Read, Vec<Fault>>
 
 /// Reads the text of a track's file, which says where the texts that it names lie.
 pub fn parse(file: &Path, text: &str, media_base: Option<&str>) -> Result<TrackSource, Vec<Fault>> {
-    // A track has nine levels; every level costs stack, tens of kilobytes in a debug build.
-    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: 16 } };
+    document(file, text, media_base, author::faults)
+}
+
+/// Reads something written: YAML or JSON, with texts that may lie in files beside it. What `check` finds is
+/// told by file, line and field.
+pub fn document<S: de::DeserializeOwned>(
+    file: &Path,
+    text: &str,
+    media_base: Option<&str>,
+    check: impl Fn(&S) -> Vec<FieldError>,
+) -> Result<S, Vec<Fault>> {
+    // A course has 16 levels; every level costs stack, tens of kilobytes in a debug build.
+    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: 20 } };
     let root: Spanned<Node> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let line = error.location().map(|location| location.line());
         let message = error.without_snippet().to_string();
@@ -166,12 +177,12 @@ pub fn parse(file: &Path, text: &str, media_base: Option<&str>) -> Result<TrackS
     if !reader.faults.is_empty() {
         return Err(reader.faults);
     }
-    let source: TrackSource = serde_path_to_error::deserialize(value).map_err(|error| {
+    let source: S = serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = pointer_of(error.path());
         vec![reader.fault_at(&pointer, error.into_inner().to_string())]
     })?;
     let faults: Vec<Fault> =
-        author::faults(&source).into_iter().map(|error| reader.fault_at(&error.pointer, error.detail)).collect();
+        check(&source).into_iter().map(|error| reader.fault_at(&error.pointer, error.detail)).collect();
     if faults.is_empty() { Ok(source) } else { Err(faults) }
 }
 

@@ -1,0 +1,3 @@
+//! Courses.
+
+mod example;
