@@ -18,4 +18,5 @@ pub mod site;
 pub mod stop;
 pub mod text;
 pub mod track;
+pub mod translate;
 pub mod webhook;

@@ -53,6 +53,7 @@ fn every_command_explains_itself() {
         "token member",
         "import",
         "export",
+        "translate",
         "check",
         "openapi",
     ];

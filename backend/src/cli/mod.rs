@@ -13,6 +13,7 @@ mod openapi;
 mod serve;
 mod site;
 mod token;
+mod translate;
 mod webhook;
 
 use std::fmt::Display;
@@ -60,6 +61,8 @@ enum Command {
     Import(import::Args),
     /// Write a site's tracks as files
     Export(import::ExportArgs),
+    // It says more in its own help than a line.
+    Translate(translate::Args),
     /// Add and list sites
     Site(site::Args),
     /// Make, list and revoke API keys
@@ -84,6 +87,7 @@ impl Command {
             Self::Demo(args) => args.run(context).await,
             Self::Import(args) => args.run(context).await,
             Self::Export(args) => args.run(context).await,
+            Self::Translate(args) => args.run(context).await,
             Self::Site(args) => args.run(context).await,
             Self::Key(args) => args.run(context).await,
             Self::Token(args) => args.run(context).await,

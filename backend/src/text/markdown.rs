@@ -60,7 +60,8 @@ static CLEANER: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
 /// How deep lists, quotes and emphasis may stand in each other.
 const MAX_DEPTH: usize = 32;
 
-fn options() -> Options {
+/// What of Markdown is understood beyond CommonMark.
+pub(crate) fn options() -> Options {
     Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH
 }
 

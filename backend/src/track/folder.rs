@@ -97,8 +97,13 @@ fn fault(file: &Path, detail: impl Into<String>) -> Fault {
     Fault { file: file.to_owned(), line: None, pointer: String::new(), detail: detail.into() }
 }
 
+/// Not what `jalon translate` keeps beside a track.
 fn is_track_file(path: &Path) -> bool {
-    path.extension().is_some_and(|ext| ["yaml", "yml", "json"].iter().any(|known| ext.eq_ignore_ascii_case(known)))
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    !name.ends_with("translations.json")
+        && path
+            .extension()
+            .is_some_and(|ext| ["yaml", "yml", "json"].iter().any(|known| ext.eq_ignore_ascii_case(known)))
 }
 
 /// The file in a track's folder.
@@ -106,7 +111,8 @@ fn track_file(folder: &Path) -> Option<PathBuf> {
     ["track.yaml", "track.yml", "track.json"].iter().map(|name| folder.join(name)).find(|file| file.is_file())
 }
 
-fn files(path: &Path) -> Result<Vec<PathBuf>, Fault> {
+/// The tracks' files: the file itself, the one in a track's folder, or those in a folder of either.
+pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, Fault> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
     }
