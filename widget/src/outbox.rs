@@ -182,7 +182,7 @@ pub async fn drain(api: Api, member: Option<Member>, tell: Box<dyn Fn(Sent)>) {
     let members = member.as_ref().map(|member| keys::user(&member.subject));
     for key in device::keys(&keys::out(&api, "")).await {
         // Read again: another tab, or a merge, may have taken it meanwhile.
-        let Some(entry) = device::load::<Entry>(&key).await else {
+        let Some(mut entry) = device::load::<Entry>(&key).await else {
             continue;
         };
         if is_sent(&entry) {
@@ -197,7 +197,7 @@ pub async fn drain(api: Api, member: Option<Member>, tell: Box<dyn Fn(Sent)>) {
             Some(member) if members.as_ref() == Some(&entry.who) => member.token.clone(),
             _ => continue,
         };
-        match send(&api.by(&token), &entry).await {
+        match send(&api.by(&token), &mut entry).await {
             Ok((enrollment, result)) => {
                 done(&entry, &key).await;
                 tell(Sent::Taken { entry, token, enrollment: Box::new(enrollment), result });
@@ -226,19 +226,21 @@ async fn done(entry: &Entry, key: &str) {
     device::forget(key).await;
 }
 
-async fn send(api: &Api, entry: &Entry) -> Result<(Enrollment, Option<QuizResult>), Failure> {
+async fn send(api: &Api, entry: &mut Entry) -> Result<(Enrollment, Option<QuizResult>), Failure> {
     let id = identity::ensure_enrollment(api, &entry.who, &entry.track).await?;
-    let step = ["/enrollments/", &id, "/steps/", &entry.order.to_string()].concat();
-    let body = request_to_js(&entry.request);
+    // By its id: a merge may have taken the enrollment to a version in which another step has this order.
+    let (method, what) = if entry.advance { ("POST", "/advance?step_id=") } else { ("PATCH", "?step_id=") };
+    let path = ["/enrollments/", &id, "/steps/", &entry.order.to_string(), what, &entry.step.to_string()].concat();
+    let answer = api.change(method, &path, &entry.key, request_to_js(&entry.request)).await?;
     let (raw, result) = if entry.advance {
-        let path = [&step, "/advance"].concat();
-        let answer = api.change("POST", &path, &entry.key, body).await?;
         (js::field(&answer, "enrollment"), js::field(&answer, "result"))
     } else {
-        let raw = api.change("PATCH", &step, &entry.key, body).await?;
-        (raw, JsValue::UNDEFINED)
+        (answer, JsValue::UNDEFINED)
     };
-    let enrollment = api::read(&raw)?;
+    let enrollment: Enrollment = api::read(&raw)?;
+    if let Some(step) = enrollment.steps.iter().find(|step| step.step_id == entry.step) {
+        entry.order = step.order;
+    }
     device::save(&keys::enrollment(api, &entry.who, &entry.track), &raw).await;
     let found: Option<QuizResult> = api::read(&result)?;
     if found.is_some() {

@@ -45,6 +45,7 @@ codes! {
     CONFLICT = 409 "conflict", "It conflicts with what is there", "Something else stands in the way; look at the present state and try again.";
     ALREADY_EXISTS = 409 "already_exists", "It exists already", "There is one of this name already.";
     STEP_OUT_OF_ORDER = 409 "step_out_of_order", "A step before must be completed first", "blocking_step names the first step that must be completed. Nothing was written.";
+    STEP_GONE = 409 "step_gone", "The step is not in the track any more", "The learner's version of the track has no step of this id; read the enrollment again. Nothing was written.";
     ATTEMPTS_EXHAUSTED = 409 "attempts_exhausted", "All attempts are used", "The quiz allows no further attempt.";
     COOLDOWN = 409 "cooldown", "The next attempt must wait", "retry_at says when the next attempt is possible.";
     GUEST_MERGED = 409 "guest_merged", "The guest became a member", "What this guest did belongs to a member now; go on with the member's token.";

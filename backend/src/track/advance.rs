@@ -10,7 +10,7 @@ use std::{
 };
 
 use jalon_shared::{
-    EnrollmentId, GuestId, Lang, Learner, SiteId, Timestamp, quiz,
+    EnrollmentId, GuestId, Lang, Learner, SiteId, StepId, Timestamp, quiz,
     track::{self, Command, Enrollment, OutlineStep, Refusal, TrackEvent, enrollment::Attempt},
     wire::{
         enrollment::{self as wire, AdvanceRequest, ReportRequest, TrackRef},
@@ -51,6 +51,9 @@ pub struct Advance {
     pub enrollment: EnrollmentId,
     /// The step, by its order in the enrollment's version.
     pub order: u16,
+    /// The step, by its id: it is this one then, wherever it stands now. A merge can have taken the
+    /// enrollment to a newer version since the learner saw it.
+    pub step: Option<StepId>,
     /// What to do.
     pub what: What,
     /// The idempotency key, and what was asked with it.
@@ -94,6 +97,8 @@ pub enum Refused {
     GuestRevoked,
     /// The same key with another body.
     KeyReused,
+    /// The enrollment's version has no such step (any more).
+    StepGone,
     /// A rule says no; with the title of the step that blocks.
     Rule(Refusal, Option<String>),
     /// The answers' form is wrong.
@@ -107,6 +112,7 @@ impl From<Refused> for ApiError {
             Refused::GuestMerged => super::problem::guest_merged(),
             Refused::GuestRevoked => Self::token_revoked(),
             Refused::KeyReused => Self::idempotency_key_reused(),
+            Refused::StepGone => super::problem::step_gone(),
             Refused::Answers(faults) => Self::validation_failed(faults),
             Refused::Rule(refusal, title) => super::problem::refusal(&refusal, title.as_deref()),
         }
@@ -302,7 +308,11 @@ impl Group {
         let (Some(enrollment), Some(version)) = (found, self.versions.get(&command.enrollment)) else {
             return Ok(Err(Refused::NotFound));
         };
-        let Some(step) = version.outline.at(command.order).copied() else { return Ok(Err(Refused::NotFound)) };
+        let (found, unknown) = match command.step {
+            Some(id) => (version.outline.step(id), Refused::StepGone),
+            None => (version.outline.at(command.order), Refused::NotFound),
+        };
+        let Some(step) = found.copied() else { return Ok(Err(unknown)) };
         let (wish, result) = match understand(command, version, enrollment, &step, self.now) {
             Ok(understood) => understood,
             Err(refused) => return Ok(Err(refused)),
@@ -326,7 +336,7 @@ impl Group {
         }
         let result = result.map(|graded| {
             let after = enrollment.progress.steps.get(&step.id);
-            graded.result(version, command, after)
+            graded.result(version, step.order, &command.wanted, after)
         });
         let body = body(command, enrollment, version, result.clone())?;
         if let Some(query) = query {
@@ -344,12 +354,16 @@ struct Shown {
 }
 
 impl Shown {
-    fn result(&self, version: &Version, command: &Advance, after: Option<&track::StepProgress>) -> QuizResult {
-        let step = version.track.step(command.order);
+    fn result(
+        &self,
+        version: &Version,
+        order: u16,
+        wanted: &[Lang],
+        after: Option<&track::StepProgress>,
+    ) -> QuizResult {
+        let step = version.track.step(order);
         match step.and_then(|step| Some((step, step.quiz()?))) {
-            Some((step, quiz)) => {
-                view::result(&version.track, step, quiz, &self.answers, &self.graded, after, &command.wanted)
-            }
+            Some((step, quiz)) => view::result(&version.track, step, quiz, &self.answers, &self.graded, after, wanted),
             None => QuizResult {
                 score: self.graded.score,
                 passed: false,
@@ -380,7 +394,7 @@ fn understand(
         }
         What::Advance(request) => request,
     };
-    let quiz = version.track.step(command.order).and_then(track::Step::quiz);
+    let quiz = version.track.step(step.order).and_then(track::Step::quiz);
     let blocked = version.outline.blocking(step, &enrollment.progress).is_some();
     let (attempt, shown) = match (quiz, &request.answers) {
         // Locked comes before everything: nothing is graded, not even the form of it (G2, S4).

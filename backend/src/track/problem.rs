@@ -26,6 +26,11 @@ pub fn refusal(refusal: &Refusal, blocking_title: Option<&str>) -> ApiError {
     }
 }
 
+/// The step that was named isn't in the enrollment's version.
+pub fn step_gone() -> ApiError {
+    ApiError::new(&code::STEP_GONE)
+}
+
 /// The guest's token no longer writes (M5).
 pub fn guest_merged() -> ApiError {
     ApiError::new(&code::GUEST_MERGED)

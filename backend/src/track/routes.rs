@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jalon_shared::{
-    EnrollmentId, Lang, Learner, Problem, Timestamp,
+    EnrollmentId, Lang, Learner, Problem, StepId, Timestamp,
     track::{Progress, TrackSlug, TrackState, TrackType},
     wire::{
         enrollment::{
@@ -351,12 +351,21 @@ pub async fn get_step(
     Ok(ready(&Rendered { etag: ETag::of(&body), body: body.into() }, &if_none_match))
 }
 
+/// Which step.
+#[derive(Debug, Deserialize)]
+pub struct StepQuery {
+    /// Its id, which no version changes. In the query and not in the body: a server that doesn't know it
+    /// yet, while servers are being replaced one by one, leaves it alone.
+    step_id: Option<StepId>,
+}
+
 /// What stands around every command of the hot path.
 async fn run(
     app: &AppState,
     auth: LearnerAuth,
     langs: Langs,
     (enrollment, order): (EnrollmentId, u16),
+    step: Option<StepId>,
     what: What,
     key: Option<(Uuid, Fingerprint)>,
 ) -> ApiResult<Response> {
@@ -367,6 +376,7 @@ async fn run(
         learner: auth.learner,
         enrollment,
         order,
+        step,
         what,
         key,
     };
@@ -379,26 +389,34 @@ async fn run(
 }
 
 /// Completes a step, or answers its quiz (G1–G5).
+///
+/// With `step_id` it is that step, wherever it stands in the learner's version of the track; the order in
+/// the path is then only where the caller saw it.
 #[utoipa::path(post, path = "/api/v1/enrollments/{id}/steps/{order}/advance", tag = "learner",
-    params(("id" = Uuid, Path), ("order" = u16, Path), ("Idempotency-Key" = Option<Uuid>, Header), ("lang" = Option<String>, Query)),
+    params(("id" = Uuid, Path), ("order" = u16, Path), ("Idempotency-Key" = Option<Uuid>, Header),
+        ("step_id" = Option<Uuid>, Query), ("lang" = Option<String>, Query)),
     request_body = AdvanceRequest,
     responses((status = 200, body = AdvanceResponse), (status = 404, body = Problem), (status = 422, body = Problem),
-        (status = 409, body = Problem, description = "`step_out_of_order` with `blocking_step`, `attempts_exhausted`, `cooldown` with `retry_at`, `guest_merged`")),
+        (status = 409, body = Problem, description = "`step_out_of_order` with `blocking_step`, `attempts_exhausted`, `cooldown` with `retry_at`, `step_gone`, `guest_merged`")),
     security(("guest" = []), ("member" = [])))]
 pub async fn advance_step(
     State(app): State<AppState>,
     auth: LearnerAuth,
     langs: Langs,
     ApiPath(place): ApiPath<(EnrollmentId, u16)>,
+    ApiQuery(query): ApiQuery<StepQuery>,
     request: IdemJson<AdvanceRequest>,
 ) -> ApiResult<Response> {
     let IdemJson { body, key, fingerprint } = request;
-    run(&app, auth, langs, place, What::Advance(body), key.0.map(|key| (key, fingerprint))).await
+    run(&app, auth, langs, place, query.step_id, What::Advance(body), key.0.map(|key| (key, fingerprint))).await
 }
 
 /// Adds time, replaces the position.
+///
+/// `step_id` as for an advance.
 #[utoipa::path(patch, path = "/api/v1/enrollments/{id}/steps/{order}", tag = "learner",
-    params(("id" = Uuid, Path), ("order" = u16, Path), ("Idempotency-Key" = Option<Uuid>, Header)), request_body = ReportRequest,
+    params(("id" = Uuid, Path), ("order" = u16, Path), ("Idempotency-Key" = Option<Uuid>, Header),
+        ("step_id" = Option<Uuid>, Query)), request_body = ReportRequest,
     responses((status = 200, body = EnrollmentView), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)),
     security(("guest" = []), ("member" = [])))]
 pub async fn report_step(
@@ -406,10 +424,11 @@ pub async fn report_step(
     auth: LearnerAuth,
     langs: Langs,
     ApiPath(place): ApiPath<(EnrollmentId, u16)>,
+    ApiQuery(query): ApiQuery<StepQuery>,
     request: IdemJson<ReportRequest>,
 ) -> ApiResult<Response> {
     let IdemJson { body, key, fingerprint } = request;
-    run(&app, auth, langs, place, What::Report(body), key.0.map(|key| (key, fingerprint))).await
+    run(&app, auth, langs, place, query.step_id, What::Report(body), key.0.map(|key| (key, fingerprint))).await
 }
 
 /// What a guest did becomes the member's (M1–M8). The same guest again answers the same receipt.

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { startStage } from '../support/stage.mjs';
+import { pages, startStage, track } from '../support/stage.mjs';
 import { words } from '../support/sheet.mjs';
 import { stories } from '../support/story.mjs';
 
@@ -221,4 +221,30 @@ story('p7: two tabs and a second device race as one member', async ({ demo, devi
       .slice(0, 6).every((line) => line.dataset.state === 'completed'));
     assert.equal(await widget.hook('notice').count(), 0);
   }
+});
+
+story('p7: what was not sent before a merge into a newer version counts for the step that was meant', async ({ demo, device }) => {
+  const phone = await under(demo, device);
+  phone.expect(/net::ERR_/);
+  await demo.publish('moved', track('Le chemin', pages));
+  const { widget } = await phone.open(demo.page('track=moved'));
+  await widget.next(2);
+  await widget.saved();
+  let asked = false;
+  demo.weather = ({ path }) => {
+    asked ||= path.endsWith('/me/merge');
+    return path.endsWith('/advance') && !asked ? 'refuse' : undefined;
+  };
+  await widget.next(3);
+  // Meanwhile the track gets a page before all others, and the member begins it elsewhere.
+  const news = { ...pages[0], key: 'news', required: false, title: { fr: 'Nouveau' } };
+  await demo.publish('moved', track('Le chemin', [news, ...pages]));
+  const token = await demo.member('u-7');
+  await demo.enroll('moved', token);
+  await widget.host.evaluate((host, member) => host.identify(member), token);
+  await widget.hook('merge-accept').click();
+  await widget.hook('receipt').waitFor();
+  await widget.saved();
+  const { moved } = await demo.held();
+  assert.deepEqual(moved, [[2, 3]], 'pages 1 and 2, which stand second and third now');
 });

@@ -23,10 +23,10 @@ const quiz = (cooldown) => ({
     ],
   },
 });
-const track = (title, steps) => ({
+export const track = (title, steps) => ({
   track_type: 'beginner_intro', source_lang: 'fr', cms_block_enabled: true, title: { fr: title }, summary: { fr: '' }, steps,
 });
-const pages = [1, 2, 3, 4, 5, 6].map((n) => ({
+export const pages = [1, 2, 3, 4, 5, 6].map((n) => ({
   key: `page-${n}`, kind: 'content', required: true, title: { fr: `Page ${n}` }, body: { fr: `Ceci est la page **${n}**.`, en: `This is page **${n}**.` },
 }));
 const TRACKS = { walk: track('Une longue marche', [...pages, quiz(0)]), 'walk-again': track('Encore', pages), short: track('Une pause', [quiz(3)]) };
@@ -73,10 +73,11 @@ export async function startStage(tracks = TRACKS) {
 
   // The backend.
   await jalon('site', 'add', SITE, '--origin', origin, '--lang', 'fr', '--member-secret', SECRET);
-  for (const [slug, source] of Object.entries(tracks)) {
+  const publish = async (slug, source) => {
     writeFileSync(join(folder, `${slug}.json`), JSON.stringify(source));
     await jalon('import', join(folder, `${slug}.json`), '--site', SITE, '--publish');
-  }
+  };
+  for (const [slug, source] of Object.entries(tracks)) await publish(slug, source);
   let backend;
   const up = async () => {
     port = await freePort();
@@ -99,7 +100,7 @@ export async function startStage(tracks = TRACKS) {
   await up();
 
   const ask = async (path, token) => {
-    const answer = await fetch(`http://127.0.0.1:${port}/api/v1${path}`, { headers: { authorization: token } });
+    const answer = await fetch(`http://127.0.0.1:${port}/api/v1${path}`, { headers: token && { authorization: token } });
     return answer.json();
   };
   return Object.assign(stage, {
@@ -117,6 +118,23 @@ export async function startStage(tracks = TRACKS) {
     clear: () => { Object.assign(stage, { weather: undefined, log: [] }); },
     up,
     down,
+    /** Publishes a track, or a version of it with more steps; the server shows it when this answers. */
+    publish: async (slug, source) => {
+      await publish(slug, source);
+      // The command is a process of its own, and the server looks at what others changed once a second.
+      for (const deadline = Date.now() + 30_000; ; await new Promise((later) => setTimeout(later, 50))) {
+        const { steps } = await ask(`/sites/${SITE}/tracks/${slug}`);
+        if (steps?.length === source.steps.length) return;
+        if (Date.now() > deadline) throw new Error(`${slug} does not show`);
+      }
+    },
+    /** Begins a track on another device. */
+    enroll: async (slug, token) => {
+      const answer = await fetch(`http://127.0.0.1:${port}/api/v1/sites/${SITE}/tracks/${slug}/enrollments`, {
+        method: 'POST', headers: { authorization: `Bearer ${token}` },
+      });
+      if (answer.status !== 201) throw new Error(await answer.text());
+    },
     /** A member's token. */
     member: async (subject) => (await jalon('token', 'member', '--site', SITE, '--sub', subject)).stdout.trim(),
     /**

@@ -70,6 +70,40 @@ for_both! {
         assert_eq!(assert_replay_gives_the_rows(&stage).await, 1, "V1");
     }
 
+    /// M2: what a device did before the merge took its enrollment to a newer version counts for the step that
+    /// was meant, though another one has its order now.
+    async fn m2_what_was_done_before_a_merge_counts_for_the_step_that_was_meant(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &small_track()).await;
+        let (_, guest) = stage.guest().await;
+        let before = Learner::begin(&stage, &guest, "first").await;
+        let meant = before.enrollment["steps"][0]["step_id"].as_str().unwrap().to_owned();
+        let mut newer = small_track();
+        let news = json!({ "key": "news", "kind": "content", "required": false, "title": { "fr": "Nouveau" }, "body": { "fr": "Nouveau" } });
+        newer["steps"].as_array_mut().unwrap().insert(0, news);
+        stage.publish("first", &newer).await;
+        let member = stage.member("u-42");
+        let own = Learner::begin(&stage, &member, "first").await;
+        merge(&stage, &member, &guest).await.expect(200);
+
+        let states = |enrollment: &Value| -> Vec<String> {
+            enrollment["steps"].as_array().unwrap().iter().map(|step| step["state"].as_str().unwrap().to_owned()).collect()
+        };
+        let answer = own.advance_step(1, &meant).await.expect(200);
+        assert_eq!(states(&answer["enrollment"])[..2], ["open", "completed"], "the step that was meant, at its new place");
+        let path = format!("/api/v1/enrollments/{}/steps/1?step_id={meant}", own.id());
+        let report = stage.server.patch(&path).bearer(&member).json(&json!({ "time_spent_seconds": 9 })).send().await.expect(200);
+        assert_eq!((&report["steps"][0]["time_spent_seconds"], &report["steps"][1]["time_spent_seconds"]), (&json!(0), &json!(9)));
+
+        let version = own.look().await["version"].clone();
+        own.advance_step(1, &Uuid::now_v7().to_string()).await.problem(409, "step_gone");
+        own.advance_step(1, "one").await.problem(422, "invalid_value");
+        assert_eq!(own.look().await["version"], version, "nothing was written");
+        let answer = own.advance(1, json!({})).await.expect(200);
+        assert_eq!(states(&answer["enrollment"])[..2], ["completed", "completed"], "without an id the order decides");
+        assert_replay_gives_the_rows(&stage).await;
+    }
+
     /// M6: a finished guest is announced for the member too; a finished member hears nothing again.
     async fn m6_completion_by_merge_is_announced_once(db: TestDb) {
         let stage = Stage::set(&db).await;
