@@ -60,7 +60,8 @@ pub(super) struct Args {
     /// Translate approved texts too when their source has changed
     #[arg(long, requires = "to")]
     force_approved: bool,
-    /// List what is missing, a machine's, approved, stale, or a person's
+    /// List what is missing, a machine's, approved, stale, or a person's; with --to in these languages,
+    /// and with the names of all machine's texts
     #[arg(long, conflicts_with = "approve")]
     status: bool,
     /// Say that the machine's texts in this language are right; a text whose source has changed is
@@ -237,8 +238,13 @@ impl Args {
                     found.iter().map(|(standing, paths)| format!("{} {}", paths.len(), words(*standing))).collect();
                 let _ = writeln!(text, "  {lang}: {}", counts.join(", "));
                 for (standing, paths) in &found {
-                    // Those that ask for something.
-                    if !matches!(standing, Standing::Approved | Standing::Person) && !is_all(&found) {
+                    // Those that ask for something; whose language was asked for, also those to approve.
+                    let silent = match standing {
+                        Standing::Approved | Standing::Person => true,
+                        Standing::Machine => self.to.is_empty(),
+                        _ => is_all(&found),
+                    };
+                    if !silent {
                         for path in paths {
                             let _ = writeln!(text, "    {:<15} {path}", words(*standing));
                         }

@@ -32,7 +32,7 @@ pub struct Shape {
 /// A track.
 pub const TRACK: Shape = Shape {
     plain: &["title", "summary"],
-    markdown: &["body", "prompt", "feedback", "text", "left", "right"],
+    markdown: &["body", "prompt", "feedback", "text", "left", "right", "hints", "guidance"],
     by_hand: &["accept", "captions"],
     check: |file, text| folder::parse(file, text, Some("https://media.invalid")).map(|_| ()),
 };
@@ -310,7 +310,7 @@ impl Finder<'_> {
                 for (number, item) in items.iter().enumerate() {
                     // A key names an item for ever; its place would change with every insertion.
                     let name = key_of(&item.value).unwrap_or_else(|| number.to_string());
-                    self.visit(item, None, &place.below(&name, &number.to_string()))?;
+                    self.visit(item, field, &place.below(&name, &number.to_string()))?;
                 }
             }
             Node::Map(entries) => {

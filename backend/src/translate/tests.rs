@@ -365,6 +365,17 @@ fn texts_are_known_by_their_authors_keys() {
     }
     assert!(!paths.iter().any(|path| path.contains("captions") || path.contains("accept")));
     assert!(document.by_hand.iter().any(|(path, _)| path == "/steps/throw/video/captions"));
+    let hinted = "source_lang: fr\ntitle: {fr: Un}\nsteps:\n- key: a\n  quiz:\n    questions:\n    - key: q\n      hints:\n\
+                  \x20     - fr: Peut-être.\n      - {fr: Ou pas.}\n      guidance: {fr: Deux points.}\n";
+    let hinted = self::document(hinted);
+    let paths: Vec<&str> = hinted.texts.iter().map(|text| text.path.as_str()).collect();
+    let question = "/steps/a/quiz/questions/q";
+    assert_eq!(
+        paths[1..],
+        [format!("{question}/hints/0"), format!("{question}/hints/1"), format!("{question}/guidance")]
+    );
+    let written = layout::with(&hinted, &lang("sv"), &[(1, New::Words("Kanske.".to_owned()))]).unwrap();
+    assert!(written.contains("      - fr: Peut-être.\n        sv: \"Kanske.\"\n      - {fr"), "{written}");
     // Exactly what a learner's language is counted over.
     let source = folder::read(&content, Some("https://media.invalid")).unwrap().remove(0).source;
     let texts = source.all_texts().into_iter().filter(|text| !text.is_empty()).count();
