@@ -6,6 +6,7 @@ use std::time::Duration;
 use jalon_backend::app::AppState;
 use jalon_backend::clock::Clock;
 use jalon_backend::config::{Config, Limits, Settings};
+use jalon_backend::db::Db;
 use jalon_backend::http::router;
 use jalon_backend::server::Server;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -41,7 +42,7 @@ impl TestServer {
         config.limits = Limits { per_address: 0, guests_per_address: 0, per_learner: 0, per_site: 0 };
         configure(&mut config);
         // Its own connections: stopping the server closes them, and the test goes on with its own.
-        let app = AppState::new(db.reopen().await, clock, config).await.unwrap();
+        let app = AppState::new(Db::connect(&config.db).await.unwrap(), clock, config).await.unwrap();
         let router = router::router(app.clone());
         let server = Server::start(app, listener, router, Vec::new()).unwrap();
         let client = reqwest::Client::builder()

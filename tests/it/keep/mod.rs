@@ -5,6 +5,7 @@ mod contents;
 mod damage;
 mod erasure;
 mod expiry;
+mod leases;
 mod log;
 mod released;
 mod upgrade;

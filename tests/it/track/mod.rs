@@ -4,6 +4,7 @@ mod author;
 mod bad_input;
 mod learner;
 mod merge;
+mod merge_order;
 mod own;
 mod replay;
 mod visible;
