@@ -137,7 +137,42 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-pub fn command() -> impl Strategy<Value = Command> {
+/// What happens in a row. Few of the random ones end with both sides having done much of the same track, and
+/// there a merge can go wrong: one in three is made so that they have.
+pub fn chapter() -> impl Strategy<Value = Vec<Command>> {
+    prop_oneof![2 => vec(command(), 1..=4), 1 => meeting()]
+}
+
+/// A member and a guest walk through one track, turn by turn, and become one. Mostly it is a new guest: so
+/// devices of one member come one after the other. The author may have published another version between.
+fn meeting() -> impl Strategy<Value = Vec<Command>> {
+    let step = (prop::bool::weighted(0.35), place(), 0..=2_u32, 0..100_u64, prop::option::weighted(0.4, 0..50_u64));
+    let new_version = prop::option::weighted(0.3, (0..12_usize, steps()));
+    (0..MEMBERS, 0..SEATS, 0..TRACKS, prop::bool::weighted(0.8), vec(step, 2..=12), new_version).prop_map(
+        |(member, seat, track, new, walk, new_version)| {
+            let one = |act| Command::One { act, copies: 1, cut: false };
+            let mut all: Vec<Command> = new.then(|| one(Act::Guest { seat })).into_iter().collect();
+            let first = all.len();
+            all.extend(walk.into_iter().map(|(own, place, right, seconds, position)| {
+                let tab = Tab { actor: if own { member } else { MEMBERS + seat }, tab: 0 };
+                // Time and position are told for every second step on its own, before it is done.
+                if right == 0 && seconds % 2 == 0 {
+                    return one(Act::Report { tab, track, place, seconds, position, keyed: true });
+                }
+                let right = Some(right);
+                one(Act::Advance { tab, track, place, right, seconds, position, keyed: true, borrowed: None })
+            }));
+            if let Some((after, steps)) = new_version {
+                let place = all.len().min(first + after);
+                all.insert(place, Command::Edit { track, steps, publish: true });
+            }
+            all.push(one(Act::Merge { member, seat, keyed: true }));
+            all
+        },
+    )
+}
+
+fn command() -> impl Strategy<Value = Command> {
     let copies = prop_oneof![3 => Just(1_usize), 1 => 2..=5_usize];
     prop_oneof![
         20 => (act(), copies, any::<bool>()).prop_map(|(act, copies, cut)| Command::One { act, copies, cut }),
