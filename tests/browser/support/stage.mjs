@@ -80,15 +80,20 @@ export async function startStage(tracks = TRACKS) {
   for (const [slug, source] of Object.entries(tracks)) await publish(slug, source);
   let backend;
   const up = async () => {
-    port = await freePort();
-    backend = spawn(binary, [
-      ...database, 'serve', '--listen', `127.0.0.1:${port}`, '--public-url', stage.api, '--development',
-      '--limit-per-address', '0', '--limit-guests-per-address', '0', '--limit-per-learner', '0',
-    ], { stdio: ['ignore', 'ignore', 'ignore'] });
+    let said = '';
     for (const deadline = Date.now() + 30_000; ; await new Promise((later) => setTimeout(later, 50))) {
+      if (!backend || backend.exitCode !== null || backend.signalCode !== null) {
+        // The first time; or somebody else on this machine took the port in between.
+        port = await freePort();
+        backend = spawn(binary, [
+          ...database, 'serve', '--listen', `127.0.0.1:${port}`, '--public-url', stage.api, '--development',
+          '--limit-per-address', '0', '--limit-per-learner', '0',
+        ], { stdio: ['ignore', 'ignore', 'pipe'] });
+        backend.stderr.on('data', (text) => { said = `${said}${text}`.slice(-2000); });
+      }
       const ready = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
-      if (ready?.ok) return;
-      if (Date.now() > deadline) throw new Error('the backend does not come up');
+      if (ready?.ok && backend.exitCode === null) return;
+      if (Date.now() > deadline) throw new Error(`the backend does not come up: ${said}`);
     }
   };
   const down = async (signal = 'SIGKILL') => {
