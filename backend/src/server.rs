@@ -1,23 +1,29 @@
 //! The running server: accepts connections, runs the background tasks, and ends them in order.
 
+mod places;
+mod stream;
+
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tower::Service as _;
 
 use crate::app::AppState;
+use crate::http::edge::refused_head;
 use crate::stop::{Stop, Stopper, stop};
+
+use places::{Place, Places};
+use stream::Stream;
 
 /// A server under way. Dropping it asks it to stop; [`Server::stop`] waits until it has.
 #[derive(Debug)]
@@ -44,11 +50,14 @@ impl Server {
         let (listening, listeners_stop) = stop();
         let (working, workers_stop) = stop();
         let mut listeners = JoinSet::new();
-        let settings = Settings {
-            head: app.config.read_timeout,
-            grace: app.config.shutdown_grace,
-            places: Arc::new(Semaphore::new(app.config.max_connections)),
-        };
+        let settings = Settings { app: app.clone(), places: Places::new(app.config.max_connections) };
+        let places = Arc::clone(&settings.places);
+        app.gate.metrics.add_source(Box::new(move |text| {
+            let (open, gave_way) = (places.taken(), places.gave_way());
+            let _ = writeln!(text, "# TYPE jalon_connections gauge\njalon_connections {open}");
+            let name = "jalon_connections_gave_way_total";
+            let _ = writeln!(text, "# TYPE {name} counter\n{name} {gave_way}");
+        }));
         listeners.spawn(listen(listener, router, settings.clone(), listeners_stop.clone()));
         for (listener, router) in more {
             listeners.spawn(listen(listener, router, settings.clone(), listeners_stop.clone()));
@@ -91,27 +100,23 @@ async fn finish(tasks: &mut JoinSet<()>) {
 
 #[derive(Clone)]
 struct Settings {
-    /// How long a request's head may take; also how long a connection may stay idle.
-    head: Duration,
-    /// How long requests under way may take at the end.
-    grace: Duration,
-    /// One place a connection.
-    places: Arc<Semaphore>,
+    app: AppState,
+    places: Arc<Places>,
 }
 
 async fn listen(listener: TcpListener, router: Router, settings: Settings, stop: Stop) {
     let connections = GracefulShutdown::new();
     loop {
-        // A place first: who finds none waits in the kernel's queue, and costs us nothing.
+        // One at a time asks for a place; those behind wait in the kernel's queue, and cost us nothing.
         let accepted = async {
-            let place = Arc::clone(&settings.places).acquire_owned().await;
-            (place, listener.accept().await)
+            let (stream, peer) = listener.accept().await?;
+            Ok::<_, std::io::Error>((settings.places.take(peer).await, stream, peer))
         };
-        let (place, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             () = stop.requested() => break,
             accepted = accepted => accepted,
         };
-        let (stream, peer) = match accepted {
+        let (place, stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file handles, most likely; trying at once again would spin.
@@ -120,37 +125,50 @@ async fn listen(listener: TcpListener, router: Router, settings: Settings, stop:
                 continue;
             }
         };
-        let connection = connections.watch(connection(stream, peer, router.clone(), settings.head));
+        let connection =
+            connections.watch(connection(settings.app.clone(), stream, peer, router.clone(), place.clone()));
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended early");
+                },
+                () = place.has_to_give_way() => tracing::debug!("a connection that waited gave way"),
             }
-            drop(place);
         });
     }
     drop(listener);
     tokio::select! {
         () = connections.shutdown() => {}
-        () = tokio::time::sleep(settings.grace) => tracing::warn!("requests were still under way when the grace ended"),
+        () = tokio::time::sleep(settings.app.config.shutdown_grace) => tracing::warn!("requests were still under way when the grace ended"),
     }
 }
 
 fn connection(
+    app: AppState,
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    head: Duration,
+    place: Place,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send {
     // Answers are small and whole: waiting to fill a packet only delays them.
     stream.set_nodelay(true).ok();
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(Body::new);
+        let mut request = request.map(|body| place.watch(body));
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().call(request)
+        let (answer, place) = (router.clone().call(request), place.clone());
+        async move {
+            let answer = answer.await;
+            place.waits();
+            answer
+        }
     });
+    // Also how long a connection may stay idle.
+    let head = app.config.read_timeout;
+    let patience = app.config.answer_timeout.max(Duration::from_secs(1));
+    let stream = Stream::new(stream, patience, Box::new(move |status| refused_head(&app, status)));
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head)
-        .max_buf_size(64 * 1024)
+        .max_buf_size(32 * 1024)
         .serve_connection(TokioIo::new(stream), service)
 }

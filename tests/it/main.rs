@@ -8,6 +8,7 @@ mod fleet;
 mod garbage;
 mod http;
 mod keep;
+mod overload;
 mod platform;
 mod promise;
 mod security;

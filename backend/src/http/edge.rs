@@ -36,7 +36,7 @@ const EXPOSE_HEADERS: HeaderValue =
 /// How long a browser may remember a preflight, in seconds; two hours is the most that browsers do.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("7200");
 /// Requests answered at once, at most; more are told to come again.
-const MAX_IN_FLIGHT: usize = 4096;
+pub(super) const MAX_IN_FLIGHT: usize = 4096;
 
 /// Where a request goes; what belongs to it differs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -204,6 +204,27 @@ fn preflight(request: &Request, granted: bool) -> Response {
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOW_HEADERS);
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
     response
+}
+
+/// The whole answer, head and body, to a head that hyper refused before it was a request.
+pub fn refused_head(state: &AppState, status: u16) -> Vec<u8> {
+    let code = if status == 431 { &code::HEADERS_TOO_LARGE } else { &code::INVALID_REQUEST };
+    let id = request_id(state, &HeaderMap::new());
+    let id = id.to_str().unwrap_or_default();
+    let body = serde_json::to_string(ApiError::new(code).problem()).unwrap_or_default();
+    let reason = StatusCode::from_u16(code.status).ok().and_then(|status| status.canonical_reason());
+    let answer = format!(
+        "HTTP/1.1 {} {}\r\nx-request-id: {id}\r\ncontent-type: application/problem+json\r\n\
+         content-length: {}\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n{body}",
+        code.status,
+        reason.unwrap_or_default(),
+        body.len(),
+    );
+    let other = Method::from_bytes(b"-").unwrap_or_default();
+    let refused = StatusCode::from_u16(code.status).unwrap_or(StatusCode::BAD_REQUEST);
+    state.gate.metrics.count("unmatched", &other, refused, Duration::ZERO);
+    tracing::info!(target: "jalon::request", status = code.status, request_id = id, code = code.code, "a head was refused");
+    answer.into_bytes()
 }
 
 /// What the framework refuses by itself (a wrong method, a broken request) becomes a problem too.

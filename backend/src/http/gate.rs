@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jalon_shared::Timestamp;
 
-use super::{limit::Limits, metrics::Metrics};
+use super::{arriving::Arriving, limit::Limits, metrics::Metrics};
 use crate::{
     app::AppState,
     clock::Clock,
@@ -38,6 +38,8 @@ pub struct Gate {
     pub metrics: Metrics,
     /// Requests being answered.
     pub(super) in_flight: AtomicUsize,
+    /// Bodies on their way; their requests are not being answered yet.
+    pub(super) arriving: Arriving,
     /// Jalon's own origin; with none configured, the one that a request names as its host.
     own_origin: Option<String>,
 }
@@ -60,6 +62,7 @@ impl Gate {
             limits: Limits::new(config.limits),
             metrics: Metrics::default(),
             in_flight: AtomicUsize::new(0),
+            arriving: Arriving::default(),
             own_origin: config.public_url.as_ref().map(|url| url.origin().ascii_serialization()),
         })
     }

@@ -112,8 +112,10 @@ fn render(state: &AppState) -> Response {
     let mut text = state.gate.metrics.render();
     let stats = state.db.stats();
     let in_flight = state.gate.in_flight.load(std::sync::atomic::Ordering::Relaxed);
+    let bodies = state.gate.arriving.bodies.load(std::sync::atomic::Ordering::Relaxed);
     for (name, kind, value) in [
         ("jalon_http_requests_in_flight", "gauge", in_flight as u64),
+        ("jalon_http_bodies_arriving", "gauge", bodies as u64),
         ("jalon_db_writes_waiting", "gauge", stats.waiting as u64),
         ("jalon_db_writes_total", "counter", stats.writes),
         ("jalon_db_commits_total", "counter", stats.commits),

@@ -1,20 +1,20 @@
 //! Bodies as JSON: what can't be read is a problem with a stable code and a pointer to the field.
 
-use std::{fmt::Write as _, time::Duration};
+use std::fmt::Write as _;
 
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, Request},
     http::{HeaderMap, header},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Limited};
 use jalon_shared::FieldError;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
 
 use super::{
-    code,
+    arriving, code,
     error::ApiError,
     idempotency::{Fingerprint, IdemKey},
 };
@@ -48,7 +48,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for ApiJson<T> {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let bytes = read_body(&parts.headers, body, state.config.read_timeout).await?;
+        let bytes = read_body(&parts.headers, body, state).await?;
         parse(&parts.headers, &bytes).map(Self)
     }
 }
@@ -59,7 +59,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for IdemJson<T> {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let key = IdemKey::read(&parts.headers)?;
-        let bytes = read_body(&parts.headers, body, state.config.read_timeout).await?;
+        let bytes = read_body(&parts.headers, body, state).await?;
         let body = parse(&parts.headers, &bytes)?;
         let fingerprint = match key.0 {
             Some(_) => Fingerprint::of(parts.method.as_str(), parts.uri.path(), &bytes),
@@ -69,25 +69,34 @@ impl<T: DeserializeOwned> FromRequest<AppState> for IdemJson<T> {
     }
 }
 
-async fn read_body(headers: &HeaderMap, body: Body, timeout: Duration) -> Result<Bytes, ApiError> {
+async fn read_body(headers: &HeaderMap, body: Body, state: &AppState) -> Result<Bytes, ApiError> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let mut body = Limited::new(body, MAX_DRAINED);
+    let mut read = arriving::Body::begin(&state.gate);
     // Only bytes are awaited here: no transaction stands inside this timeout.
-    let read = tokio::time::timeout(timeout, async {
-        if declared.is_some_and(|length| length > MAX_BODY) {
+    let whole = tokio::time::timeout(state.config.read_timeout, async {
+        let mut too_large = declared.is_some_and(|length| length > MAX_BODY);
+        while !too_large && let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else {
+                return Err(ApiError::new(&code::INVALID_REQUEST).detail("The body ended before it was complete."));
+            };
+            let bytes = frame.data_ref().map(AsRef::as_ref).unwrap_or_default();
+            too_large = read.len() + bytes.len() > MAX_BODY;
+            if !too_large && let Err(overloaded) = read.push(bytes) {
+                read.forget();
+                drain(&mut body).await;
+                return Err(overloaded);
+            }
+        }
+        if too_large {
+            read.forget();
             drain(&mut body).await;
             return Err(ApiError::new(&code::BODY_TOO_LARGE));
         }
-        match Limited::new(&mut body, MAX_BODY).collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => {
-                drain(&mut body).await;
-                Err(ApiError::new(&code::BODY_TOO_LARGE))
-            }
-            Err(_) => Err(ApiError::new(&code::INVALID_REQUEST).detail("The body ended before it was complete.")),
-        }
+        Ok(())
     });
-    read.await.unwrap_or_else(|_| Err(ApiError::new(&code::REQUEST_TIMEOUT)))
+    whole.await.unwrap_or_else(|_| Err(ApiError::new(&code::REQUEST_TIMEOUT)))?;
+    read.end()
 }
 
 /// Reads on and forgets: who is still sending when the connection closes hears a reset and no answer.

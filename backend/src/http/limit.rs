@@ -109,7 +109,8 @@ impl FromRequestParts<AppState> for NewGuest {
     }
 }
 
-fn network(address: IpAddr) -> u128 {
+/// What counts as one address: IPv6 by /64, which is what one subscriber has.
+pub fn network(address: IpAddr) -> u128 {
     match address.to_canonical() {
         IpAddr::V4(v4) => u128::from(u32::from(v4)),
         IpAddr::V6(v6) => u128::from(v6) & !u128::from(u64::MAX),

@@ -8,6 +8,7 @@
 //! # Architecture Invariant
 //! No extractor and no layer asks the database: sites, keys and revocations are in memory ([`gate`]).
 
+mod arriving;
 pub mod auth;
 pub mod code;
 pub mod context;
