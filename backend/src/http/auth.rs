@@ -272,10 +272,7 @@ async fn read_member(
     let site = match named {
         Some(site) => site,
         // The token only says where to look; that site's keys decide.
-        None => MemberTokens::audience(token)
-            .iter()
-            .find_map(|slug| state.gate.sites.by_slug(slug))
-            .ok_or_else(|| ApiError::unauthenticated("The token names no site in its audience (aud)."))?,
+        None => MemberTokens::site(token, |slug| state.gate.sites.by_slug(slug))?,
     };
     let member = state.gate.members.read(&site, token, now).await?;
     Ok((site, member))

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::BoxFuture;
 use jalon_shared::Timestamp;
 use jsonwebtoken::{
@@ -13,6 +14,8 @@ use jsonwebtoken::{
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse},
 };
 use serde::Deserialize;
+
+use super::strength;
 
 /// How long a key set is fresh, in seconds.
 const FRESH_SECONDS: i64 = 600;
@@ -174,12 +177,24 @@ fn read_key(jwk: &Jwk) -> Option<Key> {
         // Symmetric keys have no place in a public set.
         _ => return None,
     };
+    if let AlgorithmParameters::EllipticCurve(curve) = &jwk.algorithm {
+        // Each in full (RFC 7518, 6.2.1.2): joined, a byte too many here could hide one that lacks there.
+        let full = |text: &str| URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32);
+        if !full(&curve.x) || !full(&curve.y) {
+            return None;
+        }
+    }
     let fits = jwk.common.key_algorithm.is_none_or(|named| named == algorithm.into());
     let signs = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
     if !fits || !signs {
         return None;
     }
-    Some(Key { kid: jwk.common.key_id.clone(), algorithm, verifies: DecodingKey::from_jwk(jwk).ok()? })
+    let verifies = DecodingKey::from_jwk(jwk).ok()?;
+    if let Err(why) = strength::check(algorithm, &verifies) {
+        tracing::warn!(kid = jwk.common.key_id, %why, "a key of a set is not used");
+        return None;
+    }
+    Some(Key { kid: jwk.common.key_id.clone(), algorithm, verifies })
 }
 
 #[cfg(test)]
@@ -230,5 +245,19 @@ mod tests {
             0,
             "the algorithm is the key's"
         );
+    }
+
+    /// The base point of P-256 as a key: its coordinates, cut where they should be, and where they should not.
+    #[test]
+    fn a_coordinate_too_long_hides_none_too_short() {
+        let x = "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY";
+        let y = "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU";
+        let both = [x, y].map(|part| URL_SAFE_NO_PAD.decode(part).unwrap()).concat();
+        let taken = |at: usize| {
+            let [x, y] = [&both[..at], &both[at..]].map(|part| URL_SAFE_NO_PAD.encode(part));
+            let key = serde_json::json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y });
+            read_key(&serde_json::from_value(key).unwrap()).is_some()
+        };
+        assert!(taken(32) && !taken(31) && !taken(33) && !taken(0) && !taken(64));
     }
 }

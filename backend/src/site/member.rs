@@ -14,7 +14,14 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Site, jwks::KeySets};
+use super::{
+    Site,
+    jwks::KeySets,
+    strength::{self, Weak},
+};
+
+/// The most names of a token's audience that are looked up.
+const MAX_AUDIENCE: usize = 8;
 
 /// How far the site's clock may be from ours, in seconds.
 pub const LEEWAY_SECONDS: i64 = 60;
@@ -77,6 +84,9 @@ pub enum BadKey {
         "this is a private key; only the public key belongs here (and this one is now known to others: make a new pair)"
     )]
     PrivateKey,
+    /// Whoever wants to can sign with it.
+    #[error("{0}")]
+    Weak(#[from] Weak),
     /// Not an address of a key set.
     #[error("the address of the key set must be https (http for localhost only)")]
     NotAnAddress,
@@ -130,6 +140,7 @@ impl Material {
             }
             match key {
                 Ok(key) if text.contains("PUBLIC KEY") => {
+                    strength::check(algorithm, &key)?;
                     Ok(Self::Public { algorithm, key, pem: text.trim().to_owned() })
                 }
                 _ => Err(BadKey::NotAPublicKey(match algorithm {
@@ -283,19 +294,38 @@ impl MemberTokens {
         Self { key_sets, max_lifetime_seconds, verified: Mutex::default() }
     }
 
-    /// Which sites a token says it is for. Nothing is verified: only for finding the site whose keys decide.
-    pub fn audience(token: &str) -> Vec<String> {
-        jsonwebtoken::dangerous::insecure_decode_claims::<Claims>(token)
-            .ok()
-            .and_then(|claims| claims.aud)
-            .map(|audience| audience.names().iter().take(8).cloned().collect())
-            .unwrap_or_default()
+    /// The one site that a token is for, where the address names none: its `site`, else the only one of its
+    /// audience that `known` knows. Nothing is verified: that site's keys decide. Never the first of several:
+    /// in which the token counts is not to hang on the order of a list.
+    pub fn site<T>(token: &str, known: impl Fn(&str) -> Option<T>) -> Result<T, TokenError> {
+        let claims = jsonwebtoken::dangerous::insecure_decode_claims::<Claims>(token)
+            .map_err(|_| TokenError::Invalid("its claims can't be read"))?;
+        let mut names: Vec<&str> = match (&claims.site, &claims.aud) {
+            (Some(site), _) => vec![site],
+            (None, Some(audience)) => audience.names().iter().take(MAX_AUDIENCE).map(String::as_str).collect(),
+            (None, None) => Vec::new(),
+        };
+        names.sort_unstable();
+        names.dedup();
+        let mut sites = names.into_iter().filter_map(known);
+        match (sites.next(), sites.next()) {
+            (Some(site), None) => Ok(site),
+            (None, _) => Err(TokenError::Invalid("it names no site in its audience (aud)")),
+            (Some(_), Some(_)) => {
+                Err(TokenError::Invalid("its audience (aud) has several sites; name the one it is for in site"))
+            }
+        }
     }
 
     /// The member that a token vouches for, on this site.
     pub async fn read(&self, site: &Site, token: &str, now: Timestamp) -> Result<Member, TokenError> {
         let header = jsonwebtoken::decode_header(token)
             .map_err(|_| TokenError::Invalid("it is not a JWT with a known algorithm"))?;
+        // What its signer says must be understood, and is not, makes it invalid (RFC 7515, 4.1.11). We
+        // understand no extension.
+        if header.crit.is_some() {
+            return Err(TokenError::Invalid("its header asks for an extension (crit)"));
+        }
         if header.alg == Algorithm::HS256 {
             return self.verify(site, token, &header, now).await.map(|(member, _)| member);
         }

@@ -2,7 +2,8 @@
 //!
 //! - [`store`] reads and writes rows; every change lets `site.revision` grow.
 //! - [`cache`] holds all sites in memory, so that no request asks the database who it is for.
-//! - [`member`] reads a member's token; [`jwks`] fetches key sets; [`key`] makes API keys.
+//! - [`member`] reads a member's token; [`jwks`] fetches key sets; [`key`] makes API keys;
+//!   [`strength`] looks at what keys are worth.
 
 pub mod cache;
 pub mod jwks;
@@ -11,6 +12,7 @@ pub mod languages;
 pub mod member;
 pub mod routes;
 pub mod store;
+pub mod strength;
 pub mod valid;
 
 use jalon_shared::{

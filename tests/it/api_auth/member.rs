@@ -21,6 +21,8 @@ const MINE: &str = "/api/v1/sites/fpsf/me/enrollments";
 // Made for these tests with `openssl genpkey`; they protect nothing.
 const RSA_PRIVATE: &str = include_str!("keys/rsa.pem");
 const RSA_PUBLIC: &str = include_str!("keys/rsa.pub.pem");
+const RSA_SHORT_PRIVATE: &str = include_str!("keys/rsa1024.pem");
+const RSA_SHORT_PUBLIC: &str = include_str!("keys/rsa1024.pub.pem");
 const EC_PRIVATE: &str = include_str!("keys/ec.pem");
 const EC_PUBLIC: &str = include_str!("keys/ec.pub.pem");
 const ED_PRIVATE: &str = include_str!("keys/ed.pem");
@@ -143,6 +145,46 @@ for_both! {
         ask(&stage, &own).await.problem(401, "unauthenticated");
     }
 
+    /// RFC 7515, 4.1.11: what must be understood and is not, is refused; whoever signed it.
+    async fn p5_a_token_that_asks_for_an_extension_is_refused(db: TestDb) {
+        let (stage, _) = stage(&db).await;
+        for crit in [json!(["exp"]), json!(["b64"]), json!(["https://example/ext"]), json!([]), json!("exp"), json!(1), json!({})] {
+            let header = json!({ "alg": "HS256", "crit": crit, "b64": true, "exp": NOW });
+            let text = [header, claims()].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+            let signature = jsonwebtoken::crypto::sign(text.as_bytes(), &EncodingKey::from_secret(MEMBER_SECRET.as_bytes()), Algorithm::HS256).unwrap();
+            ask(&stage, &format!("{text}.{signature}")).await.problem(401, "unauthenticated");
+        }
+    }
+
+    /// Where the address names no site, the token must name one and not two: whatever the order.
+    async fn p5_a_token_for_several_sites_says_which(db: TestDb) {
+        let (stage, _) = stage(&db).await;
+        stage.site("other", &[]).await;
+        stage.publish("first", &jalon_tests::small_track()).await;
+        let enrolled = |token: String| stage.server.post("/api/v1/sites/fpsf/tracks/first/enrollments").bearer(&token).json(&json!({})).send();
+        let mine = enrolled(hs256(&claims())).await.expect(201)["id"].as_str().unwrap().to_owned();
+        let path = format!("/api/v1/enrollments/{mine}");
+        for (claims, status) in [
+            (json!({ "aud": ["fpsf"] }), 200),
+            (json!({ "aud": ["fpsf", "fpsf", "elsewhere"] }), 200),
+            (json!({ "aud": ["other", "fpsf"], "site": "fpsf" }), 200),
+            (json!({ "aud": ["fpsf", "other"], "site": "fpsf" }), 200),
+            (json!({ "aud": ["other", "fpsf"] }), 401),
+            (json!({ "aud": ["fpsf", "other"] }), 401),
+            // A site that is not in the audience, or is none.
+            (json!({ "aud": ["fpsf"], "site": "other" }), 401),
+            (json!({ "aud": ["fpsf"], "site": "elsewhere" }), 401),
+            (json!({ "aud": null, "site": "fpsf" }), 401),
+            // Good for the other one: there the enrollment is not.
+            (json!({ "aud": ["fpsf", "other"], "site": "other" }), 404),
+        ] {
+            let answer = stage.server.get(&path).bearer(&hs256(&with(claims.clone()))).send().await;
+            assert_eq!(answer.status, status, "{claims}: {}", answer.text());
+        }
+        // Where the address names one of them, there is no doubt.
+        ask(&stage, &hs256(&with(json!({ "aud": ["other", "fpsf"] })))).await.expect(200);
+    }
+
     async fn every_algorithm_works_and_keys_change_without_a_gap(db: TestDb) {
         let (stage, clock) = stage(&db).await;
         let mut ids = Vec::new();
@@ -185,6 +227,8 @@ for_both! {
             (json!({ "algorithm": "HS256", "secret": EC_PUBLIC }), "invalid_value", "/secret"),
             (json!({ "algorithm": "RS256", "public_key": EC_PUBLIC }), "invalid_value", "/public_key"),
             (json!({ "algorithm": "RS256", "public_key": RSA_PRIVATE }), "invalid_value", "/public_key"),
+            // One that can be computed back.
+            (json!({ "algorithm": "RS256", "public_key": RSA_SHORT_PUBLIC }), "invalid_value", "/public_key"),
             (json!({ "algorithm": "EdDSA", "public_key": "x" }), "invalid_value", "/public_key"),
             (json!({ "algorithm": "JWKS", "jwks_url": "http://id.example/jwks" }), "invalid_value", "/jwks_url"),
             (json!({ "algorithm": "JWKS", "jwks_url": "https://10.0.0.1/jwks" }), "invalid_value", "/jwks_url"),
@@ -221,6 +265,7 @@ fn a_key_set_is_used() {
         let counter = Arc::clone(&fetched);
         let keys = json!({ "keys": [
             { "kty": "OKP", "crv": "Ed25519", "kid": "e1", "use": "sig", "x": include_str!("keys/ed.x").trim() },
+            { "kty": "RSA", "kid": "r1", "use": "sig", "n": include_str!("keys/rsa1024.n").trim(), "e": "AQAB" },
             { "kty": "oct", "kid": "s1", "k": URL_SAFE_NO_PAD.encode(MEMBER_SECRET) } ] });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/jwks", listener.local_addr().unwrap());
@@ -238,6 +283,9 @@ fn a_key_set_is_used() {
         ask(&stage, &signed(Algorithm::EdDSA, Some("e1"), &claims(), &ed)).await.expect(200);
         ask(&stage, &signed(Algorithm::EdDSA, None, &claims(), &ed)).await.expect(200);
         ask(&stage, &signed(Algorithm::EdDSA, Some("e2"), &claims(), &ed)).await.problem(401, "unauthenticated");
+        // In the set, with a good signature, and too short to be worth it.
+        let short = EncodingKey::from_rsa_pem(RSA_SHORT_PRIVATE.as_bytes()).unwrap();
+        ask(&stage, &signed(Algorithm::RS256, Some("r1"), &claims(), &short)).await.problem(401, "unauthenticated");
         ask(&stage, &signed(Algorithm::HS256, Some("s1"), &claims(), &EncodingKey::from_secret(b"x")))
             .await
             .problem(401, "unauthenticated");
