@@ -114,8 +114,8 @@ impl Add {
 
 impl Revoke {
     async fn run(self, context: &Context, app: &AppState) -> anyhow::Result<()> {
-        let (site, id, now) = (self.target.id(app)?, self.id, app.clock.now());
-        if !app.db.write::<_, DbError, _>(move |tx| Box::pin(store::revoke_key(tx, site, id, now))).await? {
+        let (site, id) = (self.target.id(app)?, self.id);
+        if !routes::end_key(app, site, id, None).await? {
             bail!("there is no key {id} there; look with jalon key list");
         }
         context.print(

@@ -108,7 +108,7 @@ impl Add {
             };
             return context.print(&Answer { created: false, differs, site: present.admin_view() }, text);
         }
-        let site = routes::add(app, wanted).await.map_err(plain)?;
+        let site = routes::add(app, wanted, None).await.map_err(plain)?;
         if let Some(secret) = self.member_secret {
             let key = CreateSigningKey {
                 algorithm: KeyAlgorithm::HS256,
@@ -118,7 +118,7 @@ impl Add {
                 jwks_url: None,
                 expires_at: None,
             };
-            routes::add_signing_key(app, site.id, key)
+            routes::add_signing_key(app, site.id, key, None)
                 .await
                 .map_err(plain)
                 .context("the site was added, but its member secret was not")?;

@@ -4,7 +4,9 @@
 //! - [`cache`] holds all sites in memory, so that no request asks the database who it is for.
 //! - [`member`] reads a member's token; [`jwks`] fetches key sets; [`key`] makes API keys;
 //!   [`strength`] looks at what keys are worth.
+//! - [`audit`] writes down what those do who run it.
 
+pub mod audit;
 pub mod cache;
 pub mod jwks;
 pub mod key;

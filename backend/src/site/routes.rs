@@ -18,9 +18,14 @@ use jalon_shared::{
         site::{LanguageList, SiteView},
     },
 };
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Site, key, member, store, valid};
+use super::{
+    Site,
+    audit::{self, By},
+    key, member, store, valid,
+};
 use crate::{
     app::AppState,
     db::DbError,
@@ -70,10 +75,10 @@ pub async fn list_languages(State(state): State<AppState>, ctx: SiteCtx) -> ApiR
         (status = 422, description = "validation_failed", body = Problem, content_type = "application/problem+json")))]
 pub async fn create_site(
     State(state): State<AppState>,
-    _admin: ServerAdmin,
+    admin: ServerAdmin,
     ApiJson(new): ApiJson<CreateSite>,
 ) -> ApiResult<Response> {
-    let site = add(&state, new).await?;
+    let site = add(&state, new, Some(admin.actor)).await?;
     let place = HeaderValue::from_str(&format!("/api/v1/admin/sites/{}", site.slug)).map_err(ApiError::internal)?;
     Ok((
         StatusCode::CREATED,
@@ -84,14 +89,20 @@ pub async fn create_site(
 }
 
 /// Adds a site; 409 `already_exists` when the slug is taken. The CLI uses it too.
-pub async fn add(state: &AppState, new: CreateSite) -> ApiResult<Arc<Site>> {
+pub async fn add(state: &AppState, new: CreateSite, by: By) -> ApiResult<Arc<Site>> {
     let new = valid::create(new).map_err(ApiError::validation_failed)?;
     let now = state.clock.now();
     let site = SiteId(id::new_v7(now));
     let slug = new.slug.clone();
     let written = state
         .db
-        .write::<_, DbError, _>(move |tx| Box::pin(async move { store::insert(tx, site, &new, now).await }))
+        .write::<_, DbError, _>(move |tx| {
+            Box::pin(async move {
+                store::insert(tx, site, &new, now).await?;
+                let what = json!({ "origins_added": new.origins });
+                audit::record(tx, site, &by, audit::SITE_CREATED, site.0, what, now).await
+            })
+        })
         .await;
     match written {
         Err(error) if error.is_unique() => {
@@ -150,7 +161,7 @@ pub async fn change_site(
     ApiJson(change): ApiJson<ChangeSite>,
 ) -> ApiResult<Response> {
     let change = valid::change(change).map_err(ApiError::validation_failed)?;
-    let (id, now) = (admin.site.id, state.clock.now());
+    let (id, now, by) = (admin.site.id, state.clock.now(), Some(admin.actor));
     state
         .db
         .write::<_, ApiError, _>(move |tx| {
@@ -158,13 +169,33 @@ pub async fn change_site(
                 // From the database, not from memory: another server may have changed the site a moment ago.
                 let site = store::lock(tx, id).await?.ok_or_else(ApiError::unknown_site)?;
                 only.check(&ETag::revision(site.revision))?;
-                Ok(store::change(tx, &site, &change, now).await?)
+                let before = store::origins(tx, id).await?;
+                store::change(tx, &site, &change, now).await?;
+                Ok(audit::record(tx, id, &by, audit::SITE_CHANGED, id.0, changed(&before, &change), now).await?)
             })
         })
         .await?;
     state.gate.sites.reload().await?;
     let site = state.gate.sites.by_id(admin.site.id).ok_or_else(ApiError::unknown_site)?;
     Ok(ETag::revision(site.revision).on(Json(site.admin_view())))
+}
+
+/// What a change is about, for the audit trail: which settings, and which origins came and went.
+fn changed(before: &[String], change: &ChangeSite) -> Value {
+    let fields = [
+        ("name", change.name.is_some()),
+        ("default_lang", change.default_lang.is_some()),
+        ("languages", change.languages.is_some()),
+        ("origins", change.origins.is_some()),
+        ("login_url", change.login_url.is_some()),
+        ("look", change.look.is_some()),
+    ];
+    let fields: Vec<&str> = fields.into_iter().filter_map(|(name, is)| is.then_some(name)).collect();
+    let after = change.origins.as_deref().unwrap_or(before);
+    let lacking = |from: &[String], of: &[String]| -> Vec<String> {
+        of.iter().filter(|origin| !from.contains(origin)).cloned().collect()
+    };
+    json!({ "fields": fields, "origins_added": lacking(before, after), "origins_removed": lacking(after, before) })
 }
 
 /// Makes an API key; its secret is shown this once. A key has no scope that its maker lacks, and doesn't
@@ -180,12 +211,16 @@ pub async fn create_key(
     admin: Admin<scope::KeysWrite>,
     ApiJson(new): ApiJson<CreateKey>,
 ) -> ApiResult<Response> {
-    let created = add_key(&state, Some(admin.site.id), admin.rights.hand_on(new)?).await?;
+    let created = make_key(&state, Some(admin.site.id), admin.rights.hand_on(new)?, Some(admin.actor)).await?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(created)).into_response())
 }
 
-/// Makes an API key: of the whole server, where there is no site. The CLI uses it too.
+/// Makes an API key as the operator does: of the whole server, where there is no site.
 pub async fn add_key(state: &AppState, site: Option<SiteId>, new: CreateKey) -> ApiResult<KeyCreated> {
+    make_key(state, site, new, None).await
+}
+
+async fn make_key(state: &AppState, site: Option<SiteId>, new: CreateKey, by: By) -> ApiResult<KeyCreated> {
     let now = state.clock.now();
     if new.name.trim().is_empty() || new.name.chars().count() > 200 || new.name.chars().any(char::is_control) {
         return Err(ApiError::invalid_value("/name", "A name has 1 to 200 characters and no control characters."));
@@ -217,7 +252,10 @@ pub async fn add_key(state: &AppState, site: Option<SiteId>, new: CreateKey) -> 
         .db
         .write::<_, DbError, _>(move |tx| {
             Box::pin(async move {
-                store::insert_key(tx, site, id, &row.name, &hash, &row.scopes, row.expires_at, now).await
+                store::insert_key(tx, site, id, &row.name, &hash, &row.scopes, row.expires_at, now).await?;
+                let Some(site) = site else { return Ok(()) };
+                let what = json!({ "scopes": row.scopes, "expires_at": row.expires_at });
+                audit::record(tx, site, &by, audit::KEY_CREATED, id, what, now).await
             })
         })
         .await?;
@@ -245,14 +283,28 @@ pub async fn revoke_key(
     admin: Admin<scope::KeysWrite>,
     ApiPath((_, key)): ApiPath<(String, Uuid)>,
 ) -> ApiResult<StatusCode> {
-    let (site, now) = (admin.site.id, state.clock.now());
-    let found =
-        state.db.write::<_, DbError, _>(move |tx| Box::pin(store::revoke_key(tx, Some(site), key, now))).await?;
-    if !found {
+    if !end_key(&state, Some(admin.site.id), key, Some(admin.actor)).await? {
         return Err(ApiError::not_found());
     }
     state.gate.sites.reload().await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Revokes an API key; false where there is none. The CLI uses it too.
+pub async fn end_key(state: &AppState, site: Option<SiteId>, key: Uuid, by: By) -> Result<bool, DbError> {
+    let now = state.clock.now();
+    state
+        .db
+        .write::<_, DbError, _>(move |tx| {
+            Box::pin(async move {
+                let found = store::revoke_key(tx, site, key, now).await?;
+                if let (Some(site), true) = (site, found) {
+                    audit::record(tx, site, &by, audit::KEY_REVOKED, key, json!({}), now).await?;
+                }
+                Ok(found)
+            })
+        })
+        .await
 }
 
 /// Adds a key that signs members' tokens. Several may be live, so that keys can change without a gap.
@@ -267,12 +319,17 @@ pub async fn create_signing_key(
     admin: Admin<scope::SiteAdmin>,
     ApiJson(new): ApiJson<CreateSigningKey>,
 ) -> ApiResult<Response> {
-    let view = add_signing_key(&state, admin.site.id, new).await?;
+    let view = add_signing_key(&state, admin.site.id, new, Some(admin.actor)).await?;
     Ok((StatusCode::CREATED, Json(view)).into_response())
 }
 
 /// Adds a signing key. The CLI uses it too.
-pub async fn add_signing_key(state: &AppState, site: SiteId, new: CreateSigningKey) -> ApiResult<SigningKeyView> {
+pub async fn add_signing_key(
+    state: &AppState,
+    site: SiteId,
+    new: CreateSigningKey,
+    by: By,
+) -> ApiResult<SigningKeyView> {
     let now = state.clock.now();
     let (pointer, material) = match new.algorithm {
         KeyAlgorithm::HS256 => ("/secret", new.secret),
@@ -308,8 +365,9 @@ pub async fn add_signing_key(state: &AppState, site: SiteId, new: CreateSigningK
                     return Err(ApiError::new(&code::CONFLICT)
                         .detail("A site has at most 20 live signing keys; let one end first."));
                 }
-                Ok(store::insert_signing_key(tx, site, key, algorithm, kid.as_deref(), &material, expires_at, now)
-                    .await?)
+                store::insert_signing_key(tx, site, key, algorithm, kid.as_deref(), &material, expires_at, now).await?;
+                let what = json!({ "algorithm": algorithm, "expires_at": expires_at });
+                Ok(audit::record(tx, site, &by, audit::SIGNING_KEY_ADDED, key, what, now).await?)
             })
         })
         .await?;
@@ -354,8 +412,20 @@ pub async fn expire_signing_key(
 ) -> ApiResult<Json<SigningKeyView>> {
     let (site, now) = (admin.site.id, state.clock.now());
     let at: Timestamp = end.expires_at.unwrap_or(now).max(now);
-    let found =
-        state.db.write::<_, DbError, _>(move |tx| Box::pin(store::expire_signing_key(tx, site, key, at, now))).await?;
+    let by = Some(admin.actor);
+    let found = state
+        .db
+        .write::<_, DbError, _>(move |tx| {
+            Box::pin(async move {
+                let found = store::expire_signing_key(tx, site, key, at, now).await?;
+                if found {
+                    let what = json!({ "expires_at": at });
+                    audit::record(tx, site, &by, audit::SIGNING_KEY_EXPIRED, key, what, now).await?;
+                }
+                Ok(found)
+            })
+        })
+        .await?;
     if !found {
         return Err(ApiError::not_found());
     }

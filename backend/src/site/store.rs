@@ -155,6 +155,13 @@ async fn insert_origins(tx: &mut Tx<'_>, id: SiteId, origins: &[String]) -> Resu
     Ok(())
 }
 
+/// The origins of the site's pages.
+pub async fn origins(tx: &mut Tx<'_>, id: SiteId) -> Result<Vec<String>, DbError> {
+    Ok(
+        on!(tx, conn => sqlx::query_scalar("SELECT origin FROM site_origin WHERE site_id = $1 ORDER BY origin").bind(id.0).fetch_all(conn).await)?,
+    )
+}
+
 /// The id of a slug.
 pub async fn find(tx: &mut Tx<'_>, slug: &str) -> Result<Option<SiteId>, DbError> {
     let id: Option<Uuid> = on!(tx, conn => sqlx::query_scalar("SELECT id FROM site WHERE slug = $1").bind(slug).fetch_optional(conn).await)?;

@@ -9,7 +9,10 @@ use jalon_shared::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::db::{DbError, Rows, Tx, on};
+use crate::{
+    db::{DbError, Rows, Tx, on},
+    site::audit,
+};
 
 /// A track's row.
 #[derive(Clone, Debug)]
@@ -712,6 +715,7 @@ pub async fn erase_learner(
     const AS_STAFF: &str = "DELETE FROM event WHERE site_id = $1 AND user_id = $2 AND type = 'learner.erased'";
     if let Learner::User(user) = learner {
         on!(tx, conn => sqlx::query(AS_STAFF).bind(site.0).bind(user.as_str()).execute(conn).await.map(drop))?;
+        audit::forget(tx, site, user).await?;
     }
     let (events, enrollments, guests) = match learner {
         Learner::User(_) => (ERASE_EVENTS_OF_USER, ENROLLMENTS[0], GUESTS[0]),

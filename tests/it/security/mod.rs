@@ -1,4 +1,5 @@
 //! Nobody reaches what is not theirs.
 
+mod audit;
 mod authorization;
 mod keys;
