@@ -16,6 +16,7 @@ mod token;
 mod translate;
 mod webhook;
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
@@ -158,9 +159,14 @@ fn print(text: impl Display) -> anyhow::Result<()> {
 
 /// Runs the command that the process was started with.
 pub async fn run() -> ExitCode {
+    run_with(std::env::args_os()).await
+}
+
+/// Runs the command that these arguments name; the first is the program.
+pub async fn run_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // One provider of cryptography for all TLS in the process. An error means that there is one already.
     rustls::crypto::ring::default_provider().install_default().ok();
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(arguments);
     let json = cli.json;
     let outcome = match Context::new(&cli) {
         Ok(context) => cli.command.run(&context).await,

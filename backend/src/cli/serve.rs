@@ -73,7 +73,11 @@ async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
 
 /// Starts the log on stderr; `JALON_LOG` picks levels as `RUST_LOG` does elsewhere.
 pub(super) fn start_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("JALON_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter = EnvFilter::try_from_env("JALON_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // The HTML cleaner's traces are authors' texts, letter by letter and with their line breaks.
+    if let Ok(quiet) = "html5ever=warn".parse() {
+        filter = filter.add_directive(quiet);
+    }
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

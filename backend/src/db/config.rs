@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
+use url::Url;
 
 /// How a [`Db`](super::Db) is opened.
 #[derive(Clone, Debug)]
@@ -51,7 +52,7 @@ pub enum AddressError {
     Memory,
     /// PostgreSQL's address could not be read.
     #[error("this is no PostgreSQL address: {0}")]
-    Postgres(#[source] sqlx::Error),
+    Postgres(String),
 }
 
 impl FromStr for DbAddress {
@@ -59,7 +60,14 @@ impl FromStr for DbAddress {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return text.parse().map(|options| Self::Postgres(Box::new(options))).map_err(AddressError::Postgres);
+            // Not in the parser's own words: they repeat what it can't read, which may be part of a password.
+            if let Err(error) = Url::parse(text) {
+                return Err(AddressError::Postgres(error.to_string()));
+            }
+            let odd = |_: sqlx::Error| {
+                AddressError::Postgres("one of the options behind its ? has a value that is not known".to_owned())
+            };
+            return text.parse().map(|options| Self::Postgres(Box::new(options))).map_err(odd);
         }
         let path = text.strip_prefix("sqlite:").ok_or(AddressError::Scheme)?;
         let path = path.strip_prefix("//").unwrap_or(path);

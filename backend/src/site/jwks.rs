@@ -164,7 +164,9 @@ struct Set {
 }
 
 fn read(bytes: &[u8]) -> Result<Vec<Key>, String> {
-    let set: Set = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    // Not in serde's words: they repeat what stands there, which is anybody's.
+    let set: Set = serde_json::from_slice(bytes)
+        .map_err(|error| format!("what comes is no key set, at line {} column {}", error.line(), error.column()))?;
     // A key of a kind we don't know must not spoil the others (RFC 7517, 5).
     Ok(set.keys.into_iter().take(MAX_KEYS).filter_map(|key| read_key(&serde_json::from_value(key).ok()?)).collect())
 }

@@ -3,3 +3,5 @@
 mod audit;
 mod authorization;
 mod keys;
+mod process;
+mod secrets;
