@@ -195,7 +195,7 @@ export function uuid() {
 }
 
 let ahead = 0;
-/** Milliseconds since 1970. A device's clock that is far off is set right by what the server says. */
+/** Milliseconds since 1970. A device's clock that is off is set right by what the server says. */
 export const now = () => Date.now() + ahead;
 
 /** Whether the browser has a network at all. */
@@ -210,6 +210,7 @@ export async function http(method, url, token, lang, key, body) {
   if (body) headers["Content-Type"] = "application/json";
   const stop = new AbortController();
   const late = setTimeout(() => stop.abort(), 20000);
+  const asked = Date.now();
   try {
     const answer = await fetch(url, {
       method, headers, body: body && JSON.stringify(body), signal: stop.signal,
@@ -218,9 +219,10 @@ export async function http(method, url, token, lang, key, body) {
     const said = Date.parse(answer.headers.get("Date"));
     // What a cache answers is of another time.
     if (said && (key || url.includes("/enrollments/"))) {
-      // Rather a second late than early: what is tried too early is refused.
-      const apart = said - Date.now();
-      ahead = Math.abs(apart) > 60000 ? apart : 0;
+      // Between question and answer the server's clock showed that second. What we have stands while it fits, so
+      // that a slow answer doesn't set us back; else rather late than early: what is tried too early is refused.
+      const least = said - Date.now();
+      if (ahead < least || ahead > said + 999 - asked) ahead = least;
     }
     return [answer.status, await answer.json().catch(() => undefined), Number(answer.headers.get("Retry-After")) || 0];
   } finally {

@@ -129,32 +129,62 @@ story('p7: a full disk: answers under way are kept as they were last', async ({ 
   assert.deepEqual(await demo.held(), { short: [[]] });
 });
 
-for (const [name, apart] of [['a day behind', -DAY], ['a day ahead', DAY]]) {
+/** Gives wrong answers to the quiz that lets nobody try twice within three seconds, and waits until it does. */
+async function miss(demo, phone) {
+  const { page, widget } = await phone.open(demo.page('track=short'));
+  const fields = widget.host.locator('[data-jalon="question"] input');
+  await fields.first().waitFor();
+  await fields.nth(0).fill('0');
+  await fields.nth(1).fill('0');
+  await widget.hook('submit').click();
+  await widget.hook('result').waitFor();
+  // Seconds, whatever the device's clock says; and not now, which the server would refuse.
+  await widget.hook('cooldown').waitFor();
+  assert.match(await widget.hook('cooldown').innerText(), /0:0\d/);
+  await widget.hook('retry').waitFor();
+  return { page, widget };
+}
+
+/** Tries again, with the right answers. */
+async function pass(demo, { page, widget }) {
+  await widget.hook('retry').click();
+  for (let place = 0; place < 2; place += 1) {
+    const question = widget.hook('question').nth(place);
+    await question.locator('input').fill(await question.getAttribute('data-kind') === 'numeric' ? '6' : 'oui');
+  }
+  await widget.hook('submit').click();
+  await widget.host.locator('[data-jalon="result"][data-passed="true"]').waitFor();
+  assert.deepEqual(await demo.held(), { short: [[1]] });
+  await page.reload();
+  await widget.ready();
+}
+
+for (const [name, apart] of [['a day behind', -DAY], ['a day ahead', DAY], ['ten seconds ahead', 10_000]]) {
   story(`p7: a clock ${name}: the cooldown is the server's`, async ({ demo, device }) => {
     const phone = await under(demo, device);
     await phone.context.clock.install({ time: Date.now() + apart });
-    const { page, widget } = await phone.open(demo.page('track=short'));
-    const fields = widget.host.locator('[data-jalon="question"] input');
-    await fields.first().waitFor();
-    await fields.nth(0).fill('0');
-    await fields.nth(1).fill('0');
-    await widget.hook('submit').click();
-    await widget.hook('result').waitFor();
-    // Seconds, not a day; and not now, which the server would refuse.
-    await widget.hook('cooldown').waitFor();
-    assert.match(await widget.hook('cooldown').innerText(), /0:0\d/);
-    await widget.hook('retry').click();
-    for (let place = 0; place < 2; place += 1) {
-      const question = widget.hook('question').nth(place);
-      await question.locator('input').fill(await question.getAttribute('data-kind') === 'numeric' ? '6' : 'oui');
-    }
-    await widget.hook('submit').click();
-    await widget.host.locator('[data-jalon="result"][data-passed="true"]').waitFor();
-    assert.deepEqual(await demo.held(), { short: [[1]] });
-    await page.reload();
-    await widget.ready();
+    await pass(demo, await miss(demo, phone));
   });
 }
+
+story('p7: a clock set while the page stands: a cooldown that shows goes away', async ({ demo, device }) => {
+  const phone = await under(demo, device);
+  await phone.context.addInitScript(() => {
+    const now = Date.now;
+    globalThis.__apart = 0;
+    Date.now = () => now() + globalThis.__apart;
+  });
+  const { page, widget } = await miss(demo, phone);
+  // Back, and forth again before the next tick, with a picture between: it shows a cooldown that is over at the tick.
+  await page.evaluate(async () => {
+    const root = document.querySelector('jalon-track').shadowRoot;
+    globalThis.__apart = -5000;
+    window.dispatchEvent(new Event('offline'));
+    while (!root.querySelector('[data-jalon="cooldown"]')) await new Promise((later) => { setTimeout(later); });
+    globalThis.__apart = 0;
+  });
+  await pass(demo, { page, widget });
+});
 
 story('p7: what lies on the device is spoilt: the learner is where they were', async ({ demo, device }) => {
   const phone = await under(demo, device);

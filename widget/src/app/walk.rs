@@ -156,7 +156,6 @@ impl App {
             }
         }
         // Only a countdown is worth a new picture each second.
-        let reread = self.reread_soon(link);
-        self.counts_down() || reread
+        self.reread_soon(link) || self.form.counting.get()
     }
 }

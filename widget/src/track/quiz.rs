@@ -1,5 +1,7 @@
 //! A quiz: what the learner answers, until the server has graded it (S4: only there).
 
+use std::cell::Cell;
+
 use jalon_shared::{
     ChoiceId, QuestionId,
     quiz::{Answer, Quantity, source::QuestionKindName},
@@ -67,8 +69,8 @@ pub struct Form {
     pub again: bool,
     /// Whether the next attempt's questions are on their way: nothing moves under a learner's finger.
     pub coming: bool,
-    /// Whether a cooldown was on at the last tick.
-    pub counting: bool,
+    /// Whether the picture shows a cooldown: while it does, every tick draws a new one.
+    pub counting: Cell<bool>,
     touched: bool,
 }
 
@@ -158,14 +160,6 @@ impl App {
             quiz.cooldown_seconds,
             device::now(),
         )
-    }
-
-    /// Whether a countdown is on, or has just ended.
-    pub(crate) fn counts_down(&mut self) -> bool {
-        let counting = self
-            .quiz_shown()
-            .is_some_and(|(body, quiz)| matches!(self.may_attempt(body, quiz), Err(Refusal::Cooldown { .. })));
-        std::mem::replace(&mut self.form.counting, counting) || counting
     }
 
     pub(crate) fn answer_quiz(&mut self, link: &Scope<Self>, msg: QuizMsg) {
@@ -296,6 +290,7 @@ impl App {
         let words = &self.words;
         let order = body.order;
         let complete = self.session.state(order) == StepState::Completed;
+        self.form.counting.set(false);
         if self.form.coming {
             return bones();
         }
@@ -310,6 +305,7 @@ impl App {
             };
         }
         let may = self.may_attempt(body, quiz);
+        self.form.counting.set(matches!(may, Err(Refusal::Cooldown { .. })));
         if let Some(result) = &self.form.result {
             return html! {
                 <div data-jalon="quiz" data-state="result">
