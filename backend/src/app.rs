@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::course::Courses;
 use crate::db::{Db, DbError};
 use crate::http::gate::Gate;
 use crate::http::health::LastReady;
@@ -32,6 +33,8 @@ pub struct App {
     pub gate: Gate,
     /// What learners may be shown, and what they do.
     pub tracks: Tracks,
+    /// Courses that learners may be shown.
+    pub courses: Courses,
     /// What other systems hear.
     pub webhooks: Webhooks,
     /// Whether the database showed a moment ago that it works.
@@ -43,8 +46,9 @@ impl AppState {
     pub async fn new(db: Db, clock: Clock, config: Config) -> Result<Self, DbError> {
         let gate = Gate::new(&db, &clock, &config).await?;
         let tracks = Tracks::new(&db, &clock);
+        let courses = Courses::new(&db);
         let webhooks = Webhooks::new(config.development, &config.webhook_extra_ca, &gate.metrics)?;
-        Ok(Self(Arc::new(App { db, clock, config, gate, tracks, webhooks, ready: LastReady::default() })))
+        Ok(Self(Arc::new(App { db, clock, config, gate, tracks, courses, webhooks, ready: LastReady::default() })))
     }
 
     /// What runs beside the requests until `stop` is asked for. A noun with a background task adds it

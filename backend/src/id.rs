@@ -16,6 +16,22 @@ pub fn new_v7(now: Timestamp) -> Uuid {
     Uuid::new_v7(uuid::Timestamp::from_unix(&CONTEXT, milliseconds / 1000, nanos))
 }
 
+/// A random id in the shape of a `UUIDv7`: of this moment, but in no order among its like, because the
+/// order of ids must not tell the order of answers (S4).
+pub fn unordered(now: Timestamp) -> Uuid {
+    let random = new_v7(now).into_bytes();
+    let mut bytes = [0; 10];
+    // Every v7 of one process counts up in its first bits; hashing keeps them apart and unordered.
+    let hash = {
+        use sha2::{Digest, Sha256};
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt).unwrap_or_default();
+        Sha256::new().chain_update(random).chain_update(salt).finalize()
+    };
+    bytes.copy_from_slice(&hash[..10]);
+    uuid::Builder::from_unix_timestamp_millis(u64::try_from(now.0).unwrap_or(0), &bytes).into_uuid()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

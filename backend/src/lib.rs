@@ -1,9 +1,11 @@
 //! Jalon's server.
 
 pub mod app;
+pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod course;
 pub mod db;
 pub mod demo;
 pub mod embed;

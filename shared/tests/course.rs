@@ -297,6 +297,7 @@ proptest! {
                     (progress.of_lesson(outline, item.lesson), before.of_lesson(outline, item.lesson)),
                     (progress.of_module(outline, item.module), before.of_module(outline, item.module)),
                     (progress.of_course(outline), before.of_course(outline)),
+                    (progress.of_course_by_totals(outline), before.of_course_by_totals(outline)),
                 ] {
                     prop_assert!(share.0.done <= share.0.of && share.0.done >= share.1.done && share.0.of == share.1.of);
                 }
@@ -309,6 +310,10 @@ proptest! {
             prop_assert!(before.completed_at.is_none() || progress.score == before.score);
             if progress.completed_at.is_some() {
                 prop_assert_eq!(progress.of_course(outline).done, progress.of_course(outline).of);
+                prop_assert_eq!(progress.of_course_by_totals(outline), progress.of_course(outline));
+            } else {
+                // A gate that shared answers pass completes its item before all of it is answered.
+                prop_assert!(progress.of_course_by_totals(outline).done <= progress.of_course(outline).done);
             }
             before = progress.clone();
         }

@@ -131,7 +131,7 @@ from_js! {
     QuestionView { id, kind, points, prompt, choices, items, lefts, rights }
     ChoiceView { id, text, value }
     QuizResult { score, passed, questions, attempts_left, retry_at }
-    QuestionResult { question_id, score, feedback, choices, right }
+    QuestionResult { question_id, score, awaits_grading, feedback, choices, right }
     ChoiceFeedback { choice_id, feedback }
     RightAnswer { choice_ids, texts, number, tolerance, pairs, order }
     Enrollment {
@@ -223,7 +223,8 @@ impl FromJs for String {
 
 impl FromJs for bool {
     fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
-        value.as_bool().ok_or(Unreadable)
+        // What is false may be left out.
+        if value.is_undefined() { Ok(false) } else { value.as_bool().ok_or(Unreadable) }
     }
 }
 

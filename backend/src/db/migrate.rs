@@ -15,13 +15,14 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: ([Text; 6], [Text; 6]) = migrations![
+const MIGRATIONS: ([Text; 7], [Text; 7]) = migrations![
     1 "0001_site",
     2 "0002_track",
     3 "0003_webhook",
     4 "0004_job",
     5 "0005_event_begun",
     6 "0006_event_staff",
+    7 "0007_course",
 ];
 
 /// A migration: its number, its name, its text.

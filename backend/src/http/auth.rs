@@ -157,12 +157,18 @@ pub mod scope {
         TracksRead,
         /// Write, publish and retire tracks.
         TracksWrite,
+        /// Read courses, shared lessons and question banks as their authors write them.
+        CoursesRead,
+        /// Write, publish and deprecate courses.
+        CoursesWrite,
         /// Webhook endpoints and deliveries.
         Webhooks,
         /// The audit trail.
         EventsRead,
         /// Statistics.
         StatisticsRead,
+        /// Read, claim and grade open answers.
+        Grading,
         /// API keys.
         KeysWrite,
         /// Revoke guests; export and erase learners.
@@ -175,11 +181,21 @@ fn role_allows(role: Role, scope: Scope) -> bool {
     match role {
         Role::SiteAdmin => scope != Scope::ServerAdmin,
         Role::CourseManager => {
-            matches!(scope, Scope::SiteRead | Scope::TracksRead | Scope::TracksWrite | Scope::StatisticsRead)
+            matches!(
+                scope,
+                Scope::SiteRead
+                    | Scope::TracksRead
+                    | Scope::TracksWrite
+                    | Scope::CoursesRead
+                    | Scope::CoursesWrite
+                    | Scope::StatisticsRead
+                    | Scope::Grading
+            )
         }
-        Role::Instructor => matches!(scope, Scope::SiteRead | Scope::TracksRead),
+        Role::Instructor => matches!(scope, Scope::SiteRead | Scope::TracksRead | Scope::CoursesRead),
+        Role::Grader => matches!(scope, Scope::SiteRead | Scope::Grading),
         // Coaches and directors see the progress of their cohorts, which is not the whole site's.
-        Role::Member | Role::Grader | Role::Coach | Role::AcademyDirector => false,
+        Role::Member | Role::Coach | Role::AcademyDirector => false,
     }
 }
 

@@ -39,6 +39,7 @@ codes! {
     CMS_BLOCK_DISABLED = 403 "cms_block_disabled", "The track is not open to embedding", "The track's author has not allowed it to be taken in pages of the site or by guests (cms_block_enabled).";
     NOT_FOUND = 404 "not_found", "Not found", "There is nothing here, or nothing that you may know of.";
     UNKNOWN_SITE = 404 "unknown_site", "There is no such site", "Check how the site's name is written.";
+    UNKNOWN_COURSE = 404 "unknown_course", "There is no such course", "Check how the course's name is written, and that it is published.";
     UNKNOWN_TRACK = 404 "unknown_track", "There is no such track", "Check how the track's name is written, and that it is published.";
     METHOD_NOT_ALLOWED = 405 "method_not_allowed", "The method is not allowed here", "The header Allow names the methods that are.";
     REQUEST_TIMEOUT = 408 "request_timeout", "The request came too slowly", "The body did not arrive in time; try again.";
@@ -46,6 +47,12 @@ codes! {
     ALREADY_EXISTS = 409 "already_exists", "It exists already", "There is one of this name already.";
     STEP_OUT_OF_ORDER = 409 "step_out_of_order", "A step before must be completed first", "blocking_step names the first step that must be completed. Nothing was written.";
     STEP_GONE = 409 "step_gone", "The step is not in the track any more", "The learner's version of the track has no step of this id; read the enrollment again. Nothing was written.";
+    ITEM_LOCKED = 409 "item_locked", "A quiz before must be passed first", "blocking_item names the first lesson item whose quiz must be passed. Nothing was written.";
+    ATTEMPT_OVER = 409 "attempt_over", "Another attempt is next", "These answers are for an attempt that was submitted already, or that was not begun; read the quiz again.";
+    AWAITING_GRADING = 409 "awaiting_grading", "The last attempt waits for a grader", "A grader reads the open answers of the last attempt first; then another attempt is possible.";
+    CLAIMED = 409 "claimed", "Another grader reads it", "claimed_until says until when it is theirs. Nothing was written.";
+    NOT_QUEUED = 409 "not_queued", "No grader is asked for", "It is graded. Ask for a second opinion to have it graded once more.";
+    OWN_SECOND_OPINION = 409 "own_second_opinion", "Somebody else must give the second opinion", "A second opinion comes from another grader than who asked for it.";
     ATTEMPTS_EXHAUSTED = 409 "attempts_exhausted", "All attempts are used", "The quiz allows no further attempt.";
     COOLDOWN = 409 "cooldown", "The next attempt must wait", "retry_at says when the next attempt is possible.";
     GUEST_MERGED = 409 "guest_merged", "The guest became a member", "What this guest did belongs to a member now; go on with the member's token.";

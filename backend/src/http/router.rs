@@ -7,6 +7,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{ApiError, docs, edge, health, json::MAX_BODY, openapi::ApiDoc};
 use crate::{
     app::AppState,
+    course::{routes as courses, routes_admin as course_authoring, routes_grading as grading},
     embed, guest, site,
     track::{page, routes as tracks, routes_admin as authoring},
     webhook,
@@ -26,6 +27,14 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(tracks::get_enrollment))
         .routes(routes!(tracks::get_step, tracks::report_step))
         .routes(routes!(tracks::advance_step))
+        .routes(routes!(courses::list_courses))
+        .routes(routes!(courses::get_course))
+        .routes(routes!(courses::enroll_in_course))
+        .routes(routes!(courses::list_my_courses))
+        .routes(routes!(courses::get_course_enrollment))
+        .routes(routes!(courses::get_item, courses::report_item))
+        .routes(routes!(courses::visit_item))
+        .routes(routes!(courses::answer_quiz))
         .routes(routes!(tracks::merge_guest))
         .routes(routes!(tracks::export_me))
         .routes(routes!(tracks::erase_me))
@@ -34,6 +43,21 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(authoring::get_track_admin, authoring::put_track, authoring::patch_track))
         .routes(routes!(authoring::publish_track))
         .routes(routes!(authoring::retire_track))
+        .routes(routes!(course_authoring::list_courses_admin))
+        .routes(routes!(course_authoring::get_course_admin, course_authoring::put_course))
+        .routes(routes!(course_authoring::publish_course))
+        .routes(routes!(course_authoring::deprecate_course))
+        .routes(routes!(course_authoring::list_lessons))
+        .routes(routes!(course_authoring::get_lesson, course_authoring::put_lesson))
+        .routes(routes!(course_authoring::list_banks))
+        .routes(routes!(course_authoring::get_bank, course_authoring::put_bank))
+        .routes(routes!(grading::list_open_answers))
+        .routes(routes!(grading::get_open_answer))
+        .routes(routes!(grading::claim))
+        .routes(routes!(grading::release))
+        .routes(routes!(grading::accept))
+        .routes(routes!(grading::reject))
+        .routes(routes!(grading::ask_second_opinion))
         // Site
         .routes(routes!(authoring::list_events))
         .routes(routes!(authoring::get_statistics))

@@ -95,6 +95,8 @@ pub fn results(
         .map(|(question, graded)| QuestionResult {
             question_id: question.id,
             score: graded.score.unwrap_or_default(),
+            awaits_grading: graded.score.is_none()
+                && answers.iter().any(|answer| answer.question_id == question.id && !answer.is_blank()),
             feedback: texts.some_inline(&question.feedback),
             choices: choice_feedback(question, answers.iter().find(|answer| answer.question_id == question.id), texts),
             right: reveal.then(|| right_answer(question, texts)),

@@ -10,6 +10,7 @@ use super::store::{self, TrackRow};
 use crate::{
     db::{DbError, Tx},
     http::{error::ApiError, etag::ETag},
+    id::unordered as unordered_id,
     text::markdown,
 };
 
@@ -29,22 +30,6 @@ pub struct Written {
     pub created: bool,
     /// Whether a version was made; writing the same again makes none.
     pub changed: bool,
-}
-
-/// A random id in the shape of a `UUIDv7`: of this moment, but in no order among its like, because the
-/// order of ids must not tell the order of answers (S4).
-fn unordered_id(now: Timestamp) -> uuid::Uuid {
-    let random = crate::id::new_v7(now).into_bytes();
-    let mut bytes = [0; 10];
-    // Every v7 of one process counts up in its first bits; hashing keeps them apart and unordered.
-    let hash = {
-        use sha2::{Digest, Sha256};
-        let mut salt = [0; 16];
-        getrandom::fill(&mut salt).unwrap_or_default();
-        Sha256::new().chain_update(random).chain_update(salt).finalize()
-    };
-    bytes.copy_from_slice(&hash[..10]);
-    uuid::Builder::from_unix_timestamp_millis(u64::try_from(now.0).unwrap_or(0), &bytes).into_uuid()
 }
 
 /// Writes a whole track as a new version, not yet published. `if_match` is checked against what is there.

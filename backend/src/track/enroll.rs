@@ -108,11 +108,10 @@ async fn enroll_in(tx: &mut Tx<'_>, catalog: &Catalog, wish: Enroll, now: Timest
             Some(GuestState::Revoked) | None => return Err(Refused::GuestRevoked.into()),
         }
     }
-    let (status, enrollment) =
-        match store::enrollment_in_track(tx, wish.site, &wish.learner, wish.version.track_id).await? {
-            Some(there) => (200, there),
-            None => begin(tx, &wish, now).await?,
-        };
+    let (status, enrollment) = match store::enrollment_in_track(tx, wish.site, &wish.learner, wish.version.id).await? {
+        Some(there) => (200, there),
+        None => begin(tx, &wish, now).await?,
+    };
     let version = super::version_of(tx, catalog, &enrollment).await?;
     let body = serde_json::to_string(&view(&enrollment, &version, &wish.site_slug)).map_err(DbError::from)?;
     if let Some(query) = wish.key {
@@ -126,7 +125,7 @@ async fn begin(tx: &mut Tx<'_>, wish: &Enroll, now: Timestamp) -> Result<(u16, E
     let event = TrackEvent::Started {
         enrollment_id: EnrollmentId(id),
         site_id: wish.site,
-        track_id: wish.version.track_id,
+        track_id: wish.version.id,
         track_version: wish.version.number,
         learner: wish.learner.clone(),
         lang: wish.lang.clone(),
@@ -135,7 +134,7 @@ async fn begin(tx: &mut Tx<'_>, wish: &Enroll, now: Timestamp) -> Result<(u16, E
     let enrollment = Enrollment::begun(&event).ok_or_else(|| DbError::other("an enrollment that did not begin"))?;
     if !store::insert_enrollment(tx, &enrollment).await? {
         // Another backend was first, and has committed: theirs is the one.
-        let there = store::enrollment_in_track(tx, wish.site, &wish.learner, wish.version.track_id).await?;
+        let there = store::enrollment_in_track(tx, wish.site, &wish.learner, wish.version.id).await?;
         return Ok((200, there.ok_or_else(|| DbError::Busy("an enrollment came and went".to_owned()))?));
     }
     let cause: Option<Uuid> = wish.key.as_ref().map(|query| query.key);

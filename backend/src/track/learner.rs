@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{catalog::Catalog, completed, enroll, problem, store};
 use crate::{
+    course,
     db::{Db, DbError},
     guest::{self, store::GuestState},
     http::{auth::Actor, error::ApiError, idempotency},
@@ -78,12 +79,13 @@ async fn all(tx: &mut crate::db::Tx<'_>, site: SiteId, learner: &Learner) -> Res
 /// Everything about the learner, as one JSON object: enrollments as they are, and every event they add up from.
 pub async fn export(
     db: &Db,
-    catalog: &Catalog,
+    (catalog, courses): (&Catalog, &course::catalog::Catalog),
     site: SiteId,
     site_slug: String,
     learner: Learner,
+    now: Timestamp,
 ) -> Result<Value, DbError> {
-    let catalog = catalog.clone();
+    let (catalog, courses) = (catalog.clone(), courses.clone());
     db.read(move |tx| {
         Box::pin(async move {
             let mut enrollments = Vec::new();
@@ -105,6 +107,7 @@ pub async fn export(
                 "guest_id": learner.guest_id(),
                 "merged_guests": guests,
                 "enrollments": enrollments,
+                "course_enrollments": course::learn::all_of(tx, &courses, (site, &site_slug), &learner, now).await?,
                 "events": events,
             }))
         })
@@ -167,8 +170,12 @@ pub async fn erase(db: &Db, site: SiteId, learner: Learner, by: Eraser) -> Resul
             }
             // The member last: by it the merged guests are found.
             for who in whole.iter().rev() {
-                let keys: Vec<String> = tracks.iter().map(|track| completed::dedupe_key(*track, who)).collect();
+                let courses = course::store::courses_for_update(tx, site, who).await?;
+                let mut keys: Vec<String> = tracks.iter().map(|track| completed::dedupe_key(*track, who)).collect();
+                keys.extend(courses.iter().map(|course| course::completed::dedupe_key(*course, who)));
                 store::erase_learner(tx, site, who, &idempotency::caller_of(who), &keys).await?;
+                // After the events, which are found by these.
+                course::store::erase(tx, site, who).await?;
             }
             if let Eraser::Staff(actor, now) = by {
                 store::append_events(tx, &[erased(site, actor, now)]).await?;

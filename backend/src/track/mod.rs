@@ -45,7 +45,7 @@ impl Tracks {
 
 /// Tries a write again when another backend was first with a row that this one meant to add: what it
 /// finds then is what there is. On SQLite, with its one writer, it never comes to that.
-async fn again_after_conflict<T, F: Future<Output = Result<T, ApiError>>>(
+pub async fn again_after_conflict<T, F: Future<Output = Result<T, ApiError>>>(
     mut write: impl FnMut() -> F,
 ) -> Result<T, ApiError> {
     for _ in 0..2 {

@@ -107,7 +107,7 @@ pub async fn show_track_page(
     };
     let wanted = super::routes::wanted(langs, None, &site);
     let track = match TrackSlug::parse(&slug) {
-        Ok(slug) => app.tracks.catalog.track(site.id, site.revision, &slug).await,
+        Ok(slug) => app.tracks.catalog.row(site.id, site.revision, &slug).await,
         Err(_) => Ok(None),
     };
     let row = match track {

@@ -26,11 +26,12 @@ use uuid::Uuid;
 
 use super::{
     advance::{Advance, Done, What},
-    catalog::{Rendered, Version},
+    catalog::Version,
     enroll, learner, merge, problem, store, view,
 };
 use crate::{
     app::AppState,
+    catalog::Rendered,
     guest::token::GuestTokenError,
     http::{
         auth::{Caller, LearnerAuth, MemberAuth},
@@ -69,7 +70,7 @@ async fn visible(app: &AppState, caller: &Caller, slug: &str) -> ApiResult<Arc<V
     let unknown = || ApiError::new(&code::UNKNOWN_TRACK);
     let slug = TrackSlug::parse(slug).map_err(|_| unknown())?;
     let site = &caller.site;
-    let row = app.tracks.catalog.track(site.id, site.revision, &slug).await?.ok_or_else(unknown)?;
+    let row = app.tracks.catalog.row(site.id, site.revision, &slug).await?.ok_or_else(unknown)?;
     let open = match (row.state, &caller.learner) {
         (TrackState::Published, _) => true,
         (TrackState::Retired, Some(auth)) => {
@@ -93,7 +94,7 @@ async fn visible(app: &AppState, caller: &Caller, slug: &str) -> ApiResult<Arc<V
 }
 
 /// A ready body with its tag; 304 for who has it.
-fn ready(rendered: &Rendered, if_none_match: &IfNoneMatch) -> Response {
+pub(crate) fn ready(rendered: &Rendered, if_none_match: &IfNoneMatch) -> Response {
     let mut response = if_none_match.not_modified(&rendered.etag).unwrap_or_else(|| {
         let mut response = Response::new(Body::from(rendered.body.clone()));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -107,11 +108,11 @@ fn ready(rendered: &Rendered, if_none_match: &IfNoneMatch) -> Response {
     response
 }
 
-fn json_text(status: StatusCode, body: String) -> Response {
+pub(crate) fn json_text(status: StatusCode, body: String) -> Response {
     (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }
 
-fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
+pub(crate) fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
@@ -185,7 +186,7 @@ pub async fn get_track(
     let site = &caller.site;
     if let Some(number) = query.version.filter(|number| *number != version.number) {
         // Only what was published before; drafts are nobody's to see here.
-        let older = app.tracks.catalog.once_published(site.id, version.track_id, version.slug.clone(), number).await?;
+        let older = app.tracks.catalog.once_published(site.id, version.id, version.slug.clone(), number).await?;
         version = older.ok_or_else(ApiError::not_found)?;
     }
     let wanted = wanted(langs, caller.learner.as_ref().and_then(|learner| learner.lang.as_ref()), site);
@@ -225,7 +226,7 @@ async fn may_be_embedded(app: &AppState, auth: &LearnerAuth, version: &Version) 
     if !auth.embedded {
         return Ok(());
     }
-    let row = app.tracks.catalog.track(auth.site.id, auth.site.revision, &version.slug).await?;
+    let row = app.tracks.catalog.row(auth.site.id, auth.site.revision, &version.slug).await?;
     if row.is_some_and(|row| row.cms_block_enabled) { Ok(()) } else { Err(ApiError::cms_block_disabled()) }
 }
 
@@ -471,8 +472,15 @@ pub async fn merge_guest(
 #[utoipa::path(get, path = "/api/v1/sites/{site}/me/export", tag = "learner", params(("site" = String, Path)),
     responses((status = 200, body = serde_json::Value, description = "Enrollments, and every event they add up from")), security(("guest" = []), ("member" = [])))]
 pub async fn export_me(State(app): State<AppState>, auth: LearnerAuth) -> ApiResult<Response> {
-    let everything =
-        learner::export(&app.db, &app.tracks.catalog, auth.site.id, auth.site.slug.clone(), auth.learner).await?;
+    let everything = learner::export(
+        &app.db,
+        (&app.tracks.catalog, &app.courses.catalog),
+        auth.site.id,
+        auth.site.slug.clone(),
+        auth.learner,
+        app.clock.now(),
+    )
+    .await?;
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"jalon-export.json\""));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -98,7 +98,7 @@ pub async fn put_track(
     Ok(tagged(written.track, if written.created { StatusCode::CREATED } else { StatusCode::OK }))
 }
 
-fn check(if_match: &IfMatch, present: Option<&ETag>) -> ApiResult<()> {
+pub(crate) fn check(if_match: &IfMatch, present: Option<&ETag>) -> ApiResult<()> {
     present.map_or_else(|| if_match.check_absent(), |tag| if_match.check(tag))
 }
 
@@ -199,7 +199,15 @@ pub async fn export_learner(
     ApiPath((_, user)): ApiPath<(String, UserId)>,
 ) -> ApiResult<Response> {
     let (site, slug) = (admin.site.id, admin.site.slug.clone());
-    let everything = learner::export(&app.db, &app.tracks.catalog, site, slug, Learner::User(user)).await?;
+    let everything = learner::export(
+        &app.db,
+        (&app.tracks.catalog, &app.courses.catalog),
+        site,
+        slug,
+        Learner::User(user),
+        app.clock.now(),
+    )
+    .await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(everything)).into_response())
 }
 

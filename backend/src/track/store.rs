@@ -649,6 +649,7 @@ pub async fn events_of_site(tx: &mut Tx<'_>, site: SiteId, after: Uuid, limit: i
 macro_rules! subjects_of_user {
     () => {
         "SELECT id FROM enrollment WHERE site_id = $1 AND user_id = $2 \
+         UNION SELECT id FROM course_enrollment WHERE site_id = $1 AND user_id = $2 \
          UNION SELECT begun.subject_id FROM guest g JOIN event begun ON begun.guest_id = g.id AND begun.seq = 1 \
          WHERE g.site_id = $1 AND g.merged_into = $2"
     };
@@ -658,6 +659,7 @@ macro_rules! subjects_of_user {
 macro_rules! subjects_of_guest {
     () => {
         "SELECT id FROM enrollment WHERE site_id = $1 AND guest_id = $2 \
+         UNION SELECT id FROM course_enrollment WHERE site_id = $1 AND guest_id = $2 \
          UNION SELECT subject_id FROM event WHERE seq = 1 AND guest_id = $2"
     };
 }

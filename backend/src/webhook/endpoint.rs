@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The types of events that endpoints can ask for.
-pub const EVENT_TYPES: [&str; 1] = [COMPLETED];
+pub const EVENT_TYPES: [&str; 2] = [COMPLETED, crate::course::completed::COMPLETED];
 /// The type of a test event. It goes to whom it is sent to, whatever they asked for.
 pub const TEST: &str = "jalon.test";
 /// The most endpoints of a site.
@@ -46,7 +46,7 @@ fn check_url(guard: Guard, url: &str) -> ApiResult<()> {
 
 fn check_types(types: &mut Vec<String>) -> ApiResult<()> {
     if let Some(place) = types.iter().position(|kind| !EVENT_TYPES.contains(&kind.as_str())) {
-        let detail = format!("There is no such event; there is {}.", EVENT_TYPES.join(", "));
+        let detail = format!("There is no such event; there are {}.", EVENT_TYPES.join(", "));
         return Err(ApiError::invalid_value(format!("/event_types/{place}"), detail));
     }
     types.sort_unstable();

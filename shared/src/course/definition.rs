@@ -398,7 +398,15 @@ impl Course {
 }
 
 impl ItemQuiz {
-    fn outline(&self) -> OutlineQuiz {
+    /// Whether an attempt may have questions that a person grades.
+    pub fn has_open(&self) -> bool {
+        let drawn = self.draws.iter().flat_map(|draw| draw.pool.iter());
+        let mut all = self.quiz.questions.iter().chain(drawn);
+        all.any(|question| matches!(question.kind, crate::quiz::QuestionKind::OpenEnded { .. }))
+    }
+
+    /// What gating, points and progress need of it.
+    pub fn outline(&self) -> OutlineQuiz {
         let drawn: usize = self.draws.iter().map(|draw| draw.count).sum();
         let fixed = Points::whole(u32::try_from(self.quiz.points()).unwrap_or(u32::MAX));
         let draws = self.draws.iter().flat_map(|draw| {

@@ -22,10 +22,13 @@ impl Points {
         Self(u64::from(points) * 10_000)
     }
 
-    /// What a question of so many points brings when answered so well; exact.
+    /// What a question of so many points brings when answered so well. Where the score stands for whole or
+    /// half points it is exactly those: 1 of 3 is 33.33 %, and one point.
     #[must_use]
     pub fn of(points: u32, score: Score) -> Self {
-        Self(u64::from(points) * u64::from(score.hundredths()))
+        let (points, score_parts) = (u64::from(points), u64::from(score.hundredths()));
+        let halves = (points * score_parts + 2_500) / 5_000;
+        if Score::ratio(halves, 2 * points) == score { Self(halves * 5_000) } else { Self(points * score_parts) }
     }
 
     /// Ten-thousandths of a point.
@@ -113,6 +116,10 @@ mod tests {
 
     #[test]
     fn c3_points_are_exact_and_plain_numbers_on_the_wire() {
+        for (part, of) in [(1_u32, 3_u32), (2, 3), (5, 7), (3, 4), (99, 100)] {
+            assert_eq!(Points::of(of, Score::ratio(part.into(), of.into())), Points::whole(part), "{part} of {of}");
+        }
+        assert_eq!(Points::of(3, Score::ratio(5, 6)), Points(25_000), "two and a half of three");
         let third = Points::of(1, Score::ratio(1, 3));
         assert_eq!(serde_json::to_string(&third).unwrap(), "0.3333");
         assert_eq!(serde_json::to_string(&Points::whole(8)).unwrap(), "8");

@@ -179,6 +179,18 @@ impl Progress {
         self.sum(outline.needed())
     }
 
+    /// The same by the totals alone, without the items: for lists.
+    pub fn of_course_by_totals(&self, outline: &Outline) -> Share {
+        let questions: u32 = outline.items.iter().flat_map(|item| &item.quizzes).map(|quiz| quiz.questions).sum();
+        let finished = self.completed_at.is_some();
+        if questions > 0 {
+            Share::of(self.totals.answered, questions, finished)
+        } else {
+            let needed = u32::try_from(outline.needed().count()).unwrap_or(u32::MAX);
+            Share::of(self.totals.needed_complete, needed, finished)
+        }
+    }
+
     fn sum<'o>(&self, items: impl Iterator<Item = &'o OutlineItem>) -> Share {
         items.map(|item| self.of_item(item)).fold(Share::default(), |sum, one| sum + one)
     }

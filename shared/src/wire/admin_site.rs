@@ -130,12 +130,18 @@ pub enum Scope {
     TracksRead,
     /// Write, publish and retire tracks.
     TracksWrite,
+    /// Read courses, shared lessons and question banks as their authors write them.
+    CoursesRead,
+    /// Write, publish and deprecate courses; write shared lessons and question banks.
+    CoursesWrite,
     /// Webhook endpoints, their secrets and deliveries.
     Webhooks,
     /// The audit trail.
     EventsRead,
     /// Statistics.
     StatisticsRead,
+    /// Read, claim and grade open answers.
+    Grading,
     /// API keys with no more than its own scopes; see the signing keys.
     KeysWrite,
     /// Revoke guests; export and erase learners.
@@ -144,15 +150,18 @@ pub enum Scope {
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::ServerAdmin,
         Self::SiteAdmin,
         Self::SiteRead,
         Self::TracksRead,
         Self::TracksWrite,
+        Self::CoursesRead,
+        Self::CoursesWrite,
         Self::Webhooks,
         Self::EventsRead,
         Self::StatisticsRead,
+        Self::Grading,
         Self::KeysWrite,
         Self::LearnersWrite,
     ];
@@ -165,9 +174,12 @@ impl Scope {
             Self::SiteRead => "site_read",
             Self::TracksRead => "tracks_read",
             Self::TracksWrite => "tracks_write",
+            Self::CoursesRead => "courses_read",
+            Self::CoursesWrite => "courses_write",
             Self::Webhooks => "webhooks",
             Self::EventsRead => "events_read",
             Self::StatisticsRead => "statistics_read",
+            Self::Grading => "grading",
             Self::KeysWrite => "keys_write",
             Self::LearnersWrite => "learners_write",
         }
@@ -179,6 +191,7 @@ impl Scope {
             Self::ServerAdmin => true,
             Self::SiteAdmin => other != Self::ServerAdmin,
             Self::TracksWrite => matches!(other, Self::TracksWrite | Self::TracksRead | Self::SiteRead),
+            Self::CoursesWrite => matches!(other, Self::CoursesWrite | Self::CoursesRead | Self::SiteRead),
             own => own == other || other == Self::SiteRead,
         }
     }
@@ -195,7 +208,7 @@ impl std::str::FromStr for Scope {
 /// There is no such scope.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "there is no such scope; there are server_admin, site_admin, site_read, tracks_read, tracks_write, webhooks, events_read, statistics_read, keys_write and learners_write"
+    "there is no such scope; there are server_admin, site_admin, site_read, tracks_read, tracks_write, courses_read, courses_write, webhooks, events_read, statistics_read, grading, keys_write and learners_write"
 )]
 pub struct UnknownScope;
 

@@ -1,7 +1,9 @@
 //! What goes over the wire between widget, backend and other people's programs (api.md).
 
 pub mod admin_site;
+pub mod course;
 pub mod enrollment;
+pub mod grading;
 pub mod guest;
 pub mod merge;
 pub mod quiz;

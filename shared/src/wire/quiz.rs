@@ -86,8 +86,11 @@ pub struct QuizResult {
 pub struct QuestionResult {
     /// The question.
     pub question_id: QuestionId,
-    /// How right.
+    /// How right; 0 while a grader is waited for.
     pub score: Score,
+    /// Whether a person is to grade it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub awaits_grading: bool,
     /// Said after an attempt; HTML, sanitised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback: Option<Resolved>,

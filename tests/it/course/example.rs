@@ -18,7 +18,7 @@ use jalon_shared::{
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-fn examples() -> PathBuf {
+pub fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
 }
 

@@ -9,11 +9,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// What anybody may call, on a site that exists.
-const PUBLIC: [&str; 9] = [
+const PUBLIC: [&str; 11] = [
     "GET /healthz",
     "GET /readyz",
     "GET /api/openapi.json",
     "GET /api/v1/sites/{site}",
+    "GET /api/v1/sites/{site}/courses",
+    "GET /api/v1/sites/{site}/courses/{course}",
     "GET /api/v1/sites/{site}/languages",
     "GET /api/v1/sites/{site}/tracks",
     "GET /api/v1/sites/{site}/tracks/{track}",

@@ -125,6 +125,19 @@ async fn leave_traces(stage: &Stage, user: &str, hook: &str) -> (Traces, String,
             request.json(&json!({ "guest_token": guest })).send().await.expect(200);
         }
     }
+    // In a course, with something typed that waits for a grader; a second one shares a lesson with it.
+    crate::course::publish(stage, "small", &crate::course::small()).await;
+    let way = crate::course::Learner::with_token(stage, &member, "small").await;
+    let lessons = crate::course::items(stage, "small").await;
+    let item = &lessons[0][0];
+    way.visit(item).await.expect(200);
+    let quiz = way.item(item).await.expect(200)["quizzes"][0].clone();
+    let answers = crate::course::answers(&quiz, |question| match question["kind"].as_str() {
+        Some("open_ended") => json!({ "text": TYPED }),
+        _ => json!({ "choice_ids": [question["choices"][0]["id"]] }),
+    });
+    way.answer(item, &quiz, &answers).await.expect(200);
+    ids.push(way.id().to_owned());
     // As staff: an author, who looks at things too.
     stage.server.put("/api/v1/admin/sites/fpsf/tracks/fourth").bearer(&member).json(&track()).send().await.expect(201);
     for path in ["sites/fpsf/me/export", "sites/fpsf/me/enrollments", "admin/sites/fpsf/events?limit=100"] {
@@ -158,7 +171,18 @@ async fn told(receiver: &mut Receiver, count: usize) {
 /// Waits until all that the story leaves behind is there: an attempt is written down after its receiver
 /// has heard of it.
 async fn story_is_written(traces: &Traces, db: &TestDb) {
-    const TABLES: [&str; 6] = ["enrollment", "event", "guest", "idempotency", "webhook_attempt", "webhook_message"];
+    const TABLES: [&str; 10] = [
+        "course_enrollment",
+        "enrollment",
+        "event",
+        "guest",
+        "idempotency",
+        "item_progress",
+        "open_answer",
+        "quiz_attempt",
+        "webhook_attempt",
+        "webhook_message",
+    ];
     let begun = Instant::now();
     loop {
         let found = traces.in_tables(db).await;
@@ -204,7 +228,9 @@ for_both! {
         files_are_clean(&traces, &db).await;
         // A token from before finds nothing, and makes nothing by looking.
         let export = stage.server.get("/api/v1/sites/fpsf/me/export").bearer(&member).send().await.expect(200);
-        assert_eq!((&export["enrollments"], &export["events"], &export["merged_guests"]), (&json!([]), &json!([]), &json!([])));
+        for of in ["enrollments", "course_enrollments", "events", "merged_guests"] {
+            assert_eq!(export[of], json!([]), "{of}");
+        }
         stage.server.get("/api/v1/sites/fpsf/me/enrollments").bearer(&guest).send().await;
         assert_eq!(traces.in_tables(&db).await, Vec::<String>::new());
         // Another's work is untouched.
@@ -237,6 +263,7 @@ for_both! {
         let export = stage.server.get(&format!("{path}/export")).bearer(may_key).send().await.expect(200);
         assert_eq!((export["user_id"].as_str(), export["enrollments"].as_array().unwrap().len()), (Some(user.as_str()), 3));
         assert_eq!(export["merged_guests"].as_array().unwrap().len(), 2);
+        assert_eq!(export["course_enrollments"][0]["items"][0]["quizzes"][0]["potential_points"], 3, "{export}");
         stage.server.get(&format!("{path}/export")).bearer(may_not).send().await.problem(403, "forbidden");
 
         stage.server.delete(&path).bearer(may_key).send().await.expect(204);

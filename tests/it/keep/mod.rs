@@ -1,7 +1,7 @@
 //! Promise 8: it can be kept. Upgrades, backups, erasure, expiry.
 
 mod backup;
-mod contents;
+pub mod contents;
 mod damage;
 mod erasure;
 mod expiry;

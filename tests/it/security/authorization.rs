@@ -12,9 +12,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use Needs::{Anybody, Learner, Member, Owner, Scoped, Server, ServerOrNobody};
+use Needs::{Anybody, CourseOwner, Learner, Member, Owner, Scoped, Server, ServerOrNobody};
 use Scope::{
-    EventsRead, KeysWrite, LearnersWrite, SiteAdmin, SiteRead, StatisticsRead, TracksRead, TracksWrite, Webhooks,
+    CoursesRead, CoursesWrite, EventsRead, Grading, KeysWrite, LearnersWrite, SiteAdmin, SiteRead, StatisticsRead,
+    TracksRead, TracksWrite, Webhooks,
 };
 
 /// What an operation asks of its caller.
@@ -36,6 +37,8 @@ enum Needs {
     Server,
     /// The same, for an operation that tells nobody else that it is there.
     ServerOrNobody,
+    /// The member whose enrollment in a course it is.
+    CourseOwner,
 }
 
 /// Who may do what.
@@ -59,6 +62,15 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/enrollments/{id}/steps/{order}", Owner),
     ("PATCH", "/api/v1/enrollments/{id}/steps/{order}", Owner),
     ("POST", "/api/v1/enrollments/{id}/steps/{order}/advance", Owner),
+    ("GET", "/api/v1/sites/{site}/courses", Needs::AnybodyOrLearner),
+    ("GET", "/api/v1/sites/{site}/courses/{course}", Needs::AnybodyOrLearner),
+    ("POST", "/api/v1/sites/{site}/courses/{course}/enrollments", Member),
+    ("GET", "/api/v1/sites/{site}/me/courses", Member),
+    ("GET", "/api/v1/course-enrollments/{id}", CourseOwner),
+    ("GET", "/api/v1/course-enrollments/{id}/items/{item}", CourseOwner),
+    ("PATCH", "/api/v1/course-enrollments/{id}/items/{item}", CourseOwner),
+    ("POST", "/api/v1/course-enrollments/{id}/items/{item}/visit", CourseOwner),
+    ("POST", "/api/v1/course-enrollments/{id}/items/{item}/quizzes/{quiz}/answers", CourseOwner),
     ("GET", "/api/v1/admin/sites", Server),
     ("POST", "/api/v1/admin/sites", Server),
     ("GET", "/api/v1/admin/sites/{site}", Scoped(SiteRead)),
@@ -81,6 +93,24 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("PATCH", "/api/v1/admin/sites/{site}/tracks/{track}", Scoped(TracksWrite)),
     ("POST", "/api/v1/admin/sites/{site}/tracks/{track}/publish", Scoped(TracksWrite)),
     ("POST", "/api/v1/admin/sites/{site}/tracks/{track}/retire", Scoped(TracksWrite)),
+    ("GET", "/api/v1/admin/sites/{site}/courses", Scoped(CoursesRead)),
+    ("GET", "/api/v1/admin/sites/{site}/courses/{course}", Scoped(CoursesRead)),
+    ("PUT", "/api/v1/admin/sites/{site}/courses/{course}", Scoped(CoursesWrite)),
+    ("POST", "/api/v1/admin/sites/{site}/courses/{course}/publish", Scoped(CoursesWrite)),
+    ("POST", "/api/v1/admin/sites/{site}/courses/{course}/deprecate", Scoped(CoursesWrite)),
+    ("GET", "/api/v1/admin/sites/{site}/lessons", Scoped(CoursesRead)),
+    ("GET", "/api/v1/admin/sites/{site}/lessons/{lesson}", Scoped(CoursesRead)),
+    ("PUT", "/api/v1/admin/sites/{site}/lessons/{lesson}", Scoped(CoursesWrite)),
+    ("GET", "/api/v1/admin/sites/{site}/banks", Scoped(CoursesRead)),
+    ("GET", "/api/v1/admin/sites/{site}/banks/{bank}", Scoped(CoursesRead)),
+    ("PUT", "/api/v1/admin/sites/{site}/banks/{bank}", Scoped(CoursesWrite)),
+    ("GET", "/api/v1/admin/sites/{site}/open-answers", Scoped(Grading)),
+    ("GET", "/api/v1/admin/sites/{site}/open-answers/{answer}", Scoped(Grading)),
+    ("POST", "/api/v1/admin/sites/{site}/open-answers/{answer}/claim", Scoped(Grading)),
+    ("POST", "/api/v1/admin/sites/{site}/open-answers/{answer}/release", Scoped(Grading)),
+    ("POST", "/api/v1/admin/sites/{site}/open-answers/{answer}/accept", Scoped(Grading)),
+    ("POST", "/api/v1/admin/sites/{site}/open-answers/{answer}/reject", Scoped(Grading)),
+    ("POST", "/api/v1/admin/sites/{site}/open-answers/{answer}/second-opinion", Scoped(Grading)),
     ("GET", "/api/v1/admin/sites/{site}/webhooks", Scoped(Webhooks)),
     ("POST", "/api/v1/admin/sites/{site}/webhooks", Scoped(Webhooks)),
     ("GET", "/api/v1/admin/sites/{site}/webhooks/{webhook}", Scoped(Webhooks)),
@@ -95,10 +125,10 @@ const TABLE: &[(&str, &str, Needs)] = &[
 /// What roles allow beyond learning; every role that is not here allows nothing.
 const ROLES: &[(&str, &[Scope])] = &[
     ("site_admin", &Scope::ALL),
-    ("course_manager", &[SiteRead, TracksRead, TracksWrite, StatisticsRead]),
-    ("instructor", &[SiteRead, TracksRead]),
+    ("course_manager", &[SiteRead, TracksRead, TracksWrite, CoursesRead, CoursesWrite, StatisticsRead, Grading]),
+    ("instructor", &[SiteRead, TracksRead, CoursesRead]),
     ("member", &[]),
-    ("grader", &[]),
+    ("grader", &[SiteRead, Grading]),
     ("coach", &[]),
     ("academy_director", &[]),
     ("site_admin ", &[]),
@@ -146,7 +176,7 @@ fn verdict(needs: Needs, on_site: bool, who: &Who) -> Verdict {
         (ServerOrNobody, Who::Bad(_)) => STRANGER,
         (_, Who::Bad(code)) => Out(401, code),
         // The token names its own site, where it is good.
-        (Owner, Who::ForeignMember) => Out(404, "not_found"),
+        (Owner | CourseOwner, Who::ForeignMember) => Out(404, "not_found"),
         (Server, Who::ForeignMember) => LACKING,
         (_, Who::ForeignMember) => STRANGER,
         (ServerOrNobody | Server, Who::ServerKey) => In,
@@ -154,7 +184,7 @@ fn verdict(needs: Needs, on_site: bool, who: &Who) -> Verdict {
         (ServerOrNobody, _) if is_key => LACKING,
         // Here a learner's token is no key at all, and not read.
         (ServerOrNobody, _) => STRANGER,
-        (Needs::AnybodyOrLearner | Learner | Member | Owner, _) if is_key => LACKING,
+        (Needs::AnybodyOrLearner | Learner | Member | Owner | CourseOwner, _) if is_key => LACKING,
         (Needs::AnybodyOrLearner | Learner, _) | (Member, Who::Member(..)) => In,
         (Member, _) => LACKING,
         (Owner, Who::Guest(own) | Who::Member(own, _)) => {
@@ -164,11 +194,21 @@ fn verdict(needs: Needs, on_site: bool, who: &Who) -> Verdict {
                 Out(404, "not_found")
             }
         }
+        (CourseOwner, Who::Member(own, _)) => {
+            if *own {
+                In
+            } else {
+                Out(404, "not_found")
+            }
+        }
+        (CourseOwner, _) => LACKING,
         (Scoped(_), Who::ServerKey) => In,
         (Scoped(_), Who::ForeignKey) if on_site => Out(404, "unknown_site"),
         (Scoped(scope), Who::Key(own)) if *own == scope || *own == SiteAdmin => In,
-        // Whoever may do anything may see the site's settings; who writes tracks may read them.
-        (Scoped(SiteRead), Who::Key(_)) | (Scoped(TracksRead), Who::Key(TracksWrite)) => In,
+        // Whoever may do anything may see the site's settings; who writes tracks or courses may read them.
+        (Scoped(SiteRead), Who::Key(_))
+        | (Scoped(TracksRead), Who::Key(TracksWrite))
+        | (Scoped(CoursesRead), Who::Key(CoursesWrite)) => In,
         (Scoped(scope), Who::Member(_, allowed)) if allowed.contains(&scope) => In,
         (Scoped(_) | Owner, _) => LACKING,
     }
@@ -276,6 +316,7 @@ fn address(template: &str, enrollment: &str) -> String {
     let parts = template.split('/').map(|part| match part {
         "{site}" => Stage::SITE,
         "{id}" => enrollment,
+        "{course}" if learner => "small",
         "{track}" if learner => "first",
         "{track}" => "no-such-track",
         "{order}" => "1",
@@ -298,6 +339,7 @@ for_both! {
         let stage = Stage::set_with(&db, clock.clone(), |_| ()).await;
         stage.site("other", &[]).await;
         stage.publish("first", &small_track()).await;
+        crate::course::publish(&stage, "small", &crate::course::small()).await;
         let callers = callers(&stage, &clock).await;
         clock.advance(Duration::from_mins(2));
 
@@ -308,19 +350,30 @@ for_both! {
             let member = stage.member_of(Stage::SITE, json!({ "sub": Uuid::now_v7() }));
             let enrollment = stage.enroll(&guest, "first").await["id"].as_str().unwrap().to_owned();
             let (_, other_guest) = stage.guest().await;
-            let own = [
+            let mut own = vec![
                 ("its guest".to_owned(), Who::Guest(true), Some(guest)),
                 ("another guest".to_owned(), Who::Guest(false), Some(other_guest)),
                 ("another member".to_owned(), Who::Member(false, Vec::new()), Some(member)),
             ];
+            let enrollment = if matches!(needs, CourseOwner) {
+                let its = stage.member_of(Stage::SITE, json!({ "sub": Uuid::now_v7() }));
+                let course = stage.server.post("/api/v1/sites/fpsf/courses/small/enrollments").bearer(&its);
+                let enrollment = course.json(&json!({})).send().await.expect(201)["id"].as_str().unwrap().to_owned();
+                own.push(("its member".to_owned(), Who::Member(true, Vec::new()), Some(its)));
+                enrollment
+            } else {
+                enrollment
+            };
             // Those who are refused come first: an operation may end the learner.
             let mut all: Vec<_> = own.iter().chain(&callers)
                 .map(|(name, who, token)| (verdict(*needs, template.contains("{site}"), who), name, token)).collect();
             all.sort_by_key(|(verdict, name, _)| (*verdict == In, name.as_str() == "its guest"));
+            // What else would be asked for before it is looked at whose it is.
+            let body = if template.ends_with("/answers") { json!({ "attempt": 1, "answers": [] }) } else { json!({}) };
             for (verdict, name, token) in all {
                 let method: Method = method.parse().unwrap();
                 let request = stage.server.request(method.clone(), &address(template, &enrollment));
-                let request = if method == Method::GET { request } else { request.json(&json!({})) };
+                let request = if method == Method::GET { request } else { request.json(&body) };
                 let answer = match token {
                     Some(token) => request.bearer(token),
                     None => request,

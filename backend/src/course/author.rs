@@ -1,0 +1,259 @@
+//! Writing courses, shared lessons and question banks: all is checked before anything is saved, and a
+//! version never changes after.
+
+use std::collections::BTreeMap;
+
+use jalon_shared::{
+    CourseId, FieldError, LocalizedText, SiteId, Timestamp,
+    course::{
+        Definition, Written,
+        source::{BankSource, CourseSource, ItemSource, LessonSource},
+    },
+    slug::{BankSlug, CourseSlug, LessonSlug},
+    track::IdMap,
+    wire::course::{CourseAdmin, CourseState, PartAdmin},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::store::{self, CourseRow, Held, Part};
+use crate::{
+    db::{DbError, Tx},
+    http::{code, error::ApiError, etag::ETag},
+    id::unordered as unordered_id,
+    text::markdown,
+};
+
+/// What is wrong with Markdown: links and pictures that must not stand in a page.
+fn links<'s>(each: impl FnOnce(&mut dyn FnMut(String, &'s LocalizedText))) -> Vec<FieldError> {
+    let mut faults = Vec::new();
+    each(&mut |pointer, text| markdown::check(&pointer, text, &mut faults));
+    faults
+}
+
+/// Everything that is wrong with a course as written, as far as it shows without what it names.
+pub fn faults(source: &CourseSource) -> Vec<FieldError> {
+    let mut faults = source.check();
+    faults.extend(links(|take| source.texts(take)));
+    faults
+}
+
+/// Something that courses share, as its author writes it.
+pub trait Shared: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + 'static {
+    /// Which kind of part it is.
+    const PART: Part;
+    /// Everything that is wrong with it.
+    fn faults(&self) -> Vec<FieldError>;
+    /// It, with the ids of its keys.
+    fn written(self, ids: IdMap, new_id: impl FnMut() -> uuid::Uuid) -> Written<Self>;
+}
+
+impl Shared for LessonSource {
+    const PART: Part = Part::Lesson;
+
+    fn faults(&self) -> Vec<FieldError> {
+        let mut faults = self.check();
+        faults.extend(links(|take| self.texts(take)));
+        faults
+    }
+
+    fn written(self, ids: IdMap, new_id: impl FnMut() -> uuid::Uuid) -> Written<Self> {
+        Written::lesson(self, ids, new_id)
+    }
+}
+
+impl Shared for BankSource {
+    const PART: Part = Part::Bank;
+
+    fn faults(&self) -> Vec<FieldError> {
+        let mut faults = self.check();
+        faults.extend(links(|take| self.texts(take)));
+        faults
+    }
+
+    fn written(self, ids: IdMap, new_id: impl FnMut() -> uuid::Uuid) -> Written<Self> {
+        Written::bank(self, ids, new_id)
+    }
+}
+
+/// What a write made.
+#[derive(Debug)]
+pub struct Wrote<T> {
+    /// It, after.
+    pub now: T,
+    /// Whether it is new.
+    pub created: bool,
+    /// Whether anything changed; writing the same again changes nothing.
+    pub changed: bool,
+}
+
+/// Writes a shared lesson or bank. Courses that hold it keep what they were written with; their next version
+/// takes this.
+pub async fn put_part<S: Shared>(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    slug: &str,
+    source: S,
+    if_match: impl FnOnce(Option<&ETag>) -> Result<(), ApiError>,
+    now: Timestamp,
+) -> Result<Wrote<PartAdmin<S>>, ApiError> {
+    let faults = source.faults();
+    if !faults.is_empty() {
+        return Err(ApiError::validation_failed(faults));
+    }
+    let before: Option<(i64, Written<S>)> = store::part(tx, site, S::PART, slug, Held::Update).await?;
+    if_match(before.as_ref().map(|(revision, _)| ETag::revision(*revision)).as_ref())?;
+    let created = before.is_none();
+    let (revision, ids) = match before {
+        Some((revision, written)) if written.source == source => {
+            let now = PartAdmin { slug: slug.to_owned(), revision, source: Some(source) };
+            return Ok(Wrote { now, created: false, changed: false });
+        }
+        Some((revision, written)) => (revision + 1, written.ids),
+        None => (1, IdMap::new()),
+    };
+    let written = source.written(ids, || unordered_id(now));
+    store::put_part(tx, site, S::PART, slug, revision, &written, now).await?;
+    let part = PartAdmin { slug: slug.to_owned(), revision, source: Some(written.source) };
+    Ok(Wrote { now: part, created, changed: true })
+}
+
+/// A shared lesson or bank as it was last written.
+pub async fn get_part<S: Shared>(tx: &mut Tx<'_>, site: SiteId, slug: &str) -> Result<PartAdmin<S>, ApiError> {
+    let found: Option<(i64, Written<S>)> = store::part(tx, site, S::PART, slug, Held::No).await?;
+    let (revision, written) = found.ok_or_else(ApiError::not_found)?;
+    Ok(PartAdmin { slug: slug.to_owned(), revision, source: Some(written.source) })
+}
+
+/// A course with the shared lessons and banks it names, as these are now.
+async fn define(tx: &mut Tx<'_>, site: SiteId, course: Written<CourseSource>) -> Result<Definition, DbError> {
+    let mut lessons: BTreeMap<LessonSlug, Written<LessonSource>> = BTreeMap::new();
+    for slug in course.source.lessons().filter_map(|lesson| lesson.shared.as_ref()) {
+        if !lessons.contains_key(slug)
+            && let Some((_, written)) = store::part(tx, site, Part::Lesson, slug.as_str(), Held::Share).await?
+        {
+            lessons.insert(slug.clone(), written);
+        }
+    }
+    let own = course.source.lessons().flat_map(|lesson| &lesson.items);
+    let items: Vec<&ItemSource> = own.chain(lessons.values().flat_map(|lesson| &lesson.source.items)).collect();
+    let mut banks: BTreeMap<BankSlug, Written<BankSource>> = BTreeMap::new();
+    for draw in items.iter().flat_map(|item| &item.quizzes).flat_map(|quiz| &quiz.draw) {
+        if !banks.contains_key(&draw.bank)
+            && let Some((_, written)) = store::part(tx, site, Part::Bank, draw.bank.as_str(), Held::Share).await?
+        {
+            banks.insert(draw.bank.clone(), written);
+        }
+    }
+    Ok(Definition { course, lessons, banks })
+}
+
+/// Writes a whole course as a new version, not yet published. `if_match` is checked against what is there.
+pub async fn put(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    slug: &CourseSlug,
+    source: CourseSource,
+    if_match: impl FnOnce(Option<&ETag>) -> Result<(), ApiError>,
+    now: Timestamp,
+) -> Result<Wrote<CourseAdmin>, ApiError> {
+    let faults = faults(&source);
+    if !faults.is_empty() {
+        return Err(ApiError::validation_failed(faults));
+    }
+    let before = store::course_for_update(tx, site, slug).await?;
+    if_match(before.as_ref().map(|row| ETag::revision(row.revision)).as_ref())?;
+    let latest = match &before {
+        Some(row) => {
+            let latest = store::definition(tx, site, row.id, row.latest_version).await?;
+            Some(latest.ok_or_else(|| DbError::other(format!("course {} has lost its newest version", row.id)))?)
+        }
+        None => None,
+    };
+    let ids = latest.as_ref().map(|latest| latest.course.ids.clone()).unwrap_or_default();
+    let definition = define(tx, site, Written::course(source, ids, || unordered_id(now))).await?;
+    let faults = definition.check();
+    if !faults.is_empty() {
+        return Err(ApiError::validation_failed(faults));
+    }
+    let Some(mut row) = before else {
+        let row = CourseRow {
+            id: CourseId(crate::id::new_v7(now)),
+            slug: slug.clone(),
+            state: CourseState::Draft,
+            published_version: None,
+            latest_version: 1,
+            revision: 1,
+        };
+        store::insert_course(tx, site, &row, now).await?;
+        store::insert_version(tx, site, row.id, 1, &definition, now).await?;
+        store::update_course(tx, site, &row, now).await?;
+        return Ok(Wrote { now: admin(&row, Some(definition.course.source)), created: true, changed: true });
+    };
+    if latest.as_ref() == Some(&definition) {
+        return Ok(Wrote { now: admin(&row, Some(definition.course.source)), created: false, changed: false });
+    }
+    row.revision += 1;
+    row.latest_version += 1;
+    store::insert_version(tx, site, row.id, row.latest_version, &definition, now).await?;
+    store::update_course(tx, site, &row, now).await?;
+    Ok(Wrote { now: admin(&row, Some(definition.course.source)), created: false, changed: true })
+}
+
+/// What a change of a course's row is.
+#[derive(Clone, Copy, Debug)]
+pub enum Change {
+    /// Learners begin with the newest version from now on.
+    Publish,
+    /// There for enrolled members only.
+    Deprecate,
+}
+
+/// Changes a course's row; the same change twice changes nothing.
+pub async fn change(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    slug: &CourseSlug,
+    change: Change,
+    if_match: impl FnOnce(Option<&ETag>) -> Result<(), ApiError>,
+    now: Timestamp,
+) -> Result<CourseAdmin, ApiError> {
+    let mut row = store::course_for_update(tx, site, slug).await?.ok_or_else(ApiError::not_found)?;
+    if_match(Some(&ETag::revision(row.revision)))?;
+    let before = (row.state, row.published_version);
+    match change {
+        Change::Publish => {
+            row.state = CourseState::Published;
+            row.published_version = Some(row.latest_version);
+            store::mark_published(tx, site, row.id, row.latest_version, now).await?;
+        }
+        Change::Deprecate if row.published_version.is_none() => {
+            return Err(ApiError::new(&code::CONFLICT)
+                .detail("A course that was never published has no learners to keep it for."));
+        }
+        Change::Deprecate => row.state = CourseState::Deprecated,
+    }
+    if before != (row.state, row.published_version) {
+        row.revision += 1;
+        store::update_course(tx, site, &row, now).await?;
+    }
+    Ok(admin(&row, None))
+}
+
+/// A course as its authors see it.
+pub fn admin(row: &CourseRow, source: Option<CourseSource>) -> CourseAdmin {
+    CourseAdmin {
+        slug: row.slug.clone(),
+        state: row.state,
+        published_version: row.published_version,
+        latest_version: row.latest_version,
+        revision: row.revision,
+        source,
+    }
+}
+
+/// One course as its authors see it, with what they wrote.
+pub async fn get(tx: &mut Tx<'_>, site: SiteId, slug: &CourseSlug) -> Result<CourseAdmin, ApiError> {
+    let row = store::course(tx, site, slug).await?.ok_or_else(ApiError::not_found)?;
+    let definition = store::definition(tx, site, row.id, row.latest_version).await?;
+    Ok(admin(&row, definition.map(|definition| definition.course.source)))
+}

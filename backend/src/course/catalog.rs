@@ -1,0 +1,94 @@
+//! Courses as learners may be shown them, held in memory.
+
+use std::collections::HashMap;
+
+use jalon_shared::{
+    CourseId, ItemId, SiteId,
+    course::{Course, Item, Lesson, Outline},
+    localized,
+    slug::CourseSlug,
+    wire::course::CourseState,
+};
+
+use super::store::{self, CourseRow};
+use crate::{
+    catalog::{self, Completeness, Noun},
+    db::{DbError, Tx},
+};
+
+/// Courses, as the catalogue holds them.
+#[derive(Debug)]
+pub struct Courses;
+
+/// One version of a course, ready to use.
+#[derive(Debug)]
+pub struct Held {
+    /// What it holds, keys included.
+    pub course: Course,
+    /// What gating, points and progress need of it.
+    pub outline: Outline,
+    /// Where each item stands: module, lesson, item.
+    places: HashMap<ItemId, (usize, usize, usize)>,
+}
+
+impl Held {
+    /// An item and its lesson.
+    pub fn item(&self, id: ItemId) -> Option<(&Lesson, &Item)> {
+        let (module, lesson, item) = *self.places.get(&id)?;
+        let lesson = self.course.modules.get(module)?.lessons.get(lesson)?;
+        Some((lesson, lesson.items.get(item)?))
+    }
+}
+
+/// Every site's courses.
+pub type Catalog = catalog::Catalog<Courses>;
+/// One version of a course.
+pub type Version = catalog::Version<Courses>;
+
+impl Noun for Courses {
+    type Id = CourseId;
+    type Slug = CourseSlug;
+    type Row = CourseRow;
+    type Held = Held;
+
+    fn id(row: &CourseRow) -> CourseId {
+        row.id
+    }
+
+    fn slug(row: &CourseRow) -> &CourseSlug {
+        &row.slug
+    }
+
+    fn is_published(row: &CourseRow) -> bool {
+        row.state == CourseState::Published
+    }
+
+    async fn rows(tx: &mut Tx<'_>, site: SiteId) -> Result<Vec<CourseRow>, DbError> {
+        store::courses(tx, site).await
+    }
+
+    async fn held(
+        tx: &mut Tx<'_>,
+        site: SiteId,
+        id: CourseId,
+        number: u32,
+    ) -> Result<Option<(Held, Completeness)>, DbError> {
+        let Some(definition) = store::definition(tx, site, id, number).await? else { return Ok(None) };
+        let course = definition.compile();
+        let outline = course.outline();
+        let mut places = HashMap::new();
+        for (m, module) in course.modules.iter().enumerate() {
+            for (l, lesson) in module.lessons.iter().enumerate() {
+                places.extend(lesson.items.iter().enumerate().map(|(i, item)| (item.id, (m, l, i))));
+            }
+        }
+        let mut texts = definition.course.source.all_texts();
+        texts.extend(definition.lessons.values().flat_map(|lesson| lesson.source.all_texts()));
+        let completeness = localized::completeness(texts);
+        Ok(Some((Held { course, outline, places }, completeness)))
+    }
+
+    async fn was_published(tx: &mut Tx<'_>, site: SiteId, id: CourseId, number: u32) -> Result<bool, DbError> {
+        store::was_published(tx, site, id, number).await
+    }
+}

@@ -1,0 +1,510 @@
+//! What learners do in a course: enroll, visit, report, answer. Each is one transaction that reads the sums
+//! of the enrollment and the items of one lesson, whatever the course's size.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jalon_shared::{
+    EnrollmentId, ItemId, Lang, Learner, QuestionId, QuizId, Score, SiteId, Timestamp, UserId,
+    course::{self, Command, CourseEvent, Enrollment, Item, ItemProgress, Lesson, Mark, Marked, Record, Right},
+    quiz::{self, Answer, Quiz},
+    wire::course::{AnswersRequest, AnswersResponse, AttemptResult, CourseEnrollment},
+    wire::enrollment::ReportRequest,
+};
+use uuid::Uuid;
+
+use super::{
+    catalog::{Catalog, Version},
+    completed, problem, store, view,
+};
+use crate::{
+    db::{Db, DbError, Tx},
+    http::{
+        code,
+        error::ApiError,
+        idempotency::{self, Fingerprint, Lookup},
+    },
+    track::store::{EventRecord, append_events, lock_member},
+    webhook::outbox,
+};
+
+/// Who asks, and how to answer.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// The caller's site.
+    pub site: SiteId,
+    /// The site's slug.
+    pub site_slug: Arc<str>,
+    /// The caller.
+    pub user: UserId,
+    /// In which languages to answer.
+    pub wanted: Vec<Lang>,
+    /// The idempotency key, and what was asked with it.
+    pub key: Option<(Uuid, Fingerprint)>,
+}
+
+impl Asker {
+    fn learner(&self) -> Learner {
+        Learner::User(self.user.clone())
+    }
+
+    fn query(&self) -> Option<idempotency::Query> {
+        let (key, fingerprint) = self.key?;
+        Some(idempotency::Query { site: self.site, caller: idempotency::caller_of(&self.learner()), key, fingerprint })
+    }
+}
+
+/// What is to be done in an item.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// `POST …/visit`.
+    Visit,
+    /// `PATCH …`.
+    Report(ReportRequest),
+    /// `POST …/answers`.
+    Answer(QuizId, AnswersRequest),
+}
+
+/// An answer, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The HTTP status.
+    pub status: u16,
+    /// JSON.
+    pub body: String,
+    /// Whether its key was answered before.
+    pub replay: bool,
+}
+
+async fn before(tx: &mut Tx<'_>, query: Option<&idempotency::Query>) -> Result<Option<Done>, ApiError> {
+    let Some(query) = query else { return Ok(None) };
+    match idempotency::lookup(tx, query).await? {
+        Lookup::Replay(before) => Ok(Some(Done { status: before.status, body: before.response, replay: true })),
+        Lookup::Reused => Err(ApiError::idempotency_key_reused()),
+        Lookup::Fresh => Ok(None),
+    }
+}
+
+async fn remember(
+    tx: &mut Tx<'_>,
+    query: Option<idempotency::Query>,
+    status: u16,
+    body: String,
+    now: Timestamp,
+) -> Result<Done, ApiError> {
+    if let Some(query) = query {
+        idempotency::remember(tx, &idempotency::Answer { query, status, response: body.clone() }, now).await?;
+    }
+    Ok(Done { status, body, replay: false })
+}
+
+/// The version an enrollment is in.
+pub async fn version_of(tx: &mut Tx<'_>, catalog: &Catalog, enrollment: &Enrollment) -> Result<Arc<Version>, DbError> {
+    let (id, number) = (enrollment.course_id, enrollment.course_version);
+    if let Some(known) = catalog.known_version(id, number) {
+        return Ok(known);
+    }
+    let missing = || DbError::other(format!("course {id} has no version {number}"));
+    let slug = store::slug(tx, enrollment.site_id, id).await?.ok_or_else(missing)?;
+    catalog.version_in(tx, enrollment.site_id, id, slug, number).await?.ok_or_else(missing)
+}
+
+/// Enrolls in a course, or answers the enrollment there is (at most one per course and learner).
+pub async fn enroll(
+    db: &Db,
+    catalog: &Catalog,
+    asker: Asker,
+    version: Arc<Version>,
+    lang: Option<Lang>,
+    now: Timestamp,
+) -> Result<Done, ApiError> {
+    crate::track::again_after_conflict(|| {
+        let (catalog, asker, version, lang) = (catalog.clone(), asker.clone(), Arc::clone(&version), lang.clone());
+        db.write(move |tx| Box::pin(async move { enroll_in(tx, &catalog, asker, &version, lang, now).await }))
+    })
+    .await
+}
+
+async fn enroll_in(
+    tx: &mut Tx<'_>,
+    catalog: &Catalog,
+    asker: Asker,
+    version: &Version,
+    lang: Option<Lang>,
+    now: Timestamp,
+) -> Result<Done, ApiError> {
+    // An erasure of this member comes before or after.
+    lock_member(tx, asker.site, &asker.user).await?;
+    let query = asker.query();
+    if let Some(done) = before(tx, query.as_ref()).await? {
+        return Ok(done);
+    }
+    let learner = asker.learner();
+    if let Some(mut there) = store::enrollment_in_course(tx, asker.site, &learner, version.id).await? {
+        there.progress.items = store::items(tx, asker.site, there.id, None).await?;
+        let version = version_of(tx, catalog, &there).await?;
+        let body = json(&view::enrollment(&there, &version, &asker.site_slug, Some(&asker.wanted), now))?;
+        return remember(tx, query, 200, body, now).await;
+    }
+    let event = CourseEvent::Enrolled {
+        enrollment_id: EnrollmentId(crate::id::new_v7(now)),
+        site_id: asker.site,
+        course_id: version.id,
+        course_version: version.number,
+        learner,
+        lang,
+        at: now,
+    };
+    let enrollment = Enrollment::begun(&event).ok_or_else(|| DbError::other("an enrollment that did not begin"))?;
+    if !store::insert_enrollment(tx, &enrollment).await? {
+        return Err(DbError::Busy("another backend enrolled the same member".to_owned()).into());
+    }
+    let cause = asker.key.map(|(key, _)| key);
+    append_events(tx, &[record(&enrollment, &event, crate::id::new_v7(now), cause, now)?]).await?;
+    let body = json(&view::enrollment(&enrollment, version, &asker.site_slug, Some(&asker.wanted), now))?;
+    remember(tx, query, 201, body, now).await
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, ApiError> {
+    serde_json::to_string(value).map_err(|error| DbError::from(error).into())
+}
+
+fn record(
+    enrollment: &Enrollment,
+    event: &CourseEvent,
+    id: Uuid,
+    cause: Option<Uuid>,
+    now: Timestamp,
+) -> Result<EventRecord, DbError> {
+    Ok(EventRecord {
+        id,
+        site_id: enrollment.site_id,
+        subject_id: enrollment.id.0,
+        seq: enrollment.version,
+        kind: event.name(),
+        user_id: enrollment.learner.user_id().cloned(),
+        guest_id: enrollment.learner.guest_id(),
+        at: now.0,
+        cause: cause.map(|cause| cause.to_string()),
+        payload: serde_json::to_string(event)?,
+    })
+}
+
+/// The caller's enrollment with all its items, and its version; 404 when there is none, or it is somebody
+/// else's.
+pub async fn of_caller(
+    db: &Db,
+    catalog: &Catalog,
+    site: SiteId,
+    user: UserId,
+    id: EnrollmentId,
+) -> Result<(Enrollment, Arc<Version>), ApiError> {
+    let catalog = catalog.clone();
+    db.read(move |tx| {
+        Box::pin(async move {
+            let enrollment = store::enrollment(tx, site, id).await?;
+            let mut enrollment = enrollment
+                .filter(|enrollment| enrollment.learner.user_id() == Some(&user))
+                .ok_or_else(ApiError::not_found)?;
+            enrollment.progress.items = store::items(tx, site, id, None).await?;
+            let version = version_of(tx, &catalog, &enrollment).await?;
+            Ok((enrollment, version))
+        })
+    })
+    .await
+}
+
+/// All of a learner's enrollments in courses, for their export.
+pub async fn all_of(
+    tx: &mut Tx<'_>,
+    catalog: &Catalog,
+    (site, site_slug): (SiteId, &str),
+    learner: &Learner,
+    now: Timestamp,
+) -> Result<Vec<CourseEnrollment>, DbError> {
+    let mut all = Vec::new();
+    for mut enrollment in store::enrollments_of_learner(tx, site, learner).await? {
+        enrollment.progress.items = store::items(tx, site, enrollment.id, None).await?;
+        let version = version_of(tx, catalog, &enrollment).await?;
+        all.push(view::enrollment(&enrollment, &version, site_slug, Some(&[]), now));
+    }
+    Ok(all)
+}
+
+/// Does what a learner asks in an item; durable once answered.
+pub async fn change(
+    db: &Db,
+    catalog: &Catalog,
+    asker: Asker,
+    (enrollment, item): (EnrollmentId, ItemId),
+    what: What,
+    now: Timestamp,
+) -> Result<Done, ApiError> {
+    crate::track::again_after_conflict(|| {
+        let (catalog, asker, what) = (catalog.clone(), asker.clone(), what.clone());
+        db.write(move |tx| Box::pin(async move { change_in(tx, &catalog, asker, (enrollment, item), what, now).await }))
+    })
+    .await
+}
+
+async fn change_in(
+    tx: &mut Tx<'_>,
+    catalog: &Catalog,
+    asker: Asker,
+    (id, item): (EnrollmentId, ItemId),
+    what: What,
+    now: Timestamp,
+) -> Result<Done, ApiError> {
+    let found = store::enrollment_for_update(tx, asker.site, id).await?;
+    let mut enrollment =
+        found.filter(|enrollment| enrollment.learner.user_id() == Some(&asker.user)).ok_or_else(ApiError::not_found)?;
+    // After the row: who waited for it sees what its owner remembered.
+    let query = asker.query();
+    if let Some(done) = before(tx, query.as_ref()).await? {
+        return Ok(done);
+    }
+    let version = version_of(tx, catalog, &enrollment).await?;
+    let (lesson, shown) = version.item(item).ok_or_else(ApiError::not_found)?;
+    enrollment.progress.items = store::items(tx, asker.site, id, Some(lesson.id)).await?;
+    let untouched = enrollment.progress.items.clone();
+
+    let (command, attempt) = match &what {
+        What::Visit => {
+            let rights = rights(tx, &asker, lesson, &enrollment).await?;
+            (Command::Visit { item, rights }, None)
+        }
+        What::Report(report) => (
+            Command::Report {
+                item,
+                time_spent_seconds: report.time_spent_seconds.unwrap_or(0),
+                last_position: report.last_position,
+            },
+            None,
+        ),
+        What::Answer(quiz, request) => {
+            let attempt = Attempt::new(&enrollment, shown, *quiz, request)?;
+            (attempt.command(item, *quiz, request), Some(attempt))
+        }
+    };
+    let happened = course::decide(&version.outline, &enrollment.progress, &command, now)
+        .map_err(|refusal| refused(&refusal, &version, &asker.wanted))?;
+    if let Some(attempt) = &attempt {
+        // Only what may be answered is told what is wrong with its answers (C1, G6).
+        attempt.check()?;
+    }
+    let saving = Saving { site_slug: &asker.site_slug, cause: asker.key.map(|(key, _)| key), now };
+    save(tx, &mut enrollment, &happened, (&version, lesson, &untouched), &saving).await?;
+
+    let after = view::enrollment(&enrollment, &version, &asker.site_slug, None, now);
+    let body = match (&what, attempt) {
+        (What::Answer(quiz, request), Some(attempt)) => {
+            let result =
+                attempt.result(&happened, (&enrollment, &version, lesson), (item, *quiz), request, &asker, now);
+            json(&AnswersResponse { enrollment: after, result: result.ok_or_else(ApiError::not_found)? })?
+        }
+        _ => json(&after)?,
+    };
+    remember(tx, query, 200, body, now).await
+}
+
+fn refused(refusal: &course::Refusal, version: &Version, wanted: &[Lang]) -> ApiError {
+    let title = match refusal {
+        course::Refusal::ItemLocked { item, .. } => {
+            version.item(*item).map(|(lesson, item)| item.title.resolve(wanted, &lesson.source_lang).value)
+        }
+        _ => None,
+    };
+    problem::refusal(refusal, title.as_deref())
+}
+
+/// What the member answered right in other courses that hold this lesson, as this enrollment has the questions.
+async fn rights(
+    tx: &mut Tx<'_>,
+    asker: &Asker,
+    lesson: &Lesson,
+    enrollment: &Enrollment,
+) -> Result<Vec<Right>, DbError> {
+    if !lesson.shared || enrollment.progress.completed_at.is_some() {
+        return Ok(Vec::new());
+    }
+    let known = store::shared_answers(tx, asker.site, &asker.user, lesson.id).await?;
+    let mut rights = Vec::new();
+    for item in &lesson.items {
+        for quiz in &item.quizzes {
+            // Those of the attempt that would be next, where questions are drawn.
+            let next = enrollment.progress.quiz(item.id, quiz.id).map_or(0, |done| done.attempt_count) + 1;
+            let (questions, _) = quiz.attempt(enrollment.id.0, next);
+            rights.extend(questions.questions.iter().filter(|question| known.contains(&question.id)).map(|question| {
+                Right { item: item.id, quiz: quiz.id, question: question.id, points: question.points }
+            }));
+        }
+    }
+    Ok(rights)
+}
+
+/// An attempt that is being submitted.
+struct Attempt {
+    questions: Quiz,
+    graded: quiz::Graded,
+    faults: Vec<jalon_shared::FieldError>,
+}
+
+impl Attempt {
+    fn new(enrollment: &Enrollment, item: &Item, quiz: QuizId, request: &AnswersRequest) -> Result<Self, ApiError> {
+        let known = item.quizzes.iter().find(|known| known.id == quiz).ok_or_else(ApiError::not_found)?;
+        let next = enrollment.progress.quiz(item.id, quiz).map_or(0, |done| done.attempt_count).saturating_add(1);
+        if request.attempt != next {
+            return Err(ApiError::new(&code::ATTEMPT_OVER).with("attempt", next));
+        }
+        let (questions, _) = known.attempt(enrollment.id.0, next);
+        let faults = quiz::answer::check(&questions, &request.answers);
+        let graded = quiz::grade(&questions, &request.answers);
+        Ok(Self { questions, graded, faults })
+    }
+
+    fn check(&self) -> Result<(), ApiError> {
+        if self.faults.is_empty() { Ok(()) } else { Err(ApiError::validation_failed(self.faults.clone())) }
+    }
+
+    fn command(&self, item: ItemId, quiz: QuizId, request: &AnswersRequest) -> Command {
+        let marks = self.questions.questions.iter().zip(&self.graded.questions).map(|(question, graded)| {
+            let answer = request.answers.iter().find(|answer| answer.question_id == question.id);
+            let mark = match graded.score {
+                _ if answer.is_none_or(Answer::is_blank) => Mark::Blank,
+                Some(score) => Mark::Scored(score),
+                None => Mark::Ungraded,
+            };
+            Marked { question_id: question.id, points: question.points, mark }
+        });
+        Command::Answer {
+            item,
+            quiz,
+            answers: request.answers.clone(),
+            marks: marks.collect(),
+            time_spent_seconds: request.time_spent_seconds.unwrap_or(0),
+        }
+    }
+
+    fn result(
+        &self,
+        happened: &[CourseEvent],
+        (enrollment, version, lesson): (&Enrollment, &Version, &Lesson),
+        (item, quiz): (ItemId, QuizId),
+        request: &AnswersRequest,
+        asker: &Asker,
+        now: Timestamp,
+    ) -> Option<AttemptResult> {
+        let record = happened.iter().find_map(|event| match event {
+            CourseEvent::QuizAnswered { record, .. } => Some(record),
+            _ => None,
+        })?;
+        let known =
+            lesson.items.iter().find(|known| known.id == item)?.quizzes.iter().find(|known| known.id == quiz)?;
+        let submitted = view::Submitted {
+            record,
+            questions: &self.questions,
+            answers: &request.answers,
+            graded: &self.graded.questions,
+        };
+        let outline = version.outline.item(item)?;
+        Some(view::result(lesson, outline, known, &submitted, &enrollment.progress, (&asker.wanted, now)))
+    }
+}
+
+/// What is written beside what happened.
+#[derive(Debug)]
+pub struct Saving<'a> {
+    /// The site's slug.
+    pub site_slug: &'a str,
+    /// The idempotency key of the request.
+    pub cause: Option<Uuid>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Saves what happened: sums, items, events, attempts, what is shared, and what others hear.
+pub async fn save(
+    tx: &mut Tx<'_>,
+    enrollment: &mut Enrollment,
+    happened: &[CourseEvent],
+    (version, lesson, untouched): (&Version, &Lesson, &BTreeMap<ItemId, ItemProgress>),
+    &Saving { site_slug, cause, now }: &Saving<'_>,
+) -> Result<(), ApiError> {
+    if happened.is_empty() {
+        return Ok(());
+    }
+    let (mut events, mut messages) = (Vec::new(), Vec::new());
+    for event in happened {
+        enrollment.apply(event);
+        let id = crate::id::new_v7(now);
+        events.push(record(enrollment, event, id, cause, now)?);
+        if let CourseEvent::Completed { .. } = event {
+            messages.push(completed::message(enrollment, version, site_slug, id, now)?);
+        }
+    }
+    store::update_enrollment(tx, enrollment).await?;
+    for (item, progress) in &enrollment.progress.items {
+        if untouched.get(item) != Some(progress) {
+            store::put_item(tx, enrollment, lesson.id, *item, progress).await?;
+        }
+    }
+    append_events(tx, &events).await?;
+    for event in happened {
+        match event {
+            CourseEvent::QuizAnswered { item_id, quiz_id, record, answers, .. } => {
+                let place = (lesson, *item_id, *quiz_id);
+                save_attempt(tx, enrollment, place, record, answers, now).await?;
+            }
+            CourseEvent::QuizGraded { quiz_id, attempt, question_id, score, .. } => {
+                let mark = score.map_or(Mark::Rejected, Mark::Scored);
+                store::regrade(tx, enrollment, *quiz_id, *attempt, *question_id, mark).await?;
+                if *score == Some(Score::FULL) {
+                    share(tx, enrollment, lesson, *question_id, now).await?;
+                }
+            }
+            _ => {}
+        }
+    }
+    outbox::enqueue(tx, &messages, now).await?;
+    Ok(())
+}
+
+async fn save_attempt(
+    tx: &mut Tx<'_>,
+    enrollment: &Enrollment,
+    (lesson, item, quiz): (&Lesson, ItemId, QuizId),
+    record: &Record,
+    answers: &[Answer],
+    now: Timestamp,
+) -> Result<(), ApiError> {
+    let text = serde_json::to_string(answers).map_err(DbError::from)?;
+    store::put_attempt(tx, enrollment, quiz, record, &text, now).await?;
+    for marked in &record.marks {
+        match marked.mark {
+            Mark::Ungraded => {
+                let answer = answers.iter().find(|answer| answer.question_id == marked.question_id);
+                let text = answer.and_then(|answer| answer.text.as_deref()).unwrap_or_default();
+                let place = (lesson.id, item, quiz);
+                store::put_open_answer(tx, enrollment, place, record.attempt, marked, text, now).await?;
+            }
+            Mark::Scored(Score::FULL) => share(tx, enrollment, lesson, marked.question_id, now).await?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A right answer in a lesson that other courses hold counts there too.
+async fn share(
+    tx: &mut Tx<'_>,
+    enrollment: &Enrollment,
+    lesson: &Lesson,
+    question: QuestionId,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    match enrollment.learner.user_id() {
+        Some(user) if lesson.shared => {
+            store::share_answer(tx, enrollment.site_id, user, lesson.id, question, now).await
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,29 @@
+//! Courses on the server: shown, taken, written, graded.
+
+pub mod author;
+pub mod catalog;
+pub mod completed;
+pub mod grading;
+pub mod learn;
+pub mod problem;
+pub mod routes;
+pub mod routes_admin;
+pub mod routes_grading;
+pub mod store;
+pub mod view;
+
+use crate::db::Db;
+
+/// Everything about courses that lives as long as the server.
+#[derive(Clone, Debug)]
+pub struct Courses {
+    /// What learners may be shown.
+    pub catalog: catalog::Catalog,
+}
+
+impl Courses {
+    /// Ready to serve.
+    pub fn new(db: &Db) -> Self {
+        Self { catalog: catalog::Catalog::new(db) }
+    }
+}

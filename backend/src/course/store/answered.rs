@@ -1,0 +1,114 @@
+//! Attempts as they are graded now, open answers, and what is shared between courses.
+
+use jalon_shared::{
+    EnrollmentId, LessonId, QuestionId, QuizId, SiteId, Timestamp, UserId,
+    course::{Enrollment, Mark, Record},
+};
+use uuid::Uuid;
+
+use super::raw;
+use crate::db::{DbError, Tx, execute, on};
+
+/// Keeps an attempt, or how it is graded now.
+pub async fn put_attempt(
+    tx: &mut Tx<'_>,
+    enrollment: &Enrollment,
+    quiz: QuizId,
+    record: &Record,
+    answers: &str,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    const SQL: &str = "INSERT INTO quiz_attempt (site_id, enrollment_id, quiz_id, attempt, course_version, record, answers, at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let marks = serde_json::to_string(record)?;
+    execute!(
+        tx,
+        sqlx::query(SQL)
+            .bind(enrollment.site_id.0)
+            .bind(enrollment.id.0)
+            .bind(quiz.0)
+            .bind(raw(record.attempt))
+            .bind(raw(enrollment.course_version))
+            .bind(&marks)
+            .bind(answers)
+            .bind(now.0)
+    )
+    .map(drop)
+}
+
+/// All attempts at a quiz, in order, as they are graded now.
+pub async fn records(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    enrollment: EnrollmentId,
+    quiz: QuizId,
+) -> Result<Vec<Record>, DbError> {
+    const SQL: &str =
+        "SELECT record FROM quiz_attempt WHERE site_id = $1 AND enrollment_id = $2 AND quiz_id = $3 ORDER BY attempt";
+    let rows: Vec<String> =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(enrollment.0).bind(quiz.0).fetch_all(conn).await)?;
+    rows.iter().map(|record| Ok(serde_json::from_str(record)?)).collect()
+}
+
+/// Says how one question of an attempt is graded now.
+pub async fn regrade(
+    tx: &mut Tx<'_>,
+    enrollment: &Enrollment,
+    quiz: QuizId,
+    attempt: u32,
+    question: QuestionId,
+    mark: Mark,
+) -> Result<(), DbError> {
+    let (site, id) = (enrollment.site_id, enrollment.id);
+    for mut record in records(tx, site, id, quiz).await? {
+        if record.attempt != attempt {
+            continue;
+        }
+        for marked in record.marks.iter_mut().filter(|marked| marked.question_id == question) {
+            marked.mark = mark;
+        }
+        put_record(tx, site, id, quiz, &record).await?;
+    }
+    Ok(())
+}
+
+/// Says how an attempt is graded now.
+pub async fn put_record(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    enrollment: EnrollmentId,
+    quiz: QuizId,
+    record: &Record,
+) -> Result<(), DbError> {
+    const SQL: &str = "UPDATE quiz_attempt SET record = $5 WHERE site_id = $1 AND enrollment_id = $2 AND quiz_id = $3 AND attempt = $4";
+    let marks = serde_json::to_string(record)?;
+    execute!(tx, sqlx::query(SQL).bind(site.0).bind(enrollment.0).bind(quiz.0).bind(raw(record.attempt)).bind(&marks))
+        .map(drop)
+}
+
+/// Which questions of a shared lesson this member has answered right, in whatever course.
+pub async fn shared_answers(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    user: &UserId,
+    lesson: LessonId,
+) -> Result<Vec<QuestionId>, DbError> {
+    const SQL: &str = "SELECT question_id FROM shared_answer WHERE site_id = $1 AND user_id = $2 AND lesson_id = $3";
+    let rows: Vec<Uuid> =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(user.as_str()).bind(lesson.0).fetch_all(conn).await)?;
+    Ok(rows.into_iter().map(QuestionId).collect())
+}
+
+/// Stores a right answer to a question of a shared lesson; once.
+pub async fn share_answer(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    user: &UserId,
+    lesson: LessonId,
+    question: QuestionId,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    const SQL: &str = "INSERT INTO shared_answer (site_id, user_id, lesson_id, question_id, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    execute!(tx, sqlx::query(SQL).bind(site.0).bind(user.as_str()).bind(lesson.0).bind(question.0).bind(now.0))
+        .map(drop)
+}

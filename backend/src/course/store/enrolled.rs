@@ -1,0 +1,238 @@
+//! Enrollments: their sums, and what was done in each item.
+
+use std::collections::BTreeMap;
+
+use jalon_shared::{
+    CourseId, EnrollmentId, GuestId, ItemId, Lang, Learner, LessonId, Score, SiteId, Timestamp, UserId,
+    course::{Enrollment, ItemProgress, Points, Progress, Totals},
+};
+use uuid::Uuid;
+
+use super::{corrupt, number, raw, signed, unsigned};
+use crate::db::{DbError, Tx, execute, on};
+
+#[derive(sqlx::FromRow)]
+struct RawEnrollment {
+    id: Uuid,
+    site_id: Uuid,
+    course_id: Uuid,
+    course_version: i32,
+    user_id: Option<String>,
+    guest_id: Option<Uuid>,
+    version: i64,
+    started_at: i64,
+    completed_at: Option<i64>,
+    score: Option<i32>,
+    confirmed: i64,
+    potential: i64,
+    answered: i32,
+    needed_complete: i32,
+    time_spent_seconds: i64,
+    gates: String,
+    lang: Option<String>,
+}
+
+impl TryFrom<RawEnrollment> for Enrollment {
+    type Error = DbError;
+    fn try_from(raw: RawEnrollment) -> Result<Self, DbError> {
+        let learner = match (raw.user_id, raw.guest_id) {
+            (Some(user), None) => Learner::User(UserId::parse(&user).map_err(corrupt)?),
+            (None, Some(guest)) => Learner::Guest(GuestId(guest)),
+            _ => return Err(corrupt("an enrollment of nobody, or of two (XOR)")),
+        };
+        let points =
+            |n: i64| Points::from_ten_thousandths(unsigned(n)?).ok_or_else(|| corrupt("points past all bounds"));
+        Ok(Self {
+            id: EnrollmentId(raw.id),
+            site_id: SiteId(raw.site_id),
+            course_id: CourseId(raw.course_id),
+            course_version: number(raw.course_version)?,
+            learner,
+            lang: raw.lang.as_deref().and_then(|lang| Lang::parse(lang).ok()),
+            version: unsigned(raw.version)?,
+            progress: Progress {
+                started_at: Timestamp(raw.started_at),
+                completed_at: raw.completed_at.map(Timestamp),
+                score: raw.score.map(|score| Score::from_hundredths(score.into())).transpose().map_err(corrupt)?,
+                totals: Totals {
+                    confirmed: points(raw.confirmed)?,
+                    potential: points(raw.potential)?,
+                    answered: number(raw.answered)?,
+                    needed_complete: number(raw.needed_complete)?,
+                    time_spent_seconds: unsigned(raw.time_spent_seconds)?,
+                },
+                gates: serde_json::from_str(&raw.gates)?,
+                items: BTreeMap::new(),
+            },
+        })
+    }
+}
+
+macro_rules! enrollment_columns {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, site_id, course_id, course_version, user_id, guest_id, version, started_at, completed_at, score, confirmed, potential, \
+             answered, needed_complete, time_spent_seconds, gates, lang FROM course_enrollment ",
+            $rest
+        )
+    };
+}
+
+/// One enrollment of this site without its items; whose it is, the caller checks.
+pub async fn enrollment(tx: &mut Tx<'_>, site: SiteId, id: EnrollmentId) -> Result<Option<Enrollment>, DbError> {
+    const SQL: &str = enrollment_columns!("WHERE site_id = $1 AND id = $2");
+    let row: Option<RawEnrollment> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(site.0).bind(id.0).fetch_optional(conn).await)?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The same, locked where the database locks rows.
+pub async fn enrollment_for_update(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    id: EnrollmentId,
+) -> Result<Option<Enrollment>, DbError> {
+    const SQLITE: &str = enrollment_columns!("WHERE site_id = $1 AND id = $2");
+    const POSTGRES: &str = enrollment_columns!("WHERE site_id = $1 AND id = $2 FOR UPDATE");
+    let sql = tx.pick(SQLITE, POSTGRES);
+    let row: Option<RawEnrollment> =
+        on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(id.0).fetch_optional(conn).await)?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The learner's enrollment in a course, without its items.
+pub async fn enrollment_in_course(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    learner: &Learner,
+    course: CourseId,
+) -> Result<Option<Enrollment>, DbError> {
+    const USER: &str = enrollment_columns!("WHERE site_id = $1 AND course_id = $2 AND user_id = $3");
+    const GUEST: &str = enrollment_columns!("WHERE site_id = $1 AND course_id = $2 AND guest_id = $3");
+    let row: Option<RawEnrollment> = match learner {
+        Learner::User(user) => {
+            on!(tx, conn => sqlx::query_as(USER).bind(site.0).bind(course.0).bind(user.as_str()).fetch_optional(conn).await)?
+        }
+        Learner::Guest(guest) => {
+            on!(tx, conn => sqlx::query_as(GUEST).bind(site.0).bind(course.0).bind(guest.0).fetch_optional(conn).await)?
+        }
+    };
+    row.map(TryInto::try_into).transpose()
+}
+
+/// A page of the member's enrollments, oldest first, after this id; without their items.
+pub async fn enrollments_of_user(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    user: &UserId,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Enrollment>, DbError> {
+    const SQL: &str = enrollment_columns!("WHERE site_id = $1 AND user_id = $2 AND id > $3 ORDER BY id LIMIT $4");
+    let rows: Vec<RawEnrollment> = on!(tx, conn => sqlx::query_as(SQL).bind(site.0).bind(user.as_str()).bind(after).bind(limit).fetch_all(conn).await)?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// All of a learner's enrollments, oldest first; without their items.
+pub async fn enrollments_of_learner(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    learner: &Learner,
+) -> Result<Vec<Enrollment>, DbError> {
+    const USER: &str = enrollment_columns!("WHERE site_id = $1 AND user_id = $2 ORDER BY id");
+    const GUEST: &str = enrollment_columns!("WHERE site_id = $1 AND guest_id = $2 ORDER BY id");
+    let rows: Vec<RawEnrollment> = match learner {
+        Learner::User(user) => {
+            on!(tx, conn => sqlx::query_as(USER).bind(site.0).bind(user.as_str()).fetch_all(conn).await)?
+        }
+        Learner::Guest(guest) => {
+            on!(tx, conn => sqlx::query_as(GUEST).bind(site.0).bind(guest.0).fetch_all(conn).await)?
+        }
+    };
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// What was done in the items of one lesson, or in all.
+pub async fn items(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    enrollment: EnrollmentId,
+    lesson: Option<LessonId>,
+) -> Result<BTreeMap<ItemId, ItemProgress>, DbError> {
+    const ALL: &str = "SELECT item_id, progress FROM item_progress WHERE site_id = $1 AND enrollment_id = $2";
+    const LESSON: &str =
+        "SELECT item_id, progress FROM item_progress WHERE site_id = $1 AND enrollment_id = $2 AND lesson_id = $3";
+    let rows: Vec<(Uuid, String)> = match lesson {
+        None => on!(tx, conn => sqlx::query_as(ALL).bind(site.0).bind(enrollment.0).fetch_all(conn).await)?,
+        Some(lesson) => {
+            on!(tx, conn => sqlx::query_as(LESSON).bind(site.0).bind(enrollment.0).bind(lesson.0).fetch_all(conn).await)?
+        }
+    };
+    rows.into_iter().map(|(item, progress)| Ok((ItemId(item), serde_json::from_str(&progress)?))).collect()
+}
+
+/// Adds an enrollment unless the learner has one in that course already; answers whether it was added.
+pub async fn insert_enrollment(tx: &mut Tx<'_>, enrollment: &Enrollment) -> Result<bool, DbError> {
+    const SQL: &str = "INSERT INTO course_enrollment (id, site_id, course_id, course_version, user_id, guest_id, version, started_at, confirmed, \
+        potential, answered, needed_complete, time_spent_seconds, gates, lang) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, 0, 0, $9, $10) ON CONFLICT DO NOTHING";
+    let gates = serde_json::to_string(&enrollment.progress.gates)?;
+    let added = execute!(
+        tx,
+        sqlx::query(SQL)
+            .bind(enrollment.id.0)
+            .bind(enrollment.site_id.0)
+            .bind(enrollment.course_id.0)
+            .bind(raw(enrollment.course_version))
+            .bind(enrollment.learner.user_id().map(UserId::as_str))
+            .bind(enrollment.learner.guest_id().map(|guest| guest.0))
+            .bind(signed(enrollment.version))
+            .bind(enrollment.progress.started_at.0)
+            .bind(&gates)
+            .bind(enrollment.lang.as_ref().map(Lang::as_str))
+    )?;
+    Ok(added == 1)
+}
+
+/// Saves an enrollment's sums.
+pub async fn update_enrollment(tx: &mut Tx<'_>, enrollment: &Enrollment) -> Result<(), DbError> {
+    const SQL: &str = "UPDATE course_enrollment SET course_version = $3, version = $4, completed_at = $5, score = $6, confirmed = $7, potential = $8, \
+        answered = $9, needed_complete = $10, time_spent_seconds = $11, gates = $12 WHERE site_id = $1 AND id = $2";
+    let progress = &enrollment.progress;
+    let gates = serde_json::to_string(&progress.gates)?;
+    execute!(
+        tx,
+        sqlx::query(SQL)
+            .bind(enrollment.site_id.0)
+            .bind(enrollment.id.0)
+            .bind(raw(enrollment.course_version))
+            .bind(signed(enrollment.version))
+            .bind(progress.completed_at.map(|at| at.0))
+            .bind(progress.score.map(|score| i32::from(score.hundredths())))
+            .bind(signed(progress.totals.confirmed.ten_thousandths()))
+            .bind(signed(progress.totals.potential.ten_thousandths()))
+            .bind(raw(progress.totals.answered))
+            .bind(raw(progress.totals.needed_complete))
+            .bind(signed(progress.totals.time_spent_seconds))
+            .bind(&gates)
+    )
+    .map(drop)
+}
+
+/// Saves what was done in an item.
+pub async fn put_item(
+    tx: &mut Tx<'_>,
+    enrollment: &Enrollment,
+    lesson: LessonId,
+    item: ItemId,
+    progress: &ItemProgress,
+) -> Result<(), DbError> {
+    const SQL: &str = "INSERT INTO item_progress (site_id, enrollment_id, lesson_id, item_id, progress) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT (enrollment_id, lesson_id, item_id) DO UPDATE SET progress = excluded.progress";
+    let progress = serde_json::to_string(progress)?;
+    execute!(
+        tx,
+        sqlx::query(SQL).bind(enrollment.site_id.0).bind(enrollment.id.0).bind(lesson.0).bind(item.0).bind(&progress)
+    )
+    .map(drop)
+}
