@@ -54,6 +54,7 @@ fn every_command_explains_itself() {
         "import",
         "export",
         "translate",
+        "questions convert",
         "check",
         "openapi",
     ];
@@ -199,4 +200,33 @@ fn p6_a_closed_pipe_is_a_quiet_end() {
     let mut child = jalon(folder.path(), &["key", "list", "--site", "nowhere"]).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stderr.take());
     assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn gift_question_files_are_converted_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let aiken = "Que vise-t-on ?\nA. Le but\nB. La boule\nANSWER: A\n";
+    std::fs::write(folder.join("a.txt"), aiken).unwrap();
+    let convert = |from: &str, to: &str, more: &[&str]| {
+        ok(folder, &[&["questions", "convert", from, "--out", to], more].concat())
+    };
+    assert!(refused(folder, &["questions", "convert", "a.txt", "--out", "b.gift"]).contains("--from"));
+    convert("a.txt", "b.gift", &["--from", "aiken", "--lang", "fr"]);
+    convert("b.gift", "c.yaml", &["--lang", "fr"]);
+    convert("c.yaml", "d.gift", &[]);
+    convert("d.gift", "e.aiken", &["--lang", "fr"]);
+    let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    assert_eq!((text("b.gift"), text("e.aiken").as_str()), (text("d.gift"), aiken));
+    assert!(text("c.yaml").starts_with("source_lang: fr\nquestions:\n"), "{}", text("c.yaml"));
+
+    std::fs::write(folder.join("bad.gift"), "Un ?{T}\n\nDeux ?{#six}\n\nTrois ?{T").unwrap();
+    let error = refused(folder, &["questions", "convert", "bad.gift", "--out", "x.yaml", "--lang", "fr"]);
+    assert!(
+        error.contains("bad.gift:3:") && error.contains("bad.gift:5:") && !folder.join("x.yaml").exists(),
+        "{error}"
+    );
+    std::fs::write(folder.join("warn.gift"), "Un ?{T}\n\nSeul.\n").unwrap();
+    let warned = json(&convert("warn.gift", "x.yaml", &["--lang", "fr", "--json"]));
+    assert!(warned["warnings"][0].as_str().unwrap().starts_with("warn.gift:3:1 /1: "), "{warned}");
 }

@@ -16,6 +16,7 @@ use jalon_backend::http::lang::Langs;
 use jalon_backend::http::limit::client_address;
 use jalon_backend::http::page::Page;
 use jalon_backend::http::{ApiError, json};
+use jalon_backend::question::{Format, Note};
 use jalon_backend::site::member::MemberTokens;
 use jalon_backend::text::markdown;
 use jalon_backend::track::{author, folder};
@@ -38,11 +39,13 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "guest_token", run: guest_token },
     Target { name: "member_token", run: member_token },
     Target { name: "track_file", run: track_file },
     Target { name: "track_json", run: track_json },
+    Target { name: "gift", run: gift },
+    Target { name: "aiken", run: aiken },
     Target { name: "markdown", run: rendered },
     Target { name: "answers", run: answers },
     Target { name: "language", run: language },
@@ -123,6 +126,39 @@ pub fn track_json(bytes: &[u8]) {
             black_box(author::faults(&source));
         }
         Err(error) => assert_refusal(&error),
+    }
+}
+
+/// A question file that is taken is taken again as we write it, and the same; what is said of it lies in it.
+pub fn gift(bytes: &[u8]) {
+    question_file(Format::Gift, bytes);
+}
+
+/// As for GIFT.
+pub fn aiken(bytes: &[u8]) {
+    question_file(Format::Aiken, bytes);
+}
+
+fn question_file(format: Format, bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let lang = Lang::parse("fr").unwrap();
+    let lines = text.split(['\n', '\r']).count() as u64;
+    let inside = |notes: &[Note]| assert!(notes.iter().all(|note| (1..=lines).contains(&note.line)), "{notes:?}");
+    match format.read(text, &lang) {
+        Ok(read) => {
+            inside(&read.warnings);
+            assert!(read.questions.len() as u64 <= lines);
+            // A few texts can't be said there, and that is told.
+            let Ok(written) = Format::Gift.write(&read.questions, &lang) else { return };
+            let again =
+                Format::Gift.read(&written.text, &lang).unwrap_or_else(|faults| panic!("{written:?}: {faults:?}"));
+            assert_eq!(again.questions, read.questions, "{}", written.text);
+            black_box(Format::Aiken.write(&read.questions, &lang).ok());
+        }
+        Err(notes) => {
+            assert!(!notes.is_empty());
+            inside(&notes);
+        }
     }
 }
 

@@ -32,6 +32,7 @@ impl Args {
                 .await;
         app.db.close().await;
         let imported = imported.context("nothing was imported")?;
+        super::warn(context, imported.iter().flat_map(|track| &track.warnings));
         let lines = imported.iter().map(|track| {
             let state = match (track.changed, track.published) {
                 (true, true) => "new version, published",

@@ -10,6 +10,7 @@ mod import;
 mod key;
 mod migrate;
 mod openapi;
+mod questions;
 mod serve;
 mod site;
 mod token;
@@ -64,6 +65,8 @@ enum Command {
     Export(import::ExportArgs),
     // It says more in its own help than a line.
     Translate(translate::Args),
+    /// Question files: GIFT and Aiken to our own YAML, and back
+    Questions(questions::Args),
     /// Add and list sites
     Site(site::Args),
     /// Make, list and revoke API keys
@@ -89,6 +92,7 @@ impl Command {
             Self::Import(args) => args.run(context).await,
             Self::Export(args) => args.run(context).await,
             Self::Translate(args) => args.run(context).await,
+            Self::Questions(args) => args.run(context),
             Self::Site(args) => args.run(context).await,
             Self::Key(args) => args.run(context).await,
             Self::Token(args) => args.run(context).await,
@@ -154,6 +158,15 @@ fn print(text: impl Display) -> anyhow::Result<()> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(OutputClosed.into()),
         written => Ok(written?),
+    }
+}
+
+/// Says on stderr what is no failure; in JSON the answer itself has it.
+fn warn(context: &Context, warnings: impl IntoIterator<Item = impl Display>) {
+    if !context.json {
+        for warning in warnings {
+            writeln!(std::io::stderr(), "warning: {warning}").ok();
+        }
     }
 }
 

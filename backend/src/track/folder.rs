@@ -5,53 +5,24 @@
 //! nothing at all is imported.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
 use jalon_shared::{
-    FieldError, Lang, LocalizedText, SiteId, Timestamp,
+    Lang, LocalizedText, SiteId, Timestamp,
     track::{StepSource, TrackSlug, TrackSource, TrackType},
 };
-use serde::{Deserialize, Serialize, de};
-use serde_json::{Map, Value};
-use serde_saphyr::Spanned;
+use serde::Serialize;
+
+pub use crate::folder::{Fault, document::document};
 
 use super::author::{self, Change};
 use crate::{
     db::{Db, DbError},
+    folder::{document, fault, read_text},
     http::error::ApiError,
 };
-
-/// The largest file that is read, in bytes.
-const MAX_FILE: u64 = 1024 * 1024;
-
-/// One thing that is wrong, and where.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Fault {
-    /// The file.
-    pub file: PathBuf,
-    /// The line, from 1, where it is known.
-    pub line: Option<u64>,
-    /// The field: a JSON pointer (RFC 6901).
-    pub pointer: String,
-    /// What is wrong and what to do.
-    pub detail: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
-        }
-        if !self.pointer.is_empty() {
-            write!(f, " {}", self.pointer)?;
-        }
-        write!(f, ": {}", self.detail)
-    }
-}
 
 /// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +48,8 @@ pub struct Read {
     pub slug: TrackSlug,
     /// What stands there.
     pub source: TrackSource,
+    /// What of its question files was not kept.
+    pub warnings: Vec<Fault>,
 }
 
 /// Reads a file (one track), a track's folder, or a folder of either. Answers every fault of every file.
@@ -91,10 +64,6 @@ pub fn read(path: &Path, media_base: Option<&str>) -> Result<Vec<Read>, Vec<Faul
         }
     }
     if faults.is_empty() { Ok(tracks) } else { Err(faults) }
-}
-
-fn fault(file: &Path, detail: impl Into<String>) -> Fault {
-    Fault { file: file.to_owned(), line: None, pointer: String::new(), detail: detail.into() }
 }
 
 /// Not what `jalon translate` keeps beside a track.
@@ -144,205 +113,16 @@ fn slug_of(file: &Path) -> Result<TrackSlug, Fault> {
         .map_err(|error| fault(file, format!("the track takes its slug from this name, {name:?}: {error}")))
 }
 
-fn read_text(file: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(file).map_err(|error| error.to_string())?.len();
-    if size > MAX_FILE {
-        return Err(format!("is larger than {MAX_FILE} bytes"));
-    }
-    std::fs::read_to_string(file).map_err(|error| error.to_string())
-}
-
 fn read_track(file: &Path, media_base: Option<&str>) -> Result<Read, Vec<Fault>> {
     let slug = slug_of(file).map_err(|fault| vec![fault])?;
     let text = read_text(file).map_err(|error| vec![fault(file, error)])?;
-    parse(file, &text, media_base).map(|source| Read { slug, source })
+    let document::Read { source, warnings } = document::read(file, &text, media_base, author::faults)?;
+    Ok(Read { slug, source, warnings })
 }
 
 /// Reads the text of a track's file, which says where the texts that it names lie.
 pub fn parse(file: &Path, text: &str, media_base: Option<&str>) -> Result<TrackSource, Vec<Fault>> {
     document(file, text, media_base, author::faults)
-}
-
-/// Reads something written: YAML or JSON, with texts that may lie in files beside it. What `check` finds is
-/// told by file, line and field.
-pub fn document<S: de::DeserializeOwned>(
-    file: &Path,
-    text: &str,
-    media_base: Option<&str>,
-    check: impl Fn(&S) -> Vec<FieldError>,
-) -> Result<S, Vec<Fault>> {
-    // A course has 16 levels; every level costs stack, tens of kilobytes in a debug build.
-    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: 20 } };
-    let root: Spanned<Node> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let line = error.location().map(|location| location.line());
-        let message = error.without_snippet().to_string();
-        vec![Fault { file: file.to_owned(), line, pointer: String::new(), detail: message }]
-    })?;
-    let mut reader = Reader { file, media_base, places: HashMap::new(), faults: Vec::new() };
-    let value = reader.value(&root, String::new());
-    if !reader.faults.is_empty() {
-        return Err(reader.faults);
-    }
-    let source: S = serde_path_to_error::deserialize(value).map_err(|error| {
-        let pointer = pointer_of(error.path());
-        vec![reader.fault_at(&pointer, error.into_inner().to_string())]
-    })?;
-    let faults: Vec<Fault> =
-        check(&source).into_iter().map(|error| reader.fault_at(&error.pointer, error.detail)).collect();
-    if faults.is_empty() { Ok(source) } else { Err(faults) }
-}
-
-fn pointer_of(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    path.iter().fold(String::new(), |pointer, segment| match segment {
-        Segment::Seq { index } => format!("{pointer}/{index}"),
-        Segment::Map { key } => format!("{pointer}/{key}"),
-        Segment::Enum { variant } => format!("{pointer}/{variant}"),
-        Segment::Unknown => pointer,
-    })
-}
-
-/// YAML or JSON, with the place of each value.
-enum Node {
-    Scalar(Value),
-    List(Vec<Spanned<Node>>),
-    Map(Vec<(String, Spanned<Node>)>),
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Node;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text, a number, a list or a map")
-            }
-            fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-                Ok(Node::Scalar(value.into()))
-            }
-            fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-                Ok(Node::Scalar(value.into()))
-            }
-            fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-                Ok(Node::Scalar(value.into()))
-            }
-            fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-                Ok(Node::Scalar(value.into()))
-            }
-            fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-                Ok(Node::Scalar(value.into()))
-            }
-            fn visit_unit<E>(self) -> Result<Node, E> {
-                Ok(Node::Scalar(Value::Null))
-            }
-            fn visit_none<E>(self) -> Result<Node, E> {
-                Ok(Node::Scalar(Value::Null))
-            }
-            fn visit_some<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-                Node::deserialize(deserializer)
-            }
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = list.next_element()? {
-                    items.push(item);
-                }
-                Ok(Node::List(items))
-            }
-            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-                let mut entries: Vec<(String, Spanned<Node>)> = Vec::new();
-                while let Some((key, value)) = map.next_entry::<String, Spanned<Node>>()? {
-                    if entries.iter().any(|(known, _)| *known == key) {
-                        return Err(de::Error::custom(format!("the key {key:?} stands here twice")));
-                    }
-                    entries.push((key, value));
-                }
-                Ok(Node::Map(entries))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-struct Reader<'a> {
-    file: &'a Path,
-    media_base: Option<&'a str>,
-    /// Where each pointer stands: in this file by line, or in a file of its own.
-    places: HashMap<String, (PathBuf, Option<u64>)>,
-    faults: Vec<Fault>,
-}
-
-impl Reader<'_> {
-    fn value(&mut self, node: &Spanned<Node>, pointer: String) -> Value {
-        self.places.insert(pointer.clone(), (self.file.to_owned(), Some(node.referenced.line())));
-        match &node.value {
-            Node::Scalar(Value::String(text)) => {
-                if text.starts_with("{media}") && self.media_base.is_none() {
-                    let (file, line) = (self.file.to_owned(), Some(node.referenced.line()));
-                    let detail = "say what {media} stands for: --media-base https://…".to_owned();
-                    self.faults.push(Fault { file, line, pointer, detail });
-                }
-                Value::String(self.address(text))
-            }
-            Node::Scalar(value) => value.clone(),
-            Node::List(items) => {
-                items.iter().enumerate().map(|(place, item)| self.value(item, format!("{pointer}/{place}"))).collect()
-            }
-            Node::Map(entries) => match entries.as_slice() {
-                [(key, Spanned { value: Node::Scalar(Value::String(name)), .. })] if key == "file" => {
-                    self.file_text(name, pointer, node.referenced.line())
-                }
-                entries => {
-                    let pairs =
-                        entries.iter().map(|(key, item)| (key.clone(), self.value(item, format!("{pointer}/{key}"))));
-                    Value::Object(pairs.collect::<Map<_, _>>())
-                }
-            },
-        }
-    }
-
-    fn address(&self, text: &str) -> String {
-        match (text.strip_prefix("{media}"), self.media_base) {
-            (Some(rest), Some(base)) => format!("{}{rest}", base.trim_end_matches('/')),
-            _ => text.to_owned(),
-        }
-    }
-
-    /// A text in a file beside this one; never above it.
-    fn file_text(&mut self, name: &str, pointer: String, line: u64) -> Value {
-        let plain = !name.is_empty()
-            && Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
-        let path = self.file.parent().unwrap_or(Path::new("")).join(name);
-        let text = if plain { read_text(&path) } else { Err("name a file beside this one".to_owned()) };
-        match text {
-            Ok(text) => {
-                self.places.insert(pointer, (path, None));
-                Value::String(text)
-            }
-            Err(error) => {
-                self.faults.push(Fault {
-                    file: self.file.to_owned(),
-                    line: Some(line),
-                    pointer,
-                    detail: format!("{name}: {error}"),
-                });
-                Value::Null
-            }
-        }
-    }
-
-    /// A fault at a pointer, or at the nearest place around it that stands in a file.
-    fn fault_at(&self, pointer: &str, detail: String) -> Fault {
-        let mut around = pointer;
-        loop {
-            if let Some((file, line)) = self.places.get(around) {
-                return Fault { file: file.clone(), line: *line, pointer: pointer.to_owned(), detail };
-            }
-            match around.rfind('/') {
-                Some(end) => around = &around[..end],
-                None => return Fault { file: self.file.to_owned(), line: None, pointer: pointer.to_owned(), detail },
-            }
-        }
-    }
 }
 
 /// What became of an imported track.
@@ -356,6 +136,8 @@ pub struct Imported {
     pub changed: bool,
     /// Whether learners begin with it now.
     pub published: bool,
+    /// What of its question files was not kept.
+    pub warnings: Vec<Fault>,
 }
 
 /// Imports all or nothing, in one transaction; what is there already in the same words is left alone.
@@ -372,7 +154,7 @@ pub async fn import(
         .write(move |tx| {
             Box::pin(async move {
                 let mut imported = Vec::with_capacity(tracks.len());
-                for Read { slug, source } in tracks {
+                for Read { slug, source, warnings } in tracks {
                     let failed = |error: ApiError| Failed::Refused(slug.clone(), error.problem().clone());
                     let written = author::put(tx, site, &slug, source, |_| Ok(()), now).await.map_err(failed)?;
                     let mut track = written.track;
@@ -386,6 +168,7 @@ pub async fn import(
                         version: track.latest_version,
                         changed: written.changed,
                         published,
+                        warnings,
                     });
                 }
                 Ok(imported)

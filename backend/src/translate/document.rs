@@ -14,7 +14,7 @@ use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::markdown::Format;
-use crate::track::folder::{self, Fault};
+use crate::{folder::Fault, track::folder};
 
 /// What kind of document a file is.
 #[derive(Debug)]

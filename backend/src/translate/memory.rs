@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::document::{DocumentError, read_text, write_whole};
-use crate::track::folder::Fault;
+use crate::folder::Fault;
 
 /// Whether somebody has looked at a machine's text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

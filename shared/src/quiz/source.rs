@@ -365,7 +365,8 @@ impl QuestionSource {
         }
     }
 
-    fn check(&self, check: &mut Check<'_>, at: &str) {
+    /// Checks all of it but whether its key is unique; pointers start at `at`.
+    pub fn check(&self, check: &mut Check<'_>, at: &str) {
         use QuestionKindName as Kind;
         check.range(self.points, 1, 1000, &format!("{at}/points"));
         check.text(&self.prompt, &format!("{at}/prompt"), 20_000);

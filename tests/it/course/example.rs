@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jalon_backend::{text::markdown, track::folder};
+use jalon_backend::{folder::document::document, text::markdown};
 use jalon_shared::{
     FieldError, LocalizedText,
     course::{
@@ -25,7 +25,7 @@ pub fn examples() -> PathBuf {
 fn read<S: DeserializeOwned>(file: &str, check: impl Fn(&S) -> Vec<FieldError>) -> S {
     let path = examples().join(file);
     let text = std::fs::read_to_string(&path).unwrap();
-    folder::document(&path, &text, Some("https://media.example"), check).unwrap_or_else(|faults| panic!("{faults:#?}"))
+    document(&path, &text, Some("https://media.example"), check).unwrap_or_else(|faults| panic!("{faults:#?}"))
 }
 
 fn links<'s>(each: impl FnOnce(&mut dyn FnMut(String, &'s LocalizedText))) -> Vec<FieldError> {

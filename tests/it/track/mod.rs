@@ -2,6 +2,7 @@
 
 mod author;
 mod bad_input;
+mod gift;
 mod learner;
 mod merge;
 mod merge_order;

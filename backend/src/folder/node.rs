@@ -1,0 +1,81 @@
+//! YAML or JSON, with the line of each value.
+
+use std::{fmt, path::Path};
+
+use serde::{Deserialize, de};
+use serde_json::Value;
+use serde_saphyr::Spanned;
+
+use super::Fault;
+
+/// A value, with the places of those in it.
+pub(super) enum Node {
+    Scalar(Value),
+    List(Vec<Spanned<Node>>),
+    Map(Vec<(String, Spanned<Node>)>),
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Node;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, a number, a list or a map")
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+                Ok(Node::Scalar(value.into()))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
+                Ok(Node::Scalar(value.into()))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
+                Ok(Node::Scalar(value.into()))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
+                Ok(Node::Scalar(value.into()))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Node, E> {
+                Ok(Node::Scalar(value.into()))
+            }
+            fn visit_unit<E>(self) -> Result<Node, E> {
+                Ok(Node::Scalar(Value::Null))
+            }
+            fn visit_none<E>(self) -> Result<Node, E> {
+                Ok(Node::Scalar(Value::Null))
+            }
+            fn visit_some<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+                Node::deserialize(deserializer)
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    items.push(item);
+                }
+                Ok(Node::List(items))
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+                let mut entries: Vec<(String, Spanned<Node>)> = Vec::new();
+                while let Some((key, value)) = map.next_entry::<String, Spanned<Node>>()? {
+                    if entries.iter().any(|(known, _)| *known == key) {
+                        return Err(de::Error::custom(format!("the key {key:?} stands here twice")));
+                    }
+                    entries.push((key, value));
+                }
+                Ok(Node::Map(entries))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// Reads a whole file.
+pub(super) fn root(file: &Path, text: &str) -> Result<Spanned<Node>, Vec<Fault>> {
+    // A course has 16 levels; every level costs stack, tens of kilobytes in a debug build.
+    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: 20 } };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let line = error.location().map(|location| location.line());
+        let message = error.without_snippet().to_string();
+        vec![Fault { file: file.to_owned(), line, pointer: String::new(), detail: message }]
+    })
+}
