@@ -228,6 +228,8 @@ proptest! {
             }
             // Two links in each other, or stars beside stars, are not what they look like: then nothing is sent.
             if same.is_ok() && let Ok(other) = protected.restore(&translated(&sent)) {
+                // Tildes that strike nothing through are words, which come back escaped.
+                let other = other.replace("\\~", "~");
                 for kept in ["`", "{", "https://", "```", "<div>", "<b>", "|", "~~", "]("] {
                     prop_assert_eq!(other.matches(kept).count(), text.matches(kept).count(), "{} in {}", kept, other);
                 }
