@@ -71,9 +71,9 @@ impl Writer {
             let inside = self.out.ends_with(char::is_alphanumeric) && next.is_some_and(char::is_alphanumeric);
             let escape = !self.code
                 && match c {
-                    '*' | '`' | '[' | '<' => true,
+                    '*' | '`' | '[' | '<' | '~' => true,
                     '_' => !inside,
-                    '~' | '\\' => next.is_some_and(|next| next.is_ascii_punctuation()) || self.out.ends_with(c),
+                    '\\' => next.is_some_and(|next| next.is_ascii_punctuation()) || self.out.ends_with(c),
                     '&' => ampersand && next.is_some_and(|next| next.is_ascii_alphanumeric() || next == '#'),
                     '#' | '>' | '=' | '|' => begins,
                     '-' | '+' => begins && (spaced || next == Some('-')),

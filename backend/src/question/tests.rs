@@ -114,6 +114,7 @@ fn gift_texts_are_unescaped_and_become_markdown() {
         ("[html]<p>Un <b>but</b>&nbsp;?</p><p>Deux<br>lignes</p>{T}", "Un **but**&nbsp;?\n\nDeux\\\nlignes"),
         ("[html]<ul><li>un</li><li>deux</li></ul>{T}", "- un\n- deux"),
         ("[html]<a href\\=\"https\\://exemple.fr/a\">ici</a>{T}", "[ici](https://exemple.fr/a)"),
+        ("\\~A. (\\~{T}", "\\~A. (\\~"),
         ("Une ligne\nune autre, 5 < 6{T}", "Une ligne\\\nune autre, 5 \\< 6"),
         ("::Titre \\:: oui::  [Moodle] Texte{T}", "Texte"),
         ("mot_clé et snake_case_{T}", "mot_clé et snake_case\\_"),
