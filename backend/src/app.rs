@@ -47,7 +47,7 @@ impl AppState {
         let gate = Gate::new(&db, &clock, &config).await?;
         let tracks = Tracks::new(&db, &clock);
         let courses = Courses::new(&db);
-        let webhooks = Webhooks::new(config.development, &config.webhook_extra_ca, &gate.metrics)?;
+        let webhooks = Webhooks::new(&config, &gate.metrics)?;
         Ok(Self(Arc::new(App { db, clock, config, gate, tracks, courses, webhooks, ready: LastReady::default() })))
     }
 

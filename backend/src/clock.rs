@@ -2,8 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use jalon_shared::Timestamp;
+
+/// So long after a time.
+pub fn after(at: Timestamp, by: Duration) -> Timestamp {
+    Timestamp(at.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+}
 
 /// Tells the time. Cheap to clone; clones of a fixed clock move together.
 #[derive(Clone, Debug)]
@@ -39,7 +45,7 @@ impl Clock {
     ///
     /// # Panics
     /// On the system's clock: nobody moves that.
-    pub fn advance(&self, by: std::time::Duration) {
+    pub fn advance(&self, by: Duration) {
         let Kind::Fixed(at) = &self.0 else { panic!("only a fixed clock can be moved") };
         at.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
     }

@@ -44,6 +44,8 @@ pub struct Config {
     pub webhook_extra_ca: ExtraCa,
     /// How long webhook deliveries are kept, from their end.
     pub webhook_keep: Duration,
+    /// How long a delivery or a job stays with the server that took it, when nothing is heard of that one.
+    pub lease: Duration,
     /// How the log is written.
     pub log_format: LogFormat,
 }
@@ -81,6 +83,9 @@ pub struct Settings {
     /// Connections to the database
     #[arg(long, env = "JALON_DATABASE_CONNECTIONS", value_name = "NUMBER")]
     pub database_connections: Option<u32>,
+    /// How long to wait for the database before a request is answered 503: 1s to 30s [default: 5s]
+    #[arg(long, env = "JALON_DATABASE_PATIENCE", value_name = "PERIOD")]
+    pub database_patience: Option<Period>,
     /// Address and port to listen on [default: 127.0.0.1:8080]
     #[arg(long, env = "JALON_LISTEN", value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
@@ -132,6 +137,9 @@ pub struct Settings {
     /// How long the log of webhook deliveries is kept [default: 90d]
     #[arg(long, env = "JALON_WEBHOOK_KEEP", value_name = "PERIOD")]
     pub webhook_keep: Option<Period>,
+    /// How long what a server took on (webhooks, jobs) stays its own when it dies: 30s to 1h [default: 60s]
+    #[arg(long, env = "JALON_LEASE", value_name = "PERIOD")]
+    pub lease: Option<Period>,
     /// How the log is written [default: text]
     #[arg(long, env = "JALON_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -162,6 +170,18 @@ pub enum ConfigError {
     /// Browsers need an address with a host, and nothing behind it.
     #[error("public-url: give an address like https://learn.example, without a path")]
     PublicUrl,
+    /// A setting that would do harm.
+    #[error("{setting}: {}s is out of its bounds, {}s to {}s", is.as_secs(), least.as_secs(), most.as_secs())]
+    Bounds {
+        /// Which one.
+        setting: &'static str,
+        /// What it says.
+        is: Duration,
+        /// The least it may say.
+        least: Duration,
+        /// The most.
+        most: Duration,
+    },
     /// A server that trusts less than it was told to would fail in silence.
     #[error("webhook-extra-ca: the file {}: {reason}", path.display())]
     ExtraCa {
@@ -187,6 +207,7 @@ impl Settings {
         Self {
             database_url: self.database_url.or(weaker.database_url),
             database_connections: self.database_connections.or(weaker.database_connections),
+            database_patience: self.database_patience.or(weaker.database_patience),
             listen: self.listen.or(weaker.listen),
             public_url: self.public_url.or(weaker.public_url),
             metrics_listen: self.metrics_listen.or(weaker.metrics_listen),
@@ -204,6 +225,7 @@ impl Settings {
             development: self.development.or(weaker.development),
             webhook_extra_ca: self.webhook_extra_ca.or(weaker.webhook_extra_ca),
             webhook_keep: self.webhook_keep.or(weaker.webhook_keep),
+            lease: self.lease.or(weaker.lease),
             log_format: self.log_format.or(weaker.log_format),
         }
     }
@@ -215,6 +237,16 @@ impl Settings {
         if let Some(connections) = self.database_connections {
             db.connections = connections.max(1);
         }
+        let within = |setting, period: Option<Period>, default: u64, least: u64, most: u64| {
+            let is = period.map_or(Duration::from_secs(default), |period| period.0);
+            let (least, most) = (Duration::from_secs(least), Duration::from_secs(most));
+            let fits = (least..=most).contains(&is);
+            if fits { Ok(is) } else { Err(ConfigError::Bounds { setting, is, least, most }) }
+        };
+        db.patience = within("database-patience", self.database_patience, 5, 1, 30)?;
+        let development = self.development.unwrap_or(false);
+        // Longer than the longest attempt to deliver a webhook; where nobody is harmed by two, tests can't wait.
+        let lease = within("lease", self.lease, 60, if development { 1 } else { 30 }, 3600)?;
         let has_origin_only = |url: &Url| url.has_host() && url.path() == "/" && url.query().is_none();
         if self.public_url.as_ref().is_some_and(|url| !has_origin_only(url)) {
             return Err(ConfigError::PublicUrl);
@@ -242,9 +274,10 @@ impl Settings {
             answer_timeout: period(self.answer_timeout, 30),
             max_connections: self.max_connections.unwrap_or(8192).max(1),
             shutdown_grace: period(self.shutdown_grace, 20),
-            development: self.development.unwrap_or(false),
+            development,
             webhook_extra_ca,
             webhook_keep: period(self.webhook_keep, 90 * 86_400),
+            lease,
             log_format: self.log_format.unwrap_or(LogFormat::Text),
         })
     }
@@ -310,6 +343,21 @@ mod tests {
         assert_eq!(config.listen.port(), 1);
         assert_eq!(config.guest_ttl, Duration::from_hours(7 * 24));
         assert_eq!(config.trusted_proxies, 0);
+    }
+
+    #[test]
+    fn a_lease_is_longer_than_an_attempt_to_deliver_and_ends_some_day() {
+        let complete = |lease: &str, development| {
+            let settings = Settings { lease: lease.parse().ok(), development, ..Settings::default() };
+            settings.complete().map(|config| config.lease.as_secs()).map_err(|error| error.to_string())
+        };
+        assert_eq!(Settings::default().complete().unwrap().lease, Duration::from_mins(1));
+        assert_eq!((complete("30s", None), complete("1h", None)), (Ok(30), Ok(3600)));
+        assert_eq!(complete("2s", Some(true)), Ok(2));
+        for wrong in ["0s", "29s", "61m"] {
+            assert!(complete(wrong, None).unwrap_err().starts_with("lease: "), "{wrong}");
+        }
+        assert!(complete("0s", Some(true)).is_err());
     }
 
     #[test]

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use jalon_shared::Timestamp;
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -28,7 +27,7 @@ use super::lane::{self, FIRST_SHARE, FLYING, HOLD, Lane, Room, Standing, UNPROVE
 use super::lease::{self, Claimed, Outcome};
 use super::retry::{self, Next};
 use crate::app::AppState;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::db::{Db, DbError};
 use crate::stop::Stop;
 use crate::{failpoint, id};
@@ -39,8 +38,8 @@ const POLL: Duration = Duration::from_millis(200);
 const KNOWN: usize = 1024;
 /// Outcomes in one write.
 const BATCH: usize = 256;
-/// No attempt begins on a lease with less than this left, in seconds: more than an attempt can take.
-const MIN_LEASE: i64 = 20;
+/// No attempt begins on a lease with less than this left: more than an attempt can take.
+const MIN_LEASE: Duration = Duration::from_secs(20);
 /// How long attempts under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -105,6 +104,8 @@ pub struct Dispatcher {
     wake: Arc<Notify>,
     /// Whose leases are ours.
     me: String,
+    /// How long they last.
+    lease: Duration,
     lanes: HashMap<Uuid, Lane>,
     /// Deliveries that are queued or under way.
     held: HashSet<Uuid>,
@@ -132,7 +133,7 @@ impl Dispatcher {
     /// One that holds nothing yet.
     pub fn new(db: Db, clock: Clock, webhooks: &Webhooks) -> Self {
         let me = id::new_v7(clock.now()).to_string();
-        let Webhooks { sender, counters, wake, .. } = webhooks.clone();
+        let Webhooks { sender, counters, wake, lease, .. } = webhooks.clone();
         Self {
             db,
             clock,
@@ -140,6 +141,7 @@ impl Dispatcher {
             counters,
             wake,
             me,
+            lease,
             lanes: HashMap::new(),
             held: HashSet::new(),
             flying: 0,
@@ -204,6 +206,7 @@ impl Dispatcher {
         let rooms: HashMap<Uuid, Room> = self.lanes.iter().map(|(id, lane)| (*id, Room::of(lane))).collect();
         let unproven = (HOLD / UNPROVEN).saturating_sub(self.unproven(Lane::held));
         let (db, me, now, random) = (self.db.clone(), self.me.clone(), self.clock.now(), random());
+        let lease = self.lease;
         self.steps.spawn(async move {
             let mut due = match lease::due(&db, now).await {
                 Ok(due) => due,
@@ -214,8 +217,11 @@ impl Dispatcher {
             due.rotate_left(start);
             let wanted = lane::shares(due, &rooms, free, unproven);
             // Looking costs nobody a commit; most looks end here.
-            let claimed =
-                if wanted.is_empty() { Ok(Vec::new()) } else { lease::claim(&db, me, wanted.clone(), now).await };
+            let claimed = if wanted.is_empty() {
+                Ok(Vec::new())
+            } else {
+                lease::claim(&db, me, wanted.clone(), now, lease).await
+            };
             Step::Looked { wanted, claimed }
         });
     }
@@ -227,7 +233,8 @@ impl Dispatcher {
 
     /// Begins what may begin: of all endpoints with something to send, the least busy first.
     fn launch(&mut self) {
-        let now = self.clock.now();
+        // Development knows leases that are shorter than an attempt.
+        let enough = clock::after(self.clock.now(), MIN_LEASE.min(self.lease * 2 / 3));
         let mut unproven = self.unproven(|lane| lane.flying);
         while self.flying < FLYING
             && let Some((_, lane)) = self
@@ -237,7 +244,7 @@ impl Dispatcher {
                 .min_by_key(|(_, lane)| (lane.flying, lane.standing))
             && let Some(claimed) = lane.queue.pop_front()
         {
-            if claimed.until < now.plus_seconds(MIN_LEASE) {
+            if claimed.until < enough {
                 self.held.remove(&claimed.id);
                 self.returned.push(claimed.id);
                 continue;
@@ -386,7 +393,7 @@ impl Dispatcher {
         let done: HashSet<Uuid> = self.done.iter().map(|outcome| outcome.id).collect();
         self.returned.extend(self.held.iter().filter(|id| !done.contains(id)));
         if let Err(error) = lease::settle(&self.db, self.me, &self.done, &self.returned, self.clock.now()).await {
-            tracing::warn!(%error, "leases of webhooks could not be handed back; they end within a minute");
+            tracing::warn!(%error, "leases of webhooks could not be handed back; they end by themselves");
         }
     }
 }
@@ -401,9 +408,7 @@ async fn attempt(sender: Sender, clock: Clock, claimed: Claimed) -> Step {
     let next = retry::after(attempts + 1, answer.status, answer.retry_after, random());
     let (state, next_at) = match next {
         Next::Delivered => ("delivered", now),
-        Next::Retry(delay) => {
-            ("pending", Timestamp(now.0.saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX))))
-        }
+        Next::Retry(delay) => ("pending", clock::after(now, delay)),
         Next::Parked | Next::Gone => ("parked", now),
     };
     let outcome = Outcome {

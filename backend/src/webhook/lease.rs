@@ -1,18 +1,18 @@
 //! Deliveries under lease: who holds one may try it, and says what came of it.
 //!
 //! Claimed by state and lease (`next_at <= now AND lease_until <= now`), never by "newer than the last
-//! one": a row that commits late is found like any other. A server that dies loses its leases a minute
-//! later; one that stops hands them back.
+//! one": a row that commits late is found like any other. A server that dies loses its leases when they
+//! end (`--lease`); one that stops hands them back.
+
+use std::time::Duration;
 
 use jalon_shared::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::clock;
 use crate::db::{Db, DbError, Tx, execute, on};
 use crate::failpoint;
-
-/// How long a lease lasts, in seconds.
-pub const LEASE: i64 = 60;
 
 /// A delivery that is ours to try.
 #[derive(Clone, Debug)]
@@ -89,10 +89,16 @@ pub async fn due(db: &Db, now: Timestamp) -> Result<Vec<Uuid>, DbError> {
     .await
 }
 
-/// Leases what is due for these endpoints to `me`: the oldest first, for each as many as it has room
-/// for. Never what somebody else holds.
-pub async fn claim(db: &Db, me: String, wanted: Vec<(Uuid, usize)>, now: Timestamp) -> Result<Vec<Claimed>, DbError> {
-    let until = now.plus_seconds(LEASE);
+/// Leases what is due for these endpoints to `me`, for so long: the oldest first, for each as many as it
+/// has room for. Never what somebody else holds.
+pub async fn claim(
+    db: &Db,
+    me: String,
+    wanted: Vec<(Uuid, usize)>,
+    now: Timestamp,
+    lease: Duration,
+) -> Result<Vec<Claimed>, DbError> {
+    let until = clock::after(now, lease);
     db.write(move |tx| {
         Box::pin(async move {
             let mut claimed = Vec::new();

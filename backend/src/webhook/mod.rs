@@ -23,16 +23,12 @@ pub mod sign;
 pub mod store;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use self::{
-    connect::{Client, ExtraCa},
-    deliver::Sender,
-    dispatch::Counters,
-    guard::Guard,
-};
-use crate::{db::DbError, http::metrics::Metrics};
+use self::{connect::Client, deliver::Sender, dispatch::Counters, guard::Guard};
+use crate::{config::Config, db::DbError, http::metrics::Metrics};
 
 /// What sends webhooks. Cheap to clone; clones share their connections and counters.
 #[derive(Clone, Debug)]
@@ -43,15 +39,20 @@ pub struct Webhooks {
     pub sender: Sender,
     /// What was attempted.
     pub counters: Arc<Counters>,
+    /// How long a delivery stays with the server that took it.
+    pub lease: Duration,
     wake: Arc<Notify>,
 }
 
+/// How long a lease lasts where nobody says.
+pub const LEASE: Duration = Duration::from_mins(1);
+
 impl Webhooks {
     /// Puts the parts together; counters are added to `metrics`.
-    pub fn new(development: bool, extra_ca: &ExtraCa, metrics: &Metrics) -> Result<Self, DbError> {
-        let guard = Guard { development };
-        let sender = Sender::with(guard, Client::with(guard, extra_ca, None).map_err(DbError::other)?);
-        let webhooks = Self::with_sender(guard, sender);
+    pub fn new(config: &Config, metrics: &Metrics) -> Result<Self, DbError> {
+        let guard = Guard { development: config.development };
+        let sender = Sender::with(guard, Client::with(guard, &config.webhook_extra_ca, None).map_err(DbError::other)?);
+        let webhooks = Self { lease: config.lease, ..Self::with_sender(guard, sender) };
         let counters = Arc::clone(&webhooks.counters);
         metrics.add_source(Box::new(move |text| counters.render(text)));
         Ok(webhooks)
@@ -59,7 +60,7 @@ impl Webhooks {
 
     /// The same with another sender.
     pub fn with_sender(guard: Guard, sender: Sender) -> Self {
-        Self { guard, sender, counters: Arc::default(), wake: Arc::default() }
+        Self { guard, sender, counters: Arc::default(), lease: LEASE, wake: Arc::default() }
     }
 
     /// Lets the dispatcher look for work at once. Call it after the commit.

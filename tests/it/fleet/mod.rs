@@ -1,20 +1,25 @@
 //! Promise 3: several backends are one.
 
+mod leases;
 pub mod load;
-pub mod process;
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use jalon_backend::db::{DbError, execute};
-use jalon_backend::webhook::lease::LEASE;
+use jalon_backend::webhook::LEASE;
 use jalon_tests::{Backend, Stage, TestDb};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::process::Process;
 use crate::webhook::{KIND, Receiver, Says};
 use load::{Load, rows, track};
-use process::Process;
+
+/// A server that is impatient and has few connections, so that what it holds on to shows.
+pub async fn start(db: &TestDb) -> Process {
+    Process::start_with(&db.url(), &["--database-connections=8", "--database-patience=1s"], &[]).await
+}
 
 /// Deliveries that wait, with whose they are.
 async fn waiting(db: &TestDb) -> Vec<(Uuid, Uuid, Option<String>, i64)> {
@@ -50,7 +55,10 @@ async fn held_by_the_dead(db: &TestDb, now: impl Fn() -> i64) -> Vec<Uuid> {
         } else if since.elapsed() > Duration::from_secs(3) && last.iter().all(|(.., owner, _)| owner.is_some()) {
             let owners: HashSet<_> = last.iter().map(|(.., owner, _)| owner).collect();
             assert!(owners.len() <= 1, "only one died: {owners:?}");
-            assert!(last.iter().all(|(.., until)| *until <= now() + LEASE * 1000), "a lease is too long");
+            assert!(
+                last.iter().all(|(.., until)| *until <= now() + i64::try_from(LEASE.as_millis()).unwrap()),
+                "a lease is too long"
+            );
             return last.into_iter().map(|(_, message, ..)| message).collect();
         }
         assert!(begun.elapsed() < Duration::from_secs(90), "deliveries wait: {last:?}");
@@ -69,7 +77,7 @@ fn p3_three_backends_restarted_and_one_killed_are_one() {
 
         let mut fleet = Vec::new();
         for _ in 0..3 {
-            fleet.push(Process::start(&db.url()).await);
+            fleet.push(start(&db).await);
         }
         let load = Load::start(&stage, fleet.iter().map(|one| one.base.clone()).collect());
         let clock = stage.server.app().clock.clone();
@@ -79,7 +87,7 @@ fn p3_three_backends_restarted_and_one_killed_are_one() {
             load.goes_on(40).await;
             let old = fleet.remove(0);
             old.stop().await;
-            let new = Process::start(&db.url()).await;
+            let new = start(&db).await;
             load.replace(place, new.base.clone());
             fleet.push(new);
         }
@@ -87,7 +95,7 @@ fn p3_three_backends_restarted_and_one_killed_are_one() {
         // Those of the places 0, 1, 2.
         fleet.remove(1).kill().await;
         load.goes_on(40).await;
-        let new = Process::start(&db.url()).await;
+        let new = start(&db).await;
         load.replace(1, new.base.clone());
         fleet.push(new);
         load.goes_on(40).await;

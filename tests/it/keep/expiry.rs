@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jalon_backend::clock::Clock;
 use jalon_backend::db::{Db, DbError, execute};
-use jalon_backend::job::{Keep, tick};
+use jalon_backend::job::Keep;
 use jalon_backend::stop::stop;
 use jalon_shared::Timestamp;
 use jalon_tests::{Stage, for_both, small_track};
@@ -12,6 +12,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{contents::contents, rows};
+use crate::platform::job::tick;
 use crate::track::{Learner, assert_replay_gives_the_rows};
 
 const THEN: Timestamp = Timestamp(1_795_262_400_000);

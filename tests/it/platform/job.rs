@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use jalon_backend::clock::Clock;
 use jalon_backend::db::{Db, DbError, execute, on};
-use jalon_backend::job::{Keep, tick};
-use jalon_backend::stop::stop;
+use jalon_backend::job::{Keep, Worker};
+use jalon_backend::stop::{Stop, stop};
 use jalon_shared::Timestamp;
 use jalon_tests::for_both;
 use uuid::Uuid;
@@ -12,6 +13,13 @@ use uuid::Uuid;
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const DAY: i64 = 86_400;
 const KEEP: Keep = Keep { webhooks: Duration::from_hours(24) };
+const LEASE: Duration = Duration::from_mins(1);
+
+/// What a server does when it looks for jobs at this time.
+pub async fn tick(db: &Db, me: &str, now: Timestamp, keep: Keep, stop: &Stop) -> Result<Vec<&'static str>, DbError> {
+    let clock = Clock::fixed(now);
+    Worker { db: db.clone(), clock, me: me.to_owned(), lease: LEASE, keep }.tick(stop).await
+}
 
 async fn run(db: &Db, statements: &'static [&'static str]) {
     db.write(move |tx| {
@@ -108,5 +116,31 @@ for_both! {
         let (stopper, stop) = stop();
         stopper.stop();
         assert!(tick(&db, "one", NOW, KEEP, &stop).await.unwrap().is_empty());
+    }
+
+    /// Promise 3: who was frozen for longer than a lease does no more of what somebody else has by now.
+    async fn p3_a_server_that_lost_a_job_does_no_more_of_it(db: TestDb) {
+        // After the first row is gone, the job is another server's.
+        const SQLITE: [&str; 1] = ["CREATE TRIGGER steal AFTER DELETE ON idempotency
+            BEGIN UPDATE job SET lease_owner = 'other', lease_until = 7 WHERE name = 'idempotency_expiry'; END"];
+        const POSTGRES: [&str; 2] = ["CREATE FUNCTION steal() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN UPDATE job SET lease_owner = ''other'', lease_until = 7 WHERE name = ''idempotency_expiry''; RETURN NULL; END'",
+            "CREATE TRIGGER steal AFTER DELETE ON idempotency FOR EACH ROW EXECUTE FUNCTION steal()"];
+        let (_stopper, stop) = stop();
+        run(&db, &[
+            SITE,
+            "INSERT INTO idempotency (site_id, caller, key, fingerprint, status, response, created_at)
+             VALUES ($1, 'old', $1, $3, 200, '{}', $2 - 172800001)",
+        ]).await;
+        let triggers: &[&str] = if db.is_sqlite() { &SQLITE } else { &POSTGRES };
+        db.write(move |tx| Box::pin(async move {
+            for text in triggers.iter().copied() {
+                execute!(tx, sqlx::query(text))?;
+            }
+            Ok::<_, DbError>(())
+        })).await.unwrap();
+        assert_eq!(tick(&db, "slow", NOW, KEEP, &stop).await.unwrap(), ["guest_expiry", "webhook_expiry"]);
+        let others = "SELECT count(*) FROM job WHERE name = 'idempotency_expiry' AND lease_owner = 'other' AND lease_until = 7 AND last_run_at IS NULL";
+        assert_eq!(count(&db, others).await, 1, "the other one's lease stands, and its run counts");
     }
 }

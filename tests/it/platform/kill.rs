@@ -1,69 +1,21 @@
 //! `kill -9` at any moment under load loses no acknowledged advance and completes nothing twice.
 
 use std::collections::HashMap;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
-use jalon_backend::app::AppState;
-use jalon_backend::clock::Clock;
-use jalon_backend::config::Settings;
 use jalon_backend::db::{Db, DbError, execute, on};
-use jalon_backend::http::router;
-use jalon_backend::server::Server;
 use jalon_tests::{Backend, Stage, TestDb, for_both, run};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
 use uuid::Uuid;
 
-/// The environment's variable that makes [`child`] a server: the address of its database.
-const DATABASE: &str = "JALON_TEST_KILLED_DATABASE";
+use crate::process::Process;
+
 /// How often the server is killed.
 const KILLS: usize = 4;
 /// Learners at work at once.
 const WORKERS: usize = 16;
-
-/// Not a test: the server in a process of its own, so that it can be killed.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "the process that the tests beside it start and kill"]
-async fn child() {
-    let Ok(address) = std::env::var(DATABASE) else {
-        return;
-    };
-    let mut config = Settings { database_url: Some(address), ..Settings::default() }.complete().unwrap();
-    (config.limits.per_address, config.limits.guests_per_address, config.limits.per_learner) = (0, 0, 0);
-    let db = Db::connect(&config.db).await.unwrap();
-    let app = AppState::new(db, Clock::system(), config).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let router = router::router(app.clone());
-    let server = Server::start(app, listener, router, Vec::new()).unwrap();
-    println!("\nlistening {}", server.address());
-    std::future::pending::<()>().await;
-}
-
-/// Starts [`child`] and waits until it listens.
-pub async fn start(database: &str) -> (Child, String) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["platform::kill::child", "--exact", "--ignored", "--nocapture"])
-        .env(DATABASE, database)
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    while let Some(line) = lines.next_line().await.unwrap() {
-        if let Some((_, address)) = line.split_once("listening ") {
-            let base = format!("http://{address}");
-            // What it says later is read too: a closed pipe would end it.
-            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return (child, base);
-        }
-    }
-    panic!("the server ended before it listened");
-}
 
 /// Three things to read, all required.
 fn track() -> Value {
@@ -151,19 +103,19 @@ for_both! {
         let acknowledged = Acknowledged::default();
         let next = Arc::new(AtomicUsize::new(0));
         for kill in 1..=KILLS {
-            let (mut child, base) = start(&db.url()).await;
+            let mut server = Process::start(&db.url()).await;
             // New connections, so that none is left over from the one that was killed.
             let client = reqwest::Client::builder().no_proxy().build().unwrap();
             let before = acknowledged.lock().unwrap().len();
             let workers: Vec<_> = (0..WORKERS)
-                .map(|_| tokio::spawn(work(client.clone(), base.clone(), Arc::clone(&tokens), Arc::clone(&next), Arc::clone(&acknowledged))))
+                .map(|_| tokio::spawn(work(client.clone(), server.base.clone(), Arc::clone(&tokens), Arc::clone(&next), Arc::clone(&acknowledged))))
                 .collect();
             // In full swing, at another moment each time.
             while acknowledged.lock().unwrap().len() < before + 37 * kill {
-                assert!(child.try_wait().unwrap().is_none(), "the server ended by itself");
+                assert!(server.runs(), "the server ended by itself");
                 tokio::task::yield_now().await;
             }
-            child.kill().await.unwrap();
+            server.kill().await;
             for worker in join_all(workers).await {
                 worker.unwrap();
             }

@@ -2,6 +2,6 @@
 
 mod abort;
 mod embed;
-mod job;
-pub mod kill;
+pub mod job;
+mod kill;
 mod serve;

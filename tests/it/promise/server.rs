@@ -9,10 +9,9 @@ use jalon_tests::{MEMBER_SECRET, Stage, TestDb};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::process::Child;
 use uuid::Uuid;
 
-use crate::platform::kill;
+use crate::process::Process;
 
 /// A request, to be sent as often as wished, byte for byte the same.
 #[derive(Clone, Debug)]
@@ -36,8 +35,7 @@ pub struct Served<'d> {
     db: &'d TestDb,
     /// An API key that may do everything.
     pub key: String,
-    child: Child,
-    base: String,
+    process: Process,
     client: reqwest::Client,
     /// Times it was killed.
     pub kills: usize,
@@ -48,31 +46,31 @@ impl<'d> Served<'d> {
         let stage = Stage::set(db).await;
         let key = stage.key.clone();
         stage.server.stop().await;
-        let (child, base) = kill::start(&db.url()).await;
-        Self { db, key, child, base, client: client(), kills: 0 }
+        let process = Process::start(&db.url()).await;
+        Self { db, key, process, client: client(), kills: 0 }
     }
 
     pub async fn kill(&mut self) {
-        self.child.kill().await.unwrap();
+        self.process.kill().await;
         self.kills += 1;
     }
 
     pub async fn start_again(&mut self) {
-        (self.child, self.base) = kill::start(&self.db.url()).await;
+        self.process = Process::start(&self.db.url()).await;
         // New connections, so that none is left over from the one that was killed.
         self.client = client();
     }
 
     /// Starts it where the story before left it dead.
     pub async fn make_sure(&mut self) {
-        if self.child.try_wait().unwrap().is_some() {
+        if !self.process.runs() {
             self.start_again().await;
         }
     }
 
     /// Sends a letter: `None` when no whole answer came.
     pub fn send(&self, letter: &Letter) -> impl Future<Output = Option<Answer>> + Send + use<> {
-        let url = format!("{}{}", self.base, letter.path);
+        let url = format!("{}{}", self.process.base, letter.path);
         let mut request = self.client.request(letter.method.parse().unwrap(), url);
         if let Some(token) = &letter.token {
             request = request.bearer_auth(token);
@@ -96,7 +94,7 @@ impl<'d> Served<'d> {
     /// Sends a letter and hangs up after so many microseconds, whatever the server is at by then. The
     /// connection that comes back tells when the server has let go of it; read it to its end.
     pub async fn send_and_hang_up(&self, letter: &Letter, after: Duration) -> TcpStream {
-        let host = self.base.strip_prefix("http://").unwrap();
+        let host = self.process.base.strip_prefix("http://").unwrap();
         let body = letter.body.as_ref().map(Value::to_string).unwrap_or_default();
         let mut text = format!(
             "{} {} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",

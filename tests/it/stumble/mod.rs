@@ -6,7 +6,7 @@ mod sqlite;
 
 use std::time::{Duration, Instant};
 
-use crate::fleet::process::Process;
+use crate::process::Process;
 
 /// Waits until the server holds no more than before and nothing waits in it.
 async fn is_at_rest(server: &Process, key: &str, before: (usize, usize)) {

@@ -4,7 +4,7 @@ use jalon_tests::{Cluster, Stage, TestDb};
 
 use super::is_at_rest;
 use crate::fleet::load::{Load, track};
-use crate::fleet::process::Process;
+use crate::fleet::start;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p2_a_postgres_that_freezes_ends_and_comes_back_is_survived() {
@@ -12,7 +12,7 @@ async fn p2_a_postgres_that_freezes_ends_and_comes_back_is_survived() {
     let db = TestDb::of(&cluster).await;
     let stage = Stage::set(&db).await;
     stage.publish("t", &track()).await;
-    let server = Process::start(&db.url()).await;
+    let server = start(&db).await;
     let load = Load::start(&stage, vec![server.base.clone()]);
     load.goes_on(50).await;
     server.ready(200).await;

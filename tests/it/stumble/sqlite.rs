@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::is_at_rest;
 use crate::fleet::load::{Load, rows, track};
-use crate::fleet::process::Process;
+use crate::fleet::start;
 
 /// Lets the process write no file beyond this, as on a full disk.
 fn limit_files(process: u32, bytes: &str) {
@@ -21,7 +21,7 @@ async fn p2_an_sqlite_file_that_is_locked_or_full_is_survived() {
     let db = TestDb::new(Backend::Sqlite).await;
     let stage = Stage::set(&db).await;
     stage.publish("t", &track()).await;
-    let server = Process::start(&db.url()).await;
+    let server = start(&db).await;
     let load = Load::start(&stage, vec![server.base.clone()]);
     let key = stage.key.clone();
     stage.server.stop().await;

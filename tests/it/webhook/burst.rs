@@ -11,8 +11,8 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::crash::start;
 use super::{Desk, KIND, write};
+use crate::process::Process;
 
 const COUNT: usize = 3000;
 /// Far more than a real one has, so that who holds all of them shows.
@@ -88,7 +88,7 @@ for_both! {
                 left -= batch;
             }
             heard.lock().unwrap().clear();
-            let (mut child, _) = start(&db.url(), None).await;
+            let mut server = Process::start(&db.url()).await;
             let begun = Instant::now();
             let waiting = "SELECT count(*) FROM webhook_delivery WHERE state <> 'delivered'";
             let held = "SELECT count(*) FROM webhook_delivery WHERE state = 'pending' AND lease_owner IS NOT NULL";
@@ -97,8 +97,8 @@ for_both! {
                 assert!(begun.elapsed() < Duration::from_mins(2), "{} of {count} came", heard.lock().unwrap().len());
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            let peak = peak(child.id().unwrap());
-            child.kill().await.unwrap();
+            let peak = peak(server.id());
+            server.kill().await;
             peak
         };
         let few = deliver(200, 1).await;

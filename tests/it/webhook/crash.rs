@@ -2,64 +2,26 @@
 //! completion is delivered, under one id, and twice only where nobody can know whether it was heard.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use jalon_backend::app::AppState;
-use jalon_backend::clock::Clock;
-use jalon_backend::config::Settings;
+use jalon_backend::clock::{self, Clock};
 use jalon_backend::db::{Db, DbError, execute, on};
 use jalon_backend::failpoint;
-use jalon_backend::http::router;
-use jalon_backend::server::Server;
-use jalon_backend::webhook::lease::LEASE;
+use jalon_backend::webhook::LEASE;
 use jalon_tests::{Stage, for_both};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
 use uuid::Uuid;
 
 use super::{KIND, Receiver, Says};
+use crate::process::Process;
 
-/// The environment's variable that makes [`child`] a server: the address of its database.
-const DATABASE: &str = "JALON_TEST_CRASHED_DATABASE";
 /// How long anything may take that should take a second.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// Not a test: the server in a process of its own, that ends where its environment says.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "the process that the tests beside it start and that ends itself"]
-async fn child() {
-    let Ok(address) = std::env::var(DATABASE) else {
-        return;
-    };
-    let settings = Settings { database_url: Some(address), development: Some(true), ..Settings::default() };
-    let config = settings.complete().unwrap();
-    let db = Db::connect(&config.db).await.unwrap();
-    let app = AppState::new(db, Clock::system(), config).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let router = router::router(app.clone());
-    let server = Server::start(app, listener, router, Vec::new()).unwrap();
-    println!("\nlistening {}", server.address());
-    std::future::pending::<()>().await;
-}
-
-/// Starts [`child`] and waits until it listens; it ends at `place`, if one is named.
-pub async fn start(database: &str, place: Option<&str>) -> (Child, String) {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["webhook::crash::child", "--exact", "--ignored", "--nocapture"]).env(DATABASE, database);
-    if let Some(place) = place {
-        command.env(failpoint::PLACE, place);
-    }
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    while let Some(line) = lines.next_line().await.unwrap() {
-        if let Some((_, address)) = line.split_once("listening ") {
-            return (child, format!("http://{address}"));
-        }
-    }
-    panic!("the server ended before it listened");
+/// Starts a server that ends at `place`, if one is named.
+async fn start(database: &str, place: Option<&str>) -> Process {
+    let variables: Vec<_> = place.map(|place| (failpoint::PLACE, place)).into_iter().collect();
+    Process::start_with(database, &[], &variables).await
 }
 
 /// One thing to read.
@@ -104,10 +66,10 @@ async fn pass_a_minute(db: &Db) {
     let now = Clock::system().now();
     let latest = "SELECT lease_until FROM webhook_delivery WHERE id <> $1";
     for until in numbers(db, latest, Uuid::nil()).await {
-        assert!(until <= now.plus_seconds(LEASE).0, "a lease of more than a minute");
+        assert!(until <= clock::after(now, LEASE).0, "a lease of more than a minute");
     }
     let sql = "UPDATE webhook_delivery SET lease_until = lease_until - $1 WHERE lease_until > 0";
-    let passed = LEASE * 1000;
+    let passed = i64::try_from(LEASE.as_millis()).unwrap();
     db.write(move |tx| Box::pin(async move { execute!(tx, sqlx::query(sql).bind(passed)) }))
         .await
         .map_err(|error: DbError| error)
@@ -141,20 +103,20 @@ for_both! {
         stage.server.stop().await;
 
         for ((place, times), token) in PLACES.into_iter().zip(&tokens) {
-            let (mut child, base) = start(&db.url(), Some(place)).await;
-            let learner = Learner::new(&base, token);
+            let mut server = start(&db.url(), Some(place)).await;
+            let learner = Learner::new(&server.base, token);
             let enrollment = learner.post("/api/v1/sites/fpsf/tracks/t/enrollments", Uuid::now_v7()).await.unwrap();
             let id: Uuid = enrollment["id"].as_str().unwrap().parse().unwrap();
             let (advance, key) = (format!("/api/v1/enrollments/{id}/steps/1/advance"), Uuid::now_v7());
             let answered = learner.post(&advance, key).await;
-            let status = tokio::time::timeout(PATIENCE, child.wait()).await.unwrap_or_else(|_| panic!("{place} was not reached")).unwrap();
+            let status = server.ended(PATIENCE).await.unwrap_or_else(|| panic!("{place} was not reached"));
             assert_eq!(status.signal(), Some(6), "{place}: it aborts, and nothing else ends it");
 
             let after = db.reopen().await;
             pass_a_minute(&after).await;
-            let (mut child, base) = start(&db.url(), None).await;
+            let mut server = start(&db.url(), None).await;
             if answered.is_none() {
-                Learner::new(&base, token).post(&advance, key).await.unwrap();
+                Learner::new(&server.base, token).post(&advance, key).await.unwrap();
             }
             let begun = Instant::now();
             let delivered = "SELECT CAST(count(*) AS BIGINT) FROM webhook_delivery d JOIN webhook_message m ON m.id = d.message_id
@@ -168,7 +130,7 @@ for_both! {
             assert_eq!(calls.len(), times, "{place}");
             let completed = "SELECT CAST(count(*) AS BIGINT) FROM event WHERE subject_id = $1 AND type = 'track.completed'";
             assert_eq!(numbers(&after, completed, id).await, [1], "{place}");
-            child.kill().await.unwrap();
+            server.kill().await;
             after.close().await;
         }
     }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use jalon_backend::job::{Keep, tick};
+use jalon_backend::job::Keep;
 use jalon_backend::stop::stop;
 use jalon_backend::webhook::outbox::enqueue;
 use jalon_tests::for_both;
 use uuid::Uuid;
 
 use super::{Desk, Receiver, Says, write};
+use crate::platform::job::tick;
 
 const KEEP: Keep = Keep { webhooks: Duration::from_hours(24) };
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use jalon_backend::clock;
 use jalon_backend::stop::stop;
+use jalon_backend::webhook::LEASE;
 use jalon_backend::webhook::deliver::Sender;
-use jalon_backend::webhook::lease::{self, LEASE, Outcome};
+use jalon_backend::webhook::lease::{self, Outcome};
 use jalon_tests::for_both;
 use uuid::Uuid;
 
@@ -53,12 +55,12 @@ for_both! {
         let desk = Desk::new(&db).await;
         let (endpoint, _) = desk.endpoint(receiver.url(), &[]).await;
         desk.announce(1).await;
-        let claimed = lease::claim(&db, "dead".to_owned(), vec![(endpoint, 10)], desk.now()).await.unwrap();
+        let claimed = lease::claim(&db, "dead".to_owned(), vec![(endpoint, 10)], desk.now(), LEASE).await.unwrap();
         assert_eq!(claimed.len(), 1);
         assert!(lease::due(&db, desk.now()).await.unwrap().is_empty());
         desk.settle().await;
         assert!(receiver.calls().is_empty());
-        desk.clock.advance(Duration::from_secs(LEASE.unsigned_abs()));
+        desk.clock.advance(LEASE);
         desk.settle().await;
         assert_eq!(receiver.calls().len(), 1);
 
@@ -73,9 +75,9 @@ for_both! {
         let desk = Desk::new(&db).await;
         let (endpoint, _) = desk.endpoint("http://127.0.0.1:9/".to_owned(), &[]).await;
         desk.announce(1).await;
-        let slow = lease::claim(&db, "slow".to_owned(), vec![(endpoint, 10)], desk.now()).await.unwrap();
-        let later = desk.now().plus_seconds(LEASE);
-        assert_eq!(lease::claim(&db, "other".to_owned(), vec![(endpoint, 10)], later).await.unwrap().len(), 1);
+        let slow = lease::claim(&db, "slow".to_owned(), vec![(endpoint, 10)], desk.now(), LEASE).await.unwrap();
+        let later = clock::after(desk.now(), LEASE);
+        assert_eq!(lease::claim(&db, "other".to_owned(), vec![(endpoint, 10)], later, LEASE).await.unwrap().len(), 1);
         lease::settle(&db, "slow".to_owned(), &[failed(slow[0].id, endpoint, "delivered")], &[], later).await.unwrap();
         lease::settle(&db, "other".to_owned(), &[failed(slow[0].id, endpoint, "pending")], &[], later).await.unwrap();
         assert_eq!(desk.delivery(endpoint).await.state, "delivered");
@@ -91,12 +93,12 @@ for_both! {
             ids.extend(desk.announce(1).await);
             desk.clock.advance(Duration::from_millis(1));
         }
-        let mut claimed = lease::claim(&db, "me".to_owned(), vec![(one, 2), (two, 2)], desk.now()).await.unwrap();
+        let mut claimed = lease::claim(&db, "me".to_owned(), vec![(one, 2), (two, 2)], desk.now(), LEASE).await.unwrap();
         claimed.sort_by_key(|claimed| (claimed.endpoint != one, claimed.message));
         let taken: Vec<_> = claimed.iter().map(|claimed| (claimed.endpoint, claimed.message)).collect();
         assert_eq!(taken, [(one, ids[0]), (one, ids[1]), (two, ids[0]), (two, ids[1])]);
         assert!(claimed.iter().all(|claimed| claimed.secrets.len() == 1 && claimed.attempts == 0));
-        let again = lease::claim(&db, "me".to_owned(), vec![(one, 100)], desk.now()).await.unwrap();
+        let again = lease::claim(&db, "me".to_owned(), vec![(one, 100)], desk.now(), LEASE).await.unwrap();
         assert_eq!(again.iter().map(|claimed| claimed.message).collect::<Vec<_>>().len(), 3, "what is leased is not claimed again");
     }
 
@@ -106,7 +108,7 @@ for_both! {
         let (deleted, _) = desk.endpoint("http://127.0.0.1:9/".to_owned(), &[]).await;
         let (stays, _) = desk.endpoint("http://127.0.0.1:9/".to_owned(), &[]).await;
         desk.announce(1).await;
-        let claimed = lease::claim(&db, "me".to_owned(), vec![(deleted, 10), (stays, 10)], desk.now()).await.unwrap();
+        let claimed = lease::claim(&db, "me".to_owned(), vec![(deleted, 10), (stays, 10)], desk.now(), LEASE).await.unwrap();
         desk.execute("DELETE FROM webhook_endpoint WHERE id = $1", deleted).await;
         let outcomes: Vec<Outcome> = claimed.iter().map(|claimed| failed(claimed.id, claimed.endpoint, "delivered")).collect();
         lease::settle(&db, "me".to_owned(), &outcomes, &[], desk.now()).await.unwrap();

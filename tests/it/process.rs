@@ -1,47 +1,37 @@
-//! A server in a process of its own: it can be killed, stopped in order, and looked at from outside.
+//! `jalon serve` in a process of its own: it can be killed, stopped in order, and looked at from outside.
 
-use std::process::Stdio;
+use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use jalon_backend::app::AppState;
-use jalon_backend::clock::Clock;
-use jalon_backend::config::Settings;
-use jalon_backend::db::Db;
-use jalon_backend::http::router;
-use jalon_backend::server::Server;
+use jalon_backend::cli;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
 
-/// The environment's variable that makes [`child`] a server: the address of its database.
-const DATABASE: &str = "JALON_TEST_FLEET_DATABASE";
+/// The environment's variable that makes [`child`] a server: its command line, a word a line.
+const WORDS: &str = "JALON_TEST_PROCESS";
+/// Limits off, so that what a test finds is not those.
+const ALWAYS: [&str; 9] = [
+    "serve",
+    "--development",
+    "--listen=127.0.0.1:0",
+    "--limit-per-address=0",
+    "--limit-guests-per-address=0",
+    "--limit-per-learner=0",
+    "--limit-per-site=0",
+    "--log-format=text",
+    "--shutdown-grace=20s",
+];
 
 /// Not a test: the server, until SIGTERM.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the process that the tests beside it start"]
 async fn child() {
-    let Ok(address) = std::env::var(DATABASE) else {
-        return;
-    };
-    rustls::crypto::ring::default_provider().install_default().ok();
-    let mut config = Settings { database_url: Some(address), ..Settings::default() }.complete().unwrap();
-    (config.limits.per_address, config.limits.guests_per_address, config.limits.per_learner) = (0, 0, 0);
-    config.development = true;
-    config.db.connections = 8;
-    config.db.patience = Duration::from_secs(1);
-    let db = Db::connect(&config.db).await.unwrap();
-    let app = AppState::new(db, Clock::system(), config).await.unwrap();
-    let mut terminate = signal(SignalKind::terminate()).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let router = router::router(app.clone());
-    let server = Server::start(app, listener, router, Vec::new()).unwrap();
-    println!("\nlistening {}", server.address());
-    terminate.recv().await;
-    server.stop().await;
+    if let Ok(words) = std::env::var(WORDS) {
+        assert_eq!(cli::run_with(words.lines().map(Into::into)).await, ExitCode::SUCCESS);
+    }
 }
 
-/// [`child`] under way; killed when dropped.
+/// `jalon serve` under way; killed when dropped.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -52,26 +42,56 @@ pub struct Process {
 impl Process {
     /// Starts one and waits until it listens.
     pub async fn start(database: &str) -> Self {
+        Self::start_with(database, &[], &[]).await
+    }
+
+    /// The same with more flags (`--flag=value`) and variables.
+    pub async fn start_with(database: &str, flags: &[&str], variables: &[(&str, &str)]) -> Self {
+        // For our client; an error means that there is one already.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let database = format!("--database-url={database}");
+        let words = [&["jalon", &database], &ALWAYS[..], flags].concat().join("\n");
         // A write over the limit of a file's size shall fail, as on a full disk, and not end the process.
         let mut child = Command::new("sh")
             .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
             .arg(std::env::current_exe().unwrap())
-            .args(["fleet::process::child", "--exact", "--ignored", "--nocapture"])
-            .env(DATABASE, database)
-            .stdout(Stdio::piped())
+            .args(["process::child", "--exact", "--ignored", "--nocapture"])
+            .env(WORDS, words)
+            .env("JALON_LOG", "warn,jalon_backend::cli::serve=info")
+            .envs(variables.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = String::new();
         while let Some(line) = lines.next_line().await.unwrap() {
-            if let Some((_, address)) = line.split_once("listening ") {
+            let address = line.split_once(" listening ").and_then(|(_, rest)| rest.split_once("address="));
+            if let Some((_, rest)) = address {
+                let base = format!("http://{}", rest.split_whitespace().next().unwrap());
                 let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-                let base = format!("http://{address}");
-                tokio::spawn(async move { while lines.next_line().await.is_ok_and(|line| line.is_some()) {} });
+                // What it says later is read too: a closed pipe would end it.
+                tokio::spawn(async move {
+                    while let Ok(Some(line)) = lines.next_line().await {
+                        eprintln!("{line}");
+                    }
+                });
                 return Self { child, base, client };
             }
+            said = said + &line + "\n";
         }
-        panic!("the server ended before it listened");
+        panic!("the server ended before it listened: {said}");
+    }
+
+    /// Whether it runs.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(&mut self, within: Duration) -> Option<ExitStatus> {
+        Some(tokio::time::timeout(within, self.child.wait()).await.ok()?.unwrap())
     }
 
     pub fn id(&self) -> u32 {
@@ -86,7 +106,7 @@ impl Process {
     }
 
     /// `kill -9`
-    pub async fn kill(mut self) {
+    pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
 
