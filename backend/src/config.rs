@@ -57,7 +57,7 @@ pub struct Limits {
     pub per_address: u32,
     /// New guests from one address. A row each, so fewer than requests; a club behind one address must still fit.
     pub guests_per_address: u32,
-    /// By one guest or member.
+    /// By one guest or member, or with one API key.
     pub per_learner: u32,
     /// For one site in all.
     pub per_site: u32,
@@ -110,7 +110,7 @@ pub struct Settings {
     /// New guests a minute from one address; 0: no limit [default: 60]
     #[arg(long, env = "JALON_LIMIT_GUESTS_PER_ADDRESS", value_name = "NUMBER")]
     pub limit_guests_per_address: Option<u32>,
-    /// Requests a minute by one guest or member; 0: no limit [default: 600]
+    /// Requests a minute by one guest or member, or with one API key; 0: no limit [default: 600]
     #[arg(long, env = "JALON_LIMIT_PER_LEARNER", value_name = "NUMBER")]
     pub limit_per_learner: Option<u32>,
     /// Requests a minute for one site; 0: no limit [default: 0]

@@ -387,13 +387,14 @@ impl FromRequestParts<AppState> for MemberAuth {
     }
 }
 
-/// A live API key.
+/// A live API key. Its requests count from here on, whatever they ask for.
 fn read_key(state: &AppState, token: &str, now: Timestamp) -> Result<Arc<ApiKey>, ApiError> {
     let key = state.gate.sites.key(&key::hash(token));
     let key = key.ok_or_else(|| ApiError::unauthenticated("The API key is not valid."))?;
     if key.revoked_at.is_some() {
         Err(ApiError::unauthenticated("The API key was revoked."))
     } else if key.is_live(now) {
+        state.gate.limits.key(key.id)?;
         Ok(key)
     } else {
         Err(ApiError::token_expired())
@@ -424,6 +425,7 @@ impl<S: scope::Needs> FromRequestParts<AppState> for Admin<S> {
                 return Err(lacks(S::SCOPE));
             }
             let (site, member) = read_member(state, token, Some(named), now).await?;
+            state.gate.limits.learner(site.id, &Learner::User(member.user.clone()))?;
             if !member.roles.iter().any(|role| role_allows(*role, S::SCOPE)) {
                 return Err(lacks(S::SCOPE));
             }

@@ -91,9 +91,12 @@ pub async fn edge(State(state): State<AppState>, request: Request, next: Next) -
     headers.insert(REQUEST_ID, id.clone());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("strict-origin-when-cross-origin"));
+    if matches!(area, Area::Api | Area::Operations) {
+        // Of this moment and this caller, where a handler says nothing else.
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    }
     if area == Area::Api {
         headers.append(header::VARY, HeaderValue::from_static("origin"));
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         headers.insert(
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),

@@ -122,5 +122,7 @@ fn render(state: &AppState) -> Response {
     ] {
         let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    let headers =
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    (headers, text).into_response()
 }

@@ -16,6 +16,7 @@ use governor::{
     state::keyed::DashMapStateStore,
 };
 use jalon_shared::{Learner, SiteId};
+use uuid::Uuid;
 
 use super::error::ApiError;
 use crate::{app::AppState, config};
@@ -76,6 +77,11 @@ impl Limits {
     /// Counts a request by a learner.
     pub fn learner(&self, site: SiteId, learner: &Learner) -> Result<(), ApiError> {
         self.learner.as_ref().map_or(Ok(()), |limit| limit.check((site, learner)))
+    }
+
+    /// Counts a request with an API key: as many as a learner's.
+    pub fn key(&self, key: Uuid) -> Result<(), ApiError> {
+        self.learner.as_ref().map_or(Ok(()), |limit| limit.check(key))
     }
 
     /// Counts a request for a site.

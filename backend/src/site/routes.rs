@@ -37,6 +37,8 @@ use crate::{
     webhook::guard::Guard,
 };
 
+/// The most API keys of a site that are live at once: all of them are kept in memory.
+const MAX_KEYS: i64 = 200;
 /// The most signing keys that are live at once.
 const MAX_SIGNING_KEYS: i64 = 20;
 
@@ -49,10 +51,8 @@ const MAX_SIGNING_KEYS: i64 = 20;
         (status = 404, description = "unknown_site", body = Problem, content_type = "application/problem+json")))]
 pub async fn show_site(ctx: SiteCtx, known: IfNoneMatch) -> Response {
     let tag = ETag::revision(ctx.site.revision);
-    if let Some(response) = known.not_modified(&tag) {
-        return response;
-    }
-    let mut response = tag.on(Json(ctx.site.view()));
+    // A 304 says the same of caching (RFC 9110, 15.4.5): else browsers would forget what they just confirmed.
+    let mut response = known.not_modified(&tag).unwrap_or_else(|| tag.on(Json(ctx.site.view())));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=60"));
     response
 }
@@ -205,6 +205,7 @@ fn changed(before: &[String], change: &ChangeSite) -> Value {
     responses(
         (status = 201, description = "The key and its secret", body = KeyCreated),
         (status = 403, description = "forbidden: it would have a scope or a life that its maker has not", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "conflict: the site has 200 live keys already", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "validation_failed", body = Problem, content_type = "application/problem+json")))]
 pub async fn create_key(
     State(state): State<AppState>,
@@ -250,12 +251,18 @@ async fn make_key(state: &AppState, site: Option<SiteId>, new: CreateKey, by: By
     let row = view.clone();
     state
         .db
-        .write::<_, DbError, _>(move |tx| {
+        .write::<_, ApiError, _>(move |tx| {
             Box::pin(async move {
+                if let Some(site) = site
+                    && store::count_keys(tx, site, now).await? >= MAX_KEYS
+                {
+                    return Err(ApiError::new(&code::CONFLICT)
+                        .detail("A site has at most 200 live API keys; revoke one first."));
+                }
                 store::insert_key(tx, site, id, &row.name, &hash, &row.scopes, row.expires_at, now).await?;
                 let Some(site) = site else { return Ok(()) };
                 let what = json!({ "scopes": row.scopes, "expires_at": row.expires_at });
-                audit::record(tx, site, &by, audit::KEY_CREATED, id, what, now).await
+                Ok(audit::record(tx, site, &by, audit::KEY_CREATED, id, what, now).await?)
             })
         })
         .await?;

@@ -291,6 +291,14 @@ pub async fn count_signing_keys(tx: &mut Tx<'_>, site: SiteId, now: Timestamp) -
     )
 }
 
+/// How many API keys of the site are live.
+pub async fn count_keys(tx: &mut Tx<'_>, site: SiteId, now: Timestamp) -> Result<i64, DbError> {
+    Ok(
+        on!(tx, conn => sqlx::query_scalar("SELECT count(*) FROM api_key WHERE site_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)")
+        .bind(site.0).bind(now.0).fetch_one(conn).await)?,
+    )
+}
+
 /// Lets a signing key end at a time. False when the site has no such key.
 pub async fn expire_signing_key(
     tx: &mut Tx<'_>,

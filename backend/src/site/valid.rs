@@ -146,9 +146,12 @@ fn login_url(url: Option<&str>, errors: &mut Vec<FieldError>) {
     }
 }
 
-/// Whether a text is an https address (http for loopback) of at most 2000 characters, without credentials.
+/// Whether a text is an https address (http for loopback) of at most 2000 characters, without credentials
+/// and without what a page's markup or a log could stumble over.
 pub fn is_web_address(text: &str) -> bool {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\');
     text.len() <= 2000
+        && !text.chars().any(odd)
         && Url::parse(text).is_ok_and(|url| {
             let scheme = match url.host() {
                 Some(host) => url.scheme() == "https" || url.scheme() == "http" && is_loopback(&host),

@@ -103,7 +103,7 @@ pub async fn show_track_page(
 ) -> Response {
     let langs = Langs::read(&parts).unwrap_or_default();
     let Some(site) = app.gate.sites.by_slug(&site) else {
-        return sorry(StatusCode::NOT_FOUND, &langs.0, |words| words.not_found);
+        return sorry(&app, StatusCode::NOT_FOUND, &langs.0, |words| words.not_found);
     };
     let wanted = super::routes::wanted(langs, None, &site);
     let track = match TrackSlug::parse(&slug) {
@@ -112,11 +112,11 @@ pub async fn show_track_page(
     };
     let row = match track {
         Ok(Some(row)) if row.state == TrackState::Published => row,
-        Ok(_) => return sorry(StatusCode::NOT_FOUND, &wanted, |words| words.not_found),
+        Ok(_) => return sorry(&app, StatusCode::NOT_FOUND, &wanted, |words| words.not_found),
         Err(error) => return crate::http::error::ApiError::from(error).into_response(),
     };
     if !row.cms_block_enabled {
-        return sorry(StatusCode::FORBIDDEN, &wanted, |words| words.members_only);
+        return sorry(&app, StatusCode::FORBIDDEN, &wanted, |words| words.members_only);
     }
     let number = row.published_version.unwrap_or(row.latest_version);
     match app.tracks.catalog.version(site.id, row.id, row.slug.clone(), number).await {
@@ -126,26 +126,40 @@ pub async fn show_track_page(
             let asked = wanted.first().map_or("", Lang::as_str);
             let what = format!("page {} {asked} ", site.name);
             let rendered = version.rendered(&what, &wanted, || page(&version, &site, &wanted).into_bytes());
-            (headers(), rendered.body).into_response()
+            (headers(&app), rendered.body).into_response()
         }
-        Ok(None) => sorry(StatusCode::NOT_FOUND, &wanted, |words| words.not_found),
+        Ok(None) => sorry(&app, StatusCode::NOT_FOUND, &wanted, |words| words.not_found),
         Err(error) => crate::http::error::ApiError::from(error).into_response(),
     }
 }
 
-fn headers() -> HeaderMap {
-    const CSP: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; img-src 'self' https: http://127.0.0.1:* http://localhost:*; \
-        media-src 'self' https: http://127.0.0.1:* http://localhost:*; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Pictures and videos come from the visitor's own machine in development only: else an author could have
+/// every visitor's browser knock at ports there.
+macro_rules! csp {
+    ($loopback:literal) => {
+        concat!(
+            "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; ",
+            "img-src 'self' https:",
+            $loopback,
+            "; media-src 'self' https:",
+            $loopback,
+            "; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+    };
+}
+
+fn headers(app: &AppState) -> HeaderMap {
+    let csp = if app.config.development { csp!(" http://127.0.0.1:* http://localhost:*") } else { csp!("") };
     let pairs: [(HeaderName, &'static str); 4] = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, CSP),
+        (header::CONTENT_SECURITY_POLICY, csp),
         (header::CACHE_CONTROL, "no-cache"),
         (header::VARY, "Accept-Language"),
     ];
     pairs.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
 }
 
-fn sorry(status: StatusCode, wanted: &[Lang], say: impl Fn(&Words) -> &'static str) -> Response {
+fn sorry(app: &AppState, status: StatusCode, wanted: &[Lang], say: impl Fn(&Words) -> &'static str) -> Response {
     let lang = wanted.first().cloned().or_else(|| Lang::parse("en").ok());
     let words = lang.as_ref().map_or(&ENGLISH, words);
     let lang = lang.as_ref().map_or("en", Lang::as_str);
@@ -154,7 +168,7 @@ fn sorry(status: StatusCode, wanted: &[Lang], say: impl Fn(&Words) -> &'static s
          <link rel=\"stylesheet\" href=\"/t/page.css\"><main><p>{}</p></main></html>",
         say(words)
     );
-    (status, headers(), html).into_response()
+    (status, headers(app), html).into_response()
 }
 
 fn page(version: &Version, site: &Site, wanted: &[Lang]) -> String {

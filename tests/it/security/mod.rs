@@ -2,6 +2,10 @@
 
 mod audit;
 mod authorization;
+mod cache;
+mod flood;
 mod keys;
+mod markup;
 mod process;
+mod routes;
 mod secrets;
