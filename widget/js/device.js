@@ -2,6 +2,8 @@
 // Bundled into the glue, so that it costs no round trip. Every call can fail and is awaited.
 
 const PREFIX = "jalon:";
+/** The style sheet, put here when the widget is packaged. */
+const CSS = "__JALON_CSS__";
 /** What this page has read and written: where the database vanishes under it, it comes back from here. */
 const mirror = new Map();
 /** Keys that every storage refused: their last word is the mirror's. */
@@ -218,7 +220,7 @@ export async function http(method, url, token, lang, key, body) {
     });
     const said = Date.parse(answer.headers.get("Date"));
     // What a cache answers is of another time.
-    if (said && (key || url.includes("/enrollments/"))) {
+    if (said && (key || url.includes("enrollments/"))) {
       // Between question and answer the server's clock showed that second. What we have stands while it fits, so
       // that a slow answer doesn't set us back; else rather late than early: what is tried too early is refused.
       const least = said - Date.now();
@@ -233,7 +235,7 @@ export async function http(method, url, token, lang, key, body) {
 /** Dispatches `jalon:<name>`; false when the page cancelled it. */
 export function emit(element, name, detail) {
   return element.dispatchEvent(new CustomEvent("jalon:" + name, {
-    bubbles: true, composed: true, cancelable: name === "login-requested", detail,
+    bubbles: true, composed: true, cancelable: name === "login-requested" || name === "course-chosen", detail,
   }));
 }
 
@@ -276,17 +278,17 @@ export function plain(html) {
 }
 
 /** Puts the widget's style sheet and the site's look on the shadow root; constructed, so that a strict style-src holds. */
-export function dress(box, css, accent, accentDark, radius, font) {
+export function dress(box, accent, accentDark, radius, font) {
   const root = box.getRootNode();
   let sheet;
   try {
     sheet = new CSSStyleSheet();
-    sheet.replaceSync(css);
+    sheet.replaceSync(CSS);
     root.adoptedStyleSheets = [root.adoptedStyleSheets[0], sheet];
   } catch {
     const style = root.querySelector("style.look") ?? root.appendChild(document.createElement("style"));
     style.className = "look";
-    style.textContent = css;
+    style.textContent = CSS;
     sheet = style.sheet;
   }
   const own = { "--look-accent": accent, "--look-accent-dark": accentDark, "--look-radius": radius != null && radius / 100 + "em", "--look-font": font };
@@ -301,6 +303,7 @@ const kinds = {
   number: (lang, n) => new Intl.NumberFormat(lang, { maximumFractionDigits: 6 }).format(n),
   percent: (lang, n) => new Intl.NumberFormat(lang, { style: "percent", maximumFractionDigits: 2 }).format(n / 10000),
   language: (lang, tag) => new Intl.DisplayNames(lang, { type: "language" }).of(tag),
+  day: (lang, at) => new Intl.DateTimeFormat(lang, { dateStyle: "long" }).format(at),
   moment: (lang, at) => new Intl.DateTimeFormat(lang, { dateStyle: "long", timeStyle: "short" }).format(at),
 };
 /** What `Intl` says in a language; in English where the browser doesn't know it. */
@@ -381,3 +384,15 @@ export async function diagnose(base) {
     return blocked ? "csp" : "unreachable";
   }
 }
+
+/** One word on an enrollment after another: an answer to a change holds the items of one lesson only. */
+export const join = (before, after) => {
+  if (!after.items || before?.id !== after.id) return after;
+  if (before.version > after.version) return before;
+  const known = before.items.filter((old) => !after.items.some((item) => item.item_id === old.item_id));
+  return { ...before, ...after, items: [...known, ...after.items] };
+};
+
+const folded = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+/** Whether a text holds all of these words, whatever their letters' case and accents. */
+export const holds = (text, words) => folded(words).split(/\s+/).every((word) => folded(text).includes(word));

@@ -1,13 +1,15 @@
 /**
- * The element behind <jalon-track>, as thin as it can be: it finds its own tag, shows a skeleton, fetches
- * the WebAssembly when the element nears the viewport, and hands Yew a <div> in an open shadow root.
+ * The elements <jalon-track>, <jalon-course>, <jalon-catalog> and <jalon-progress>, as thin as they can be:
+ * this finds its own tag, shows a skeleton, fetches the WebAssembly when an element nears the viewport, and
+ * hands Yew a <div> in an open shadow root.
  *
  * A classic script, so that one pasted tag is enough. `__JALON_MANIFEST__` is replaced when the widget is
  * packaged: { glue, wasm, glue_integrity, wasm_integrity, i18n: { fr: … } }, names beside this file.
  */
 (() => {
-  const TAG = "jalon-track";
-  const ATTRIBUTES = ["site", "track", "lang", "theme", "loading", "merge", "api"];
+  const TAG = "jalon-";
+  const KINDS = ["track", "course", "catalog", "progress"];
+  const ATTRIBUTES = ["site", "track", "course", "lang", "theme", "loading", "merge", "api"];
   const manifest = __JALON_MANIFEST__;
   const doc = document;
 
@@ -16,8 +18,8 @@
   const home = (script && script.src) || location.href;
   const beside = (name) => new URL(name, home).href;
 
-  const make = (attributes, fallback) => {
-    const element = doc.createElement(TAG);
+  const make = (kind, attributes, fallback) => {
+    const element = doc.createElement(TAG + kind);
     for (const [name, value] of Object.entries(attributes)) {
       if (value) element.setAttribute(name, value);
     }
@@ -28,10 +30,12 @@
 
   /** Puts elements where pages hold only a script tag, or a <div> because their CMS strips the rest. */
   const scan = () => {
-    for (const tag of doc.querySelectorAll("script[data-site][data-track]")) {
-      if (tag.jalon) continue;
+    for (const tag of doc.querySelectorAll("script[data-site]")) {
+      // `data-track` and `data-course` name one; `data-catalog` and `data-progress` are there or not.
+      const kind = KINDS.find((kind) => kind in tag.dataset);
+      if (tag.jalon || !kind) continue;
       tag.jalon = 1;
-      const element = make(data(tag.dataset), []);
+      const element = make(kind, data(tag.dataset), []);
       if (tag.closest("head")) doc.body.append(element);
       else tag.after(element);
       // A tag that is shown keeps the place, from before this script was here; now the element does. Set
@@ -42,11 +46,12 @@
         tag.style.setProperty("display", "none", "important");
       }
     }
-    for (const box of doc.querySelectorAll("[data-jalon-track]")) {
-      if (box.jalon) continue;
-      box.jalon = 1;
-      const { jalonTrack: track, ...rest } = box.dataset;
-      box.append(make({ ...data(rest), track }, box.childNodes));
+    for (const kind of KINDS) {
+      for (const box of doc.querySelectorAll(`[data-jalon-${kind}]`)) {
+        if (box.jalon) continue;
+        box.jalon = 1;
+        box.append(make(kind, { ...data(box.dataset), [kind]: box.getAttribute("data-jalon-" + kind) }, box.childNodes));
+      }
     }
   };
   const start = () => {
@@ -54,7 +59,7 @@
     if (doc.readyState === "loading") doc.addEventListener("DOMContentLoaded", scan);
   };
   // A page may hold this script several times; the first one defines the element.
-  if (customElements.get(TAG)) return start();
+  if (customElements.get(TAG + KINDS[0])) return start();
 
   const strings = {};
   /** The words of the interface in the closest language there is; the promise of [language, words]. */
@@ -162,7 +167,7 @@
     + ".t{height:1.8em;width:60%}.v{height:9em}.s{width:80%}.vh{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}"
     + ".plea{font:1em/1.5 system-ui,sans-serif;display:block;padding:1em;border:1px solid #8886;border-radius:.6em}@keyframes b{50%{opacity:.45}}@media(prefers-reduced-motion:reduce){.bone{animation:none}}";
 
-  class JalonTrack extends HTMLElement {
+  class Jalon extends HTMLElement {
     static observedAttributes = ATTRIBUTES;
 
     constructor() {
@@ -214,7 +219,7 @@
       this._live = doc.createElement("span");
       this._live.slot = "jalon-live";
       this._live.setAttribute("role", "status");
-      if (!this.firstElementChild) {
+      if (!this.firstElementChild && this._page()) {
         const link = doc.createElement("a");
         link.href = this._page();
         link.textContent = link.href;
@@ -244,7 +249,7 @@
 
     /** Where this device remembers how high the track was. */
     _memo() {
-      return `jalon-height:${this.getAttribute("site")}/${this.getAttribute("track")}`;
+      return `jalon-height:${this.getAttribute("site")}/${this._name() || this._kind}`;
     }
 
     /** As high as when it was last seen, where the page is as wide: what comes then moves nothing below. */
@@ -266,7 +271,7 @@
       this._hold(height);
       try {
         // Not how high an error was.
-        if (this._root.querySelector(".cols")) localStorage.setItem(this._memo(), this.offsetWidth + " " + height);
+        if (this._root.querySelector(".cols,.cards")) localStorage.setItem(this._memo(), this.offsetWidth + " " + height);
       } catch { /* then the next visit finds it out */ }
     }
 
@@ -274,8 +279,21 @@
       return (this.getAttribute("api") || home.replace(/\/embed\/.*$/, "")).replace(/\/+$/, "");
     }
 
+    /** Which element it is. */
+    get _kind() {
+      return this.localName.slice(TAG.length);
+    }
+
+    /** The track's slug, or the course's name. */
+    _name() {
+      const slug = this.getAttribute(this._kind) || "";
+      return this._kind === "track" ? slug : slug && this._kind === "course" ? "course:" + slug : "";
+    }
+
+    /** Where a track can be read without a script. */
     _page() {
-      return `${this._api()}/t/${encodeURIComponent(this.getAttribute("site"))}/${encodeURIComponent(this.getAttribute("track"))}`;
+      return this._kind === "track"
+        && `${this._api()}/t/${encodeURIComponent(this.getAttribute("site"))}/${encodeURIComponent(this._name())}`;
     }
 
     _config() {
@@ -283,7 +301,8 @@
       return {
         api: this._api(),
         site: this.getAttribute("site") || "",
-        track: this.getAttribute("track") || "",
+        track: this._name(),
+        element: this._kind,
         lang,
         merge: this.getAttribute("merge") === "auto" ? "auto" : "ask",
         // Once might be chance; twice in a row it may be what was read from the device.
@@ -361,7 +380,7 @@
       this.ready.then(() => this._handle?.forget());
     }
   }
-  customElements.define(TAG, JalonTrack);
+  for (const kind of KINDS) customElements.define(TAG + kind, class extends Jalon {});
 
   // What could not be loaded may be there now.
   addEventListener("online", () => live.forEach((element) => element._mount()));

@@ -2,7 +2,10 @@
 
 use wasm_bindgen::JsValue;
 
-use crate::{device, from_js, js::FromJs};
+use crate::{
+    device, from_js,
+    js::{FromJs, Unreadable},
+};
 
 /// What a program needs of a problem: the rest is for people who read logs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -95,7 +98,12 @@ impl Api {
 
 /// Reads an answer. What can't be read is no answer: an intermediary's page, or a body cut off.
 pub fn read<T: FromJs>(answer: &JsValue) -> Result<T, Failure> {
-    T::from_js(answer).map_err(|_| Failure::Later { status: 200, seconds: 0, code: "unreadable".to_owned() })
+    readable(T::from_js(answer))
+}
+
+/// The same, of what was read already.
+pub fn readable<T>(read: Result<T, Unreadable>) -> Result<T, Failure> {
+    read.map_err(|_| Failure::Later { status: 200, seconds: 0, code: "unreadable".to_owned() })
 }
 
 fn classify(answer: &device::Answer) -> Failure {

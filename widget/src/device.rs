@@ -60,10 +60,13 @@ extern "C" {
     pub fn plain(html: &str) -> String;
     /// A number as people write it; NaN when it is none.
     pub fn amount(text: &str) -> f64;
+    /// One word on an enrollment after another: what the newer one doesn't say is as it was.
+    pub fn join(before: &JsValue, after: &JsValue) -> JsValue;
+    /// Whether a text holds these words, whatever their letters' case and accents.
+    pub fn holds(text: &str, words: &str) -> bool;
     /// Puts the style sheet and the site's look on the shadow root.
     pub fn dress(
         root: &Element,
-        css: &str,
         accent: Option<&str>,
         accent_dark: Option<&str>,
         radius: Option<u8>,
@@ -83,7 +86,8 @@ pub async fn load<T: FromJs>(key: &str) -> Option<T> {
     T::from_js(&load_raw(key).await).ok()
 }
 
-async fn load_raw(key: &str) -> JsValue {
+/// The same, as it lies there.
+pub async fn load_raw(key: &str) -> JsValue {
     let value = JsFuture::from(js_get(key)).await;
     value.unwrap_or(JsValue::UNDEFINED)
 }

@@ -9,13 +9,15 @@ use wasm_bindgen::JsValue;
 #[derive(Default)]
 pub struct Words {
     lang: String,
-    words: JsValue,
+    texts: JsValue,
+    /// Whether words for courses go before those for tracks.
+    pub course: bool,
 }
 
 impl Words {
     /// The words of a language: an object of texts.
     pub fn new(lang: String, words: JsValue) -> Self {
-        Self { lang, words }
+        Self { lang, texts: words, course: false }
     }
 
     /// The language they are in.
@@ -34,7 +36,8 @@ impl Words {
     }
 
     fn find(&self, key: &str) -> Option<String> {
-        js::field(&self.words, key).as_string()
+        let own = self.course.then(|| js::field(&self.texts, &["course:", key].concat()).as_string()).flatten();
+        own.or_else(|| js::field(&self.texts, key).as_string())
     }
 
     /// Whether there is a word for it.
@@ -74,6 +77,12 @@ impl Words {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds are exact for 285,000 years")]
     pub fn moment(&self, at: Timestamp) -> String {
         device::intl("moment", &self.lang, &(at.0 as f64).into())
+    }
+
+    /// A date.
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds are exact for 285,000 years")]
+    pub fn day(&self, at: Timestamp) -> String {
+        device::intl("day", &self.lang, &(at.0 as f64).into())
     }
 
     /// A duration as `m:ss`.

@@ -2,14 +2,14 @@
 
 use jalon_shared::{
     GuestId,
-    track::{Progress, TrackSlug},
+    track::Progress,
     wire::{enrollment::Enrollment, guest::GuestCreated, merge::MergeReceipt},
 };
 use wasm_bindgen::JsValue;
 
 use crate::{
     api::{self, Api, Failure},
-    device, from_js, js, keys, outbox,
+    device, from_js, js, keys, outbox, work,
 };
 
 /// The guest of this device. The token is a secret of this page's storage (E3).
@@ -90,63 +90,77 @@ pub async fn ensure_enrollment(api: &Api, who: &str, track: &str) -> Result<Stri
     if let Some(id) = device::load::<String>(&known).await {
         return Ok(id);
     }
-    let path = ["/sites/", &api.site, "/tracks/", track, "/enrollments"].concat();
+    let (noun, slug) = work::course(track).map_or(("/tracks/", track), |slug| ("/courses/", slug));
+    let path = ["/sites/", &api.site, noun, slug, "/enrollments"].concat();
     // One enrollment a (track, learner): asking twice answers the same one.
     let raw = api.change("POST", &path, &device::uuid(), js::object(&[])).await?;
-    let enrollment: Enrollment = api::read(&raw)?;
-    let id = enrollment.id.to_string();
+    let id: String = api::readable(js::get(&raw, "id"))?;
     device::save(&known, &JsValue::from_str(&id)).await;
-    device::save(&keys::enrollment(api, who, track), &raw).await;
+    keep(api, who, track, &raw).await;
     Ok(id)
 }
 
-/// One of the caller's enrollments, as the list of them holds it.
-struct Listed {
-    id: String,
-    track: ListedTrack,
-}
-
-struct ListedTrack {
-    slug: TrackSlug,
+/// Keeps the server's word on an enrollment. What a change answers holds one lesson of a course; the others
+/// are as they were.
+pub async fn keep(api: &Api, who: &str, track: &str, raw: &JsValue) -> JsValue {
+    let key = keys::enrollment(api, who, track);
+    let before = device::load_raw(&key).await;
+    let raw = device::join(&before, raw);
+    device::save(&key, &raw).await;
+    raw
 }
 
 struct List {
-    items: Vec<Listed>,
+    items: Vec<Raw>,
     next_cursor: Option<String>,
+}
+
+/// Something that is read by whoever wants it.
+struct Raw(JsValue);
+
+impl js::FromJs for Raw {
+    fn from_js(value: &JsValue) -> Result<Self, js::Unreadable> {
+        Ok(Self(value.clone()))
+    }
 }
 
 from_js! {
     Guest { guest_id, token, declined_by }
-    Listed { id, track }
-    ListedTrack { slug }
     List { items, next_cursor }
 }
 
-async fn find(api: &Api, track: &str) -> Result<Option<String>, Failure> {
-    let mut cursor = String::new();
+/// All items of a list, page by page.
+pub async fn list(api: &Api, path: &str) -> Result<Vec<JsValue>, Failure> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
-        let path = ["/me/enrollments?limit=100", &cursor].concat();
-        let list: List = api::read(&api.get_site(&path).await?)?;
-        if let Some(one) = list.items.into_iter().find(|one| one.track.slug.as_str() == track) {
-            return Ok(Some(one.id));
-        }
+        let list: List = api::read(&api.get_site(&[path, "?limit=100", &cursor].concat()).await?)?;
+        all.extend(list.items.into_iter().map(|item| item.0));
         match list.next_cursor {
             Some(next) => cursor = ["&cursor=", &next].concat(),
-            None => return Ok(None),
+            None => return Ok(all),
         }
     }
 }
 
+async fn find(api: &Api, track: &str) -> Result<Option<String>, Failure> {
+    let (path, noun, slug) =
+        work::course(track).map_or(("/me/enrollments", "track", track), |slug| ("/me/courses", "course", slug));
+    let all = list(api, path).await?;
+    let of_it = |item: &&JsValue| js::field(&js::field(item, noun), "slug").as_string().as_deref() == Some(slug);
+    Ok(all.iter().find(of_it).and_then(|item| js::field(item, "id").as_string()))
+}
+
 /// The caller's enrollment in the track, if there is one; nothing is begun by looking.
-pub async fn enrollment(api: &Api, who: &str, track: &str) -> Result<Option<Enrollment>, Failure> {
+pub async fn enrollment(api: &Api, who: &str, track: &str) -> Result<Option<work::Heard>, Failure> {
     let known = keys::enrollment_id(api, who, track);
+    let path = if work::course(track).is_some() { "/course-enrollments/" } else { "/enrollments/" };
     let mut id = device::load::<String>(&known).await;
     let (id, raw) = loop {
         let kept = id.is_some();
         let Some(at) = (if kept { id.take() } else { find(api, track).await? }) else {
             return Ok(None);
         };
-        match api.get(&["/enrollments/", &at].concat()).await {
+        match api.get(&[path, &at].concat()).await {
             Ok(raw) => break (at, raw),
             // Merged into another one, or erased: what this device knew is no more, so ask for what is.
             Err(Failure::Refused(problem)) if problem.status == 404 => {
@@ -159,7 +173,7 @@ pub async fn enrollment(api: &Api, who: &str, track: &str) -> Result<Option<Enro
             Err(failure) => return Err(failure),
         }
     };
-    let enrollment: Enrollment = api::read(&raw)?;
+    let enrollment = api::readable(work::heard(track, &raw))?;
     device::save(&known, &JsValue::from_str(&id)).await;
     device::save(&keys::enrollment(api, who, track), &raw).await;
     Ok(Some(enrollment))

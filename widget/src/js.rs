@@ -6,14 +6,14 @@
 //! formatting is linked in.
 
 use jalon_shared::{
-    ChoiceId, EnrollmentId, GuestId, Lang, QuestionId, Resolved, Score, StepId, Timestamp, UserId,
+    ChoiceId, EnrollmentId, GuestId, Lang, QuestionId, QuizId, Resolved, Score, StepId, Timestamp, UserId,
     quiz::{Answer, Quantity, Reveal, source::QuestionKindName},
     track::{StepKind, StepState, TrackSlug, TrackType},
     wire::{
         enrollment::{AdvanceRequest, Enrollment, EnrollmentStep, TrackRef},
         guest::GuestCreated,
         merge::{MergeOutcome, MergeReceipt, MergedTrack},
-        quiz::{ChoiceFeedback, ChoiceView, QuestionResult, QuestionView, QuizResult, QuizView, RightAnswer},
+        quiz::{ChoiceFeedback, ChoiceView, QuestionResult, QuestionView, QuizView, RightAnswer},
         site::{Look, SiteView},
         track::{CaptionView, StepBody, StepOutline, TrackView, VideoView},
     },
@@ -130,7 +130,6 @@ from_js! {
     QuizView { attempt, max_attempts, cooldown_seconds, retry_at, reveal, questions }
     QuestionView { id, kind, points, prompt, choices, items, lefts, rights }
     ChoiceView { id, text, value }
-    QuizResult { score, passed, questions, attempts_left, retry_at }
     QuestionResult { question_id, score, awaits_grading, feedback, choices, right }
     ChoiceFeedback { choice_id, feedback }
     RightAnswer { choice_ids, texts, number, tolerance, pairs, order }
@@ -186,7 +185,7 @@ macro_rules! ids {
         }
     )*};
 }
-ids! { StepId QuestionId ChoiceId EnrollmentId GuestId }
+ids! { StepId QuestionId ChoiceId EnrollmentId GuestId QuizId }
 
 #[inline(never)]
 fn uuid(value: &JsValue) -> Result<Uuid, Unreadable> {
@@ -218,6 +217,12 @@ parsed! { Lang TrackSlug UserId }
 impl FromJs for String {
     fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
         string(value)
+    }
+}
+
+impl FromJs for f64 {
+    fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
+        value.as_f64().ok_or(Unreadable)
     }
 }
 

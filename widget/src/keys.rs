@@ -57,13 +57,13 @@ pub fn body(api: &Api, who: &str, track: &str, order: u16) -> String {
 }
 
 /// Answers that aren't sent yet.
-pub fn draft(api: &Api, who: &str, track: &str, order: u16) -> String {
-    key(api, &["of", who, "draft", track, &order.to_string()])
+pub fn draft(api: &Api, who: &str, track: &str, quiz: &str) -> String {
+    key(api, &["of", who, "draft", track, quiz])
 }
 
 /// What the last attempt at a quiz came to.
-pub fn result(api: &Api, who: &str, track: &str, order: u16) -> String {
-    key(api, &["of", who, "result", track, &order.to_string()])
+pub fn result(api: &Api, who: &str, track: &str, quiz: &str) -> String {
+    key(api, &["of", who, "result", track, quiz])
 }
 
 /// The step that was being looked at.
@@ -94,6 +94,16 @@ pub fn track(api: &Api, track: &str) -> String {
 /// The site as it was last read.
 pub fn site(api: &Api) -> String {
     key(api, &["site"])
+}
+
+/// A list of courses as it was last read.
+pub fn shelf(api: &Api) -> String {
+    key(api, &["track", "", "shelf", &api.lang])
+}
+
+/// The courses that somebody takes, as they were last read.
+pub fn mine(api: &Api, who: &str) -> String {
+    key(api, &["of", who, "mine"])
 }
 
 /// An entry of the outbox.

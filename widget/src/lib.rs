@@ -1,4 +1,5 @@
-//! Jalon in the page: what stands behind `<jalon-track>`.
+//! Jalon in the page: what stands behind `<jalon-track>`, `<jalon-course>`, `<jalon-catalog>` and
+//! `<jalon-progress>`.
 //!
 //! `js/jalon.js` owns the element and calls [`start`] once an instance and [`mount`] once an element. What
 //! the learner does goes `app` → `session` (decided at once, by the same rules as on the server, G7) →
@@ -7,6 +8,7 @@
 mod api;
 mod app;
 mod device;
+mod draw;
 mod i18n;
 mod identity;
 mod js;
@@ -15,9 +17,11 @@ mod load;
 mod merge;
 mod outbox;
 mod session;
+mod shelf;
 mod shell;
 mod task;
 mod track;
+mod work;
 
 use std::cell::Cell;
 

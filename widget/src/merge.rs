@@ -3,12 +3,13 @@
 
 use jalon_shared::wire::merge::{MergeOutcome, MergeReceipt, MergedTrack};
 use wasm_bindgen::JsValue;
-use yew::{Html, html, html::Scope};
+use yew::{Html, html::Scope};
 
 use crate::{
     api::Failure,
     app::{App, Msg},
     device,
+    draw::{el, p},
     identity::{self, Guest, Offer},
     js, outbox, task,
 };
@@ -128,52 +129,53 @@ impl App {
 
     /// The title of a track, where this page knows it.
     fn track_name(&self, slug: &str) -> String {
-        match &self.track {
-            Some(track) if track.slug.as_str() == slug => track.title.value.clone(),
+        match &self.way {
+            Some(way) if way.track.slug.as_str() == slug => way.track.title.value.clone(),
             _ => slug.replace('-', " "),
         }
     }
 
-    pub(crate) fn view_merge(&self, link: &Scope<Self>) -> Html {
+    pub(crate) fn view_merge(&self, link: &Scope<Self>) -> Option<Html> {
         let Merge::Asked { offers, busy, failed, .. } = &self.merge else {
-            return html! {};
+            return None;
         };
         let words = &self.words;
         let rows = offers.iter().map(|offer| {
             let steps = words.count("merge.steps", offer.steps, &[]);
             let attempts = words.count("merge.attempts", offer.attempts, &[]);
-            html! { <li><b>{self.track_name(&offer.track)}</b><span>{steps}{" · "}{attempts}</span></li> }
+            el("li")
+                .add(el("b").text(&self.track_name(&offer.track)).done())
+                .add(p("span", &[&steps, " · ", &attempts].concat()))
+                .done()
         });
-        html! {
-            <section class="panel ask" role="dialog" aria-labelledby="jalon-merge" part="merge-dialog" data-jalon="merge-dialog">
-                <h3 id="jalon-merge">{words.t("merge.title")}</h3>
-                <p>{words.t("merge.text")}</p>
-                <ul class="sums">{for rows}</ul>
-                if *failed { <p class="bad">{words.t("merge.failed")}</p> }
-                <div class="row">
-                    <button class="main" part="button" data-jalon="merge-accept" disabled={*busy} onclick={link.callback(|_| Msg::Accept)}>
-                        {words.t(if *busy { "merge.busy" } else { "merge.accept" })}
-                    </button>
-                    <button class="plain" part="button-secondary" data-jalon="merge-decline" disabled={*busy} onclick={link.callback(|_| Msg::Decline)}>
-                        {words.t("merge.decline")}
-                    </button>
-                </div>
-            </section>
-        }
+        let accept = el("button.main|part=button|data-jalon=merge-accept")
+            .flag("disabled", *busy)
+            .press(link, || Msg::Accept)
+            .say(words, if *busy { "merge.busy" } else { "merge.accept" })
+            .done();
+        let decline = el("button.plain|part=button-secondary|data-jalon=merge-decline")
+            .flag("disabled", *busy)
+            .press(link, || Msg::Decline)
+            .say(words, "merge.decline")
+            .done();
+        let ask =
+            el("section.panel ask|role=dialog|aria-labelledby=jalon-merge|part=merge-dialog|data-jalon=merge-dialog")
+                .add(el("h3|id=jalon-merge").say(words, "merge.title").done())
+                .add(p("p", &words.t("merge.text")))
+                .add(el("ul.sums").all(rows).done())
+                .maybe(failed.then(|| p("p.bad", &words.t("merge.failed"))))
+                .add(el("div.row").add(accept).add(decline).done());
+        Some(ask.done())
     }
 
-    pub(crate) fn view_receipt(&self, link: &Scope<Self>) -> Html {
-        let Some(receipt) = &self.receipt else {
-            return html! {};
-        };
+    pub(crate) fn view_receipt(&self, link: &Scope<Self>) -> Option<Html> {
+        let receipt = self.receipt.as_ref()?;
         let words = &self.words;
-        html! {
-            <section class="panel good" aria-labelledby="jalon-receipt" part="receipt" data-jalon="receipt">
-                <h3 id="jalon-receipt" tabindex="-1">{words.t("receipt.title")}</h3>
-                <ul class="sums">{for receipt.tracks.iter().map(|track| self.view_merged(track))}</ul>
-                <button class="plain" part="button-secondary" onclick={link.callback(|_| Msg::Dismiss)}>{words.t("close")}</button>
-            </section>
-        }
+        let said = el("section.panel good|aria-labelledby=jalon-receipt|part=receipt|data-jalon=receipt")
+            .add(el("h3|id=jalon-receipt|tabindex=-1").say(words, "receipt.title").done())
+            .add(el("ul.sums").all(receipt.tracks.iter().map(|track| self.view_merged(track))).done())
+            .add(el("button.plain|part=button-secondary").press(link, || Msg::Dismiss).say(words, "close").done());
+        Some(said.done())
     }
 
     fn view_merged(&self, track: &MergedTrack) -> Html {
@@ -185,16 +187,13 @@ impl App {
         });
         let list: Vec<String> = track.steps_from_guest.iter().map(|order| words.number(f64::from(*order))).collect();
         let now = words.with("receipt.now", &[("n", &words.number(f64::from(track.current_step_order)))]);
-        html! {
-            <li>
-                <b>{self.track_name(track.track.as_str())}</b>
-                <span>{outcome}</span>
-                if !list.is_empty() {
-                    <span>{words.with("receipt.steps", &[("list", &list.join(", "))])}</span>
-                }
-                <span>{now}</span>
-                if track.completed_by_merge { <span class="done">{words.t("receipt.completed")}</span> }
-            </li>
-        }
+        let from_guest = (!list.is_empty()).then(|| words.with("receipt.steps", &[("list", &list.join(", "))]));
+        el("li")
+            .add(el("b").text(&self.track_name(track.track.as_str())).done())
+            .add(p("span", &outcome))
+            .maybe(from_guest.map(|said| p("span", &said)))
+            .add(p("span", &now))
+            .maybe(track.completed_by_merge.then(|| p("span.done", &words.t("receipt.completed"))))
+            .done()
     }
 }

@@ -4,13 +4,10 @@
 use std::cell::RefCell;
 
 use jalon_shared::{
-    StepId, Timestamp,
+    QuizId, StepId, Timestamp,
     quiz::Answer,
     track::{Command, enrollment::MAX_REPORT_SECONDS},
-    wire::{
-        enrollment::{AdvanceRequest, Enrollment},
-        quiz::QuizResult,
-    },
+    wire::enrollment::AdvanceRequest,
 };
 use wasm_bindgen::JsValue;
 
@@ -19,6 +16,8 @@ use crate::{
     device, from_js,
     identity::{self, Member},
     js, keys,
+    track::quiz,
+    work::{self, Attempt, Heard, ONLY},
 };
 
 /// Something to send.
@@ -42,9 +41,23 @@ pub struct Entry {
     pub at: Timestamp,
     /// How often the server answered that there is no such thing (yet).
     pub missed: u8,
+    /// For answers in a course: to which quiz.
+    pub paper: Option<Paper>,
 }
 
-from_js! { Entry { key, who, track, step, order, advance, request, at, missed } }
+/// Which quiz of a course's item is answered.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Paper {
+    /// The quiz.
+    pub quiz: QuizId,
+    /// Which attempt: a stale tab's answers are not taken for another attempt's.
+    pub attempt: u32,
+}
+
+from_js! {
+    Entry { key, who, track, step, order, advance, request, at, missed, paper }
+    Paper { quiz, attempt }
+}
 
 impl Entry {
     /// Whether it waits for the server's grading.
@@ -71,18 +84,25 @@ impl Entry {
             ("step", js::text(&self.step)),
             ("order", self.order.into()),
             ("advance", self.advance.into()),
-            ("request", request_to_js(&self.request)),
+            ("request", request_to_js(&self.request, None)),
             ("at", js::moment(self.at)),
             ("missed", self.missed.into()),
+            (
+                "paper",
+                self.paper.map_or(JsValue::UNDEFINED, |paper| {
+                    js::object(&[("quiz", js::text(&paper.quiz)), ("attempt", paper.attempt.into())])
+                }),
+            ),
         ])
     }
 }
 
-fn request_to_js(request: &AdvanceRequest) -> JsValue {
+fn request_to_js(request: &AdvanceRequest, attempt: Option<u32>) -> JsValue {
     let answers =
         request.answers.as_ref().map_or(JsValue::UNDEFINED, |answers| js::array(answers.iter().map(answer_to_js)));
     js::object(&[
         ("answers", answers),
+        ("attempt", number(attempt)),
         ("time_spent_seconds", number(request.time_spent_seconds)),
         ("last_position", number(request.last_position)),
     ])
@@ -118,9 +138,9 @@ pub enum Sent {
         /// By whom: the guest may just have come into being.
         token: String,
         /// The enrollment, after.
-        enrollment: Box<Enrollment>,
+        enrollment: Box<Heard>,
         /// For a quiz.
-        result: Option<QuizResult>,
+        result: Option<Attempt>,
     },
     /// The server refused it for good: the learner is told.
     Dropped {
@@ -226,28 +246,40 @@ async fn done(entry: &Entry, key: &str) {
     device::forget(key).await;
 }
 
-async fn send(api: &Api, entry: &mut Entry) -> Result<(Enrollment, Option<QuizResult>), Failure> {
+async fn send(api: &Api, entry: &mut Entry) -> Result<(Heard, Option<Attempt>), Failure> {
     let id = identity::ensure_enrollment(api, &entry.who, &entry.track).await?;
-    // By its id: a merge may have taken the enrollment to a version in which another step has this order.
-    let (method, what) = if entry.advance { ("POST", "/advance?step_id=") } else { ("PATCH", "?step_id=") };
-    let path = ["/enrollments/", &id, "/steps/", &entry.order.to_string(), what, &entry.step.to_string()].concat();
-    let answer = api.change(method, &path, &entry.key, request_to_js(&entry.request)).await?;
-    let (raw, result) = if entry.advance {
-        (js::field(&answer, "enrollment"), js::field(&answer, "result"))
+    let step = entry.step.to_string();
+    let mut body = request_to_js(&entry.request, entry.paper.map(|paper| paper.attempt));
+    let (method, path) = if work::course(&entry.track).is_some() {
+        let item = ["/course-enrollments/", &id, "/items/", &step].concat();
+        match entry.paper {
+            Some(paper) => ("POST", [&item, "/quizzes/", &paper.quiz.to_string(), "/answers"].concat()),
+            None if entry.advance => {
+                body = js::object(&[]);
+                ("POST", [&item, "/visit"].concat())
+            }
+            None => ("PATCH", item),
+        }
     } else {
-        (answer, JsValue::UNDEFINED)
+        // By its id: a merge may have taken the enrollment to a version in which another step has this order.
+        let (method, what) = if entry.advance { ("POST", "/advance?step_id=") } else { ("PATCH", "?step_id=") };
+        (method, ["/enrollments/", &id, "/steps/", &entry.order.to_string(), what, &step].concat())
     };
-    let enrollment: Enrollment = api::read(&raw)?;
-    if let Some(step) = enrollment.steps.iter().find(|step| step.step_id == entry.step) {
+    let answer = api.change(method, &path, &entry.key, body).await?;
+    let of_answer = js::field(&answer, "enrollment");
+    let (raw, result) =
+        if of_answer.is_undefined() { (answer, JsValue::UNDEFINED) } else { (of_answer, js::field(&answer, "result")) };
+    let raw = identity::keep(api, &entry.who, &entry.track, &raw).await;
+    let heard = api::readable(work::heard(&entry.track, &raw))?;
+    if let Some(step) = heard.steps.iter().find(|step| step.step_id == entry.step && step.order > 0) {
         entry.order = step.order;
     }
-    device::save(&keys::enrollment(api, &entry.who, &entry.track), &raw).await;
-    let found: Option<QuizResult> = api::read(&result)?;
+    let found: Option<Attempt> = api::read(&result)?;
     if found.is_some() {
-        let at = keys::result(api, &entry.who, &entry.track, entry.order);
-        device::save(&at, &result).await;
+        let name = quiz::name(entry.order, entry.paper.map_or(ONLY, |paper| paper.quiz));
+        device::save(&keys::result(api, &entry.who, &entry.track, &name), &result).await;
     }
-    Ok((enrollment, found))
+    Ok((heard, found))
 }
 
 /// Seconds, as one report may hold them.

@@ -1,19 +1,21 @@
 //! What the learner has done: what the server said last, and what it hasn't heard yet, on top.
 
 use jalon_shared::{
-    StepId, Timestamp,
+    QuizId, StepId, Timestamp,
     track::{Outline, Progress, StepState, apply, decide},
-    wire::enrollment::Enrollment,
 };
 
-use crate::outbox::Entry;
+use crate::{
+    outbox::Entry,
+    work::{Heard, ONLY},
+};
 
 /// One learner's way through one track, as this page knows it.
 pub struct Session {
     /// The rules of the track.
     pub outline: Outline,
     /// The server's last word; `None` before anything was saved.
-    pub base: Option<Enrollment>,
+    pub base: Option<Heard>,
     /// What the server hasn't heard yet, in order.
     pub pending: Vec<Entry>,
     /// Both together (G7): what the page shows.
@@ -54,7 +56,7 @@ impl Session {
     }
 
     /// Takes the server's word, unless it is older than the last one.
-    pub fn hear(&mut self, enrollment: Enrollment) {
+    pub fn hear(&mut self, enrollment: Heard) {
         self.heard += 1;
         let older =
             self.base.as_ref().is_some_and(|base| base.id == enrollment.id && base.version > enrollment.version);
@@ -66,11 +68,32 @@ impl Session {
 
     /// Where the learner stands with a step.
     pub fn state(&self, order: u16) -> StepState {
-        self.outline.at(order).map_or(StepState::Locked, |step| self.outline.state(step, &self.progress))
+        let Some(step) = self.outline.at(order) else {
+            return StepState::Locked;
+        };
+        if self.gate().is_none() {
+            return self.outline.state(step, &self.progress);
+        }
+        match self.progress.steps.get(&step.id) {
+            _ if self.blocked_by(order).is_some() => StepState::Locked,
+            Some(done) if done.completed_at.is_some() => StepState::Completed,
+            Some(_) => StepState::InProgress,
+            None => StepState::Open,
+        }
+    }
+
+    /// In a course: the step whose gate keeps the rest shut; the highest number where none does (C1).
+    fn gate(&self) -> Option<u16> {
+        let standing = self.base.as_ref()?.standing.as_ref()?;
+        let step = standing.gate.and_then(|gate| self.outline.step(gate));
+        Some(step.map_or(u16::MAX, |step| step.order))
     }
 
     /// What blocks a step (G2).
     pub fn blocked_by(&self, order: u16) -> Option<u16> {
+        if let Some(gate) = self.gate() {
+            return (order > gate).then_some(gate);
+        }
         let step = self.outline.at(order)?;
         let blocking = self.outline.blocking(step, &self.progress)?;
         Some(blocking.order)
@@ -78,6 +101,9 @@ impl Session {
 
     /// Whether the server would serve the step now: what waits in the outbox hasn't opened it there (G6).
     pub fn served(&self, order: u16) -> bool {
+        if self.gate().is_some() {
+            return self.blocked_by(order).is_none();
+        }
         let progress = match &self.base {
             Some(base) => base.progress(),
             None => Progress::begun(self.began),
@@ -97,8 +123,9 @@ impl Session {
         self.outline.steps.iter().map(|step| step.id).filter(|id| self.progress.is_complete(*id)).collect()
     }
 
-    /// Whether answers to this step wait to be graded.
-    pub fn awaits_grading(&self, order: u16) -> bool {
-        self.pending.iter().any(|entry| entry.order == order && entry.is_answers())
+    /// Whether answers to this quiz wait to be sent and graded.
+    pub fn awaits_grading(&self, order: u16, quiz: QuizId) -> bool {
+        let asked = |entry: &&Entry| entry.order == order && entry.is_answers();
+        self.pending.iter().filter(asked).any(|entry| entry.paper.as_ref().map_or(ONLY, |paper| paper.quiz) == quiz)
     }
 }

@@ -1,16 +1,19 @@
 //! The frame around the track: banners, the states in which there is no track to show, and the two columns.
 
-use jalon_shared::{Resolved, track::StepState};
-use yew::{AttrValue, Html, classes, html, html::Scope};
+use jalon_shared::Resolved;
+use yew::{AttrValue, Html, html::Scope};
 
 use crate::{
     app::{App, Msg, Place},
     device,
+    draw::{El, all, el, p},
+    work::Way,
 };
 
 /// A small drawing; decorative, so hidden from who listens.
 pub fn icon(path: &'static str) -> Html {
-    html! { <svg class="icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false"><path d={path}/></svg> }
+    let drawn = el("path").set("d", path).done();
+    el("svg.icon|viewBox=0 0 16 16|aria-hidden=true|focusable=false").add(drawn).done()
 }
 
 /// A tick.
@@ -20,34 +23,35 @@ pub const LOCK: &str = "M5 7V5a3 3 0 0 1 6 0v2h1v7H4V7zm1.5 0h3V5a1.5 1.5 0 0 0-
 /// A cloud that can't be reached.
 pub const CLOUD: &str = "M4.5 13a3.5 3.5 0 0 1-.4-6.98A4.5 4.5 0 0 1 12.6 7 3 3 0 0 1 12 13z";
 
+fn marked_up(el: El, text: &Resolved) -> Html {
+    el.speaks(text).add(Html::from_html_unchecked(AttrValue::from(text.value.clone()))).done()
+}
+
 /// Text as its author marked it up: sanitised by the server, in its own language and direction.
 pub fn rich(text: &Resolved) -> Html {
-    html! {
-        <div class="rich" lang={text.lang.as_str().to_owned()} dir={text.lang.dir()}>
-            {Html::from_html_unchecked(AttrValue::from(text.value.clone()))}
-        </div>
-    }
+    marked_up(el("div.rich"), text)
 }
 
 /// The same within a line.
 pub fn inline(text: &Resolved) -> Html {
-    html! {
-        <span class="rich" lang={text.lang.as_str().to_owned()} dir={text.lang.dir()}>
-            {Html::from_html_unchecked(AttrValue::from(text.value.clone()))}
-        </span>
-    }
+    marked_up(el("span.rich"), text)
 }
 
 impl App {
     pub(crate) fn view_shell(&self, link: &Scope<Self>) -> Html {
-        let lively = self.alive.clone();
-        let (a, b, c) = (lively.clone(), lively.clone(), lively);
-        html! {
-            <div class="jalon" part="root" lang={self.words.lang().to_owned()} dir={self.words.dir()}
-                 onpointerdown={move |_| a.set(0)} onpointermove={move |_| b.set(0)} onkeydown={move |_| c.set(0)}>
-                {self.view_state(link)}
-            </div>
+        let mut root = el("div.jalon|part=root").set("lang", self.words.lang()).set("dir", self.words.dir());
+        for kind in ["pointerdown", "pointermove", "keydown"] {
+            let alive = self.alive.clone();
+            root = root.hear(
+                kind,
+                link,
+                Box::new(move |_| {
+                    alive.set(0);
+                    None
+                }),
+            );
         }
+        root.add(self.view_state(link)).done()
     }
 
     fn view_state(&self, link: &Scope<Self>) -> Html {
@@ -57,30 +61,31 @@ impl App {
         if let Some(code) = &self.fault {
             return self.view_fault(link, code);
         }
-        let (Some(track), Some(place)) = (&self.track, self.place) else {
+        if self.config.track.is_empty() {
+            return self.view_shelf(link);
+        }
+        let Some(way) = &self.way else {
             return bones();
         };
-        let stage = match place {
-            Place::Step(order) => self.view_step(link, order),
-            Place::Done => self.view_completion(link),
+        let card = el("section.card|aria-labelledby=jalon-title|part=card");
+        let main = match self.place {
+            Some(Place::Step(order)) => self.view_step(link, way, order),
+            Some(Place::Done) => self.view_completion(link),
+            None if self.is_outside() => self.view_entrance(link, way),
+            None => return bones(),
         };
-        html! {
-            <section class="card" aria-labelledby="jalon-title" part="card">
-                {self.view_header(link, track)}
-                {self.view_merge(link)}
-                {self.view_receipt(link)}
-                <div class="cols">
-                    {self.view_steps(link, track)}
-                    {stage}
-                </div>
-                // Below, beside the buttons: above, they would push these away from under a finger.
-                {self.view_banners(link)}
-                {self.view_login(link)}
-            </section>
-        }
+        card.add(self.view_header(link, way))
+            .maybe(self.view_merge(link))
+            .maybe(self.view_receipt(link))
+            .add(el("div.cols").add(self.view_steps(link, way)).add(main).done())
+            // Below, beside the buttons: above, they would push these away from under a finger.
+            .add(self.view_banners(link))
+            .maybe(self.view_login(link))
+            .done()
     }
 
-    fn view_banners(&self, link: &Scope<Self>) -> Html {
+    /// What stands below everything: the network, the device, the login.
+    pub(crate) fn view_banners(&self, link: &Scope<Self>) -> Html {
         let words = &self.words;
         let expired = self.unauthorized.then(|| {
             let (key, action, button) = if self.member.is_some() {
@@ -88,89 +93,96 @@ impl App {
             } else {
                 ("expired.guest", (|| Msg::Forget) as fn() -> Msg, "restart")
             };
-            html! {
-                <div class="banner warn">
-                    <span>{words.t(key)}</span>
-                    <button class="plain" part="button-secondary" onclick={link.callback(move |_| action())}>{words.t(button)}</button>
-                </div>
-            }
+            el("div.banner warn")
+                .add(el("span").say(words, key).done())
+                .add(el("button.plain|part=button-secondary").press(link, action).say(words, button).done())
+                .done()
         });
         let away = match self.offline {
             true if !device::online() => Some("offline"),
             away => (away || self.busy).then_some("away"),
         };
-        html! {
-            <>
-                if let Some(state) = away {
-                    <div class="banner" data-jalon={state} part="banner">{icon(CLOUD)}<span>{words.t(state)}</span></div>
-                }
-                if !self.durable {
-                    <div class="banner warn" part="banner"><span>{words.t("not_durable")}</span></div>
-                }
-                {for expired}
-                if let Some(notice) = &self.notice {
-                    <div class="banner warn" data-jalon="notice" part="banner">
-                        <span>{notice}</span>
-                        <button class="plain" part="button-secondary" onclick={link.callback(|_| Msg::Dismiss)}>{words.t("close")}</button>
-                    </div>
-                }
-            </>
-        }
+        let away = away.map(|state| {
+            let said = el("span").say(words, state).done();
+            el("div.banner|part=banner").set("data-jalon", state).add(icon(CLOUD)).add(said).done()
+        });
+        let fragile = (!self.durable)
+            .then(|| el("div.banner warn|part=banner").add(el("span").say(words, "not_durable").done()).done());
+        let notice = self.notice.as_ref().map(|notice| {
+            el("div.banner warn|data-jalon=notice|part=banner")
+                .add(p("span", notice))
+                .add(el("button.plain|part=button-secondary").press(link, || Msg::Dismiss).say(words, "close").done())
+                .done()
+        });
+        all([away, fragile, expired, notice].map(Option::unwrap_or_default))
     }
 
-    fn view_header(&self, _link: &Scope<Self>, track: &jalon_shared::wire::track::TrackView) -> Html {
+    fn view_header(&self, link: &Scope<Self>, way: &Way) -> Html {
         let words = &self.words;
+        let track = &way.track;
         let total = track.steps.len();
         let done = self.session.completed().len();
-        let progress = words.count(
-            "progress",
-            done as u64,
-            &[("total", &words.number(f64::from(u16::try_from(total).unwrap_or(u16::MAX))))],
-        );
+        let all = words.number(f64::from(u16::try_from(total).unwrap_or(u16::MAX)));
+        let progress = words.count("progress", done as u64, &[("total", &all)]);
         let waiting = self.session.pending.iter().filter(|entry| entry.advance).count();
         let saved = self.session.base.is_some();
-        html! {
-            <header class="head" part="header">
-                <h2 id="jalon-title" part="title" lang={track.title.lang.as_str().to_owned()} dir={track.title.lang.dir()}>{&track.title.value}</h2>
-                if !track.summary.value.is_empty() && self.session.completed().is_empty() {
-                    <p class="lead" lang={track.summary.lang.as_str().to_owned()} dir={track.summary.lang.dir()}>{&track.summary.value}</p>
-                }
-                {self.view_fallback(&track.title)}
-                <div class="meter">
-                    <progress part="progress" max={total.to_string()} value={done.to_string()} aria-label={words.t("progress.label")}></progress>
-                    <span>{progress}</span>
-                    if waiting > 0 {
-                        <span class="sync" data-jalon="sync" data-state={if self.offline { "offline" } else { "pending" }} part="sync">
-                            {words.count(if self.offline || self.busy { "sync.offline" } else { "sync.pending" }, waiting as u64, &[])}
-                        </span>
-                    } else if saved {
-                        <span class="sync saved" data-jalon="sync" data-state="saved" part="sync">{icon(DONE)}{words.t("sync.saved")}</span>
-                    }
-                </div>
-            </header>
-        }
+        let sync = if waiting > 0 {
+            let key = if self.offline || self.busy { "sync.offline" } else { "sync.pending" };
+            let sync = el("span.sync|data-jalon=sync|part=sync");
+            let sync = sync.set("data-state", if self.offline { "offline" } else { "pending" });
+            Some(sync.text(&words.count(key, waiting as u64, &[])).done())
+        } else {
+            saved.then(|| {
+                el("span.sync saved|data-jalon=sync|data-state=saved|part=sync")
+                    .add(icon(DONE))
+                    .say(words, "sync.saved")
+                    .done()
+            })
+        };
+        let meter = el("div.meter")
+            .add(
+                el("progress|part=progress")
+                    .set("max", &total.to_string())
+                    .set("value", &done.to_string())
+                    .set("aria-label", &words.t("progress.label"))
+                    .done(),
+            )
+            .add(p("span", &progress))
+            .maybe(sync);
+        let standing = self.session.base.as_ref().and_then(|base| base.standing.as_ref());
+        let title = el("h2|id=jalon-title|part=title").speaks(&track.title).text(&track.title.value).done();
+        let fresh = !track.summary.value.is_empty() && self.session.completed().is_empty() && !self.is_outside();
+        el("header.head|part=header")
+            .maybe(self.view_home(link))
+            .add(title)
+            .maybe(fresh.then(|| match &way.course {
+                Some(_) => marked_up(el("div.lead rich"), &track.summary),
+                None => el("p.lead").speaks(&track.summary).text(&track.summary.value).done(),
+            }))
+            .maybe(self.view_fallback(&track.title))
+            .maybe((!self.is_outside()).then(|| meter.done()))
+            .maybe(standing.map(|standing| self.view_points(standing.points)))
+            .done()
     }
 
     /// "Only in French so far" (L2).
-    pub(crate) fn view_fallback(&self, text: &Resolved) -> Html {
-        let marker = self.words.fallback(text);
-        html! {
-            {for marker.map(|marker| html! { <p class="only" data-jalon="lang-fallback" part="lang-fallback">{marker}</p> })}
-        }
+    pub(crate) fn view_fallback(&self, text: &Resolved) -> Option<Html> {
+        let marker = self.words.fallback(text)?;
+        Some(p("p.only|data-jalon=lang-fallback|part=lang-fallback", &marker))
     }
 
     /// Guests are offered early to keep what they did: some browsers drop a page's storage after a week.
-    fn view_login(&self, link: &Scope<Self>) -> Html {
+    fn view_login(&self, link: &Scope<Self>) -> Option<Html> {
         let worth = self.session.base.is_some() || !self.session.pending.is_empty();
         if self.member.is_some() || !worth {
-            return html! {};
+            return None;
         }
-        html! {
-            <footer class="foot" part="footer">
-                <span>{self.words.t("login.offer")}</span>
-                <button class="plain" part="button-secondary" data-jalon="login" onclick={link.callback(|_| Msg::Login)}>{self.words.t("login")}</button>
-            </footer>
-        }
+        let foot = el("footer.foot|part=footer").add(el("span").say(&self.words, "login.offer").done());
+        Some(foot.add(self.view_login_button(link, "button.plain|part=button-secondary")).done())
+    }
+
+    pub(crate) fn view_login_button(&self, link: &Scope<Self>, spec: &'static str) -> Html {
+        el(spec).set("data-jalon", "login").press(link, || Msg::Login).say(&self.words, "login").done()
     }
 
     fn view_fault(&self, link: &Scope<Self>, code: &str) -> Html {
@@ -181,42 +193,37 @@ impl App {
         let origin = device::origin();
         let values = [
             ("site", self.api.site.as_str()),
-            ("track", self.slug()),
+            ("track", self.course_name().unwrap_or(self.slug())),
             ("origin", origin.as_str()),
             ("api", self.api.base.as_str()),
         ];
-        html! {
-            <section class="card fault" role="alert" data-jalon="error" data-code={code.to_owned()} part="error">
-                <h2>{words.t("error.title")}</h2>
-                <p>{words.t(if known { &key } else { "error.other" })}</p>
-                if words.has(&hint) {
-                    <details><summary>{words.t("error.owner")}</summary><p>{words.with(&hint, &values)}</p></details>
-                }
-                <div class="row">
-                    <button class="main" part="button" onclick={link.callback(|_| Msg::Heard("online".to_owned()))}>{words.t("retry")}</button>
-                </div>
-                <slot></slot>
-            </section>
-        }
-    }
-
-    /// The class of a step by where the learner stands.
-    pub(crate) fn state_class(state: StepState, current: bool) -> yew::Classes {
-        let state = match state {
-            StepState::Locked => "locked",
-            StepState::Open => "open",
-            StepState::InProgress => "begun",
-            StepState::Completed => "done",
-        };
-        classes!("step", state, current.then_some("current"))
+        let owner = words.has(&hint).then(|| {
+            el("details")
+                .add(el("summary").say(words, "error.owner").done())
+                .add(p("p", &words.with(&hint, &values)))
+                .done()
+        });
+        el("section.card fault|role=alert|data-jalon=error|part=error")
+            .set("data-code", code)
+            .add(el("h2").say(words, "error.title").done())
+            .add(p("p", &words.t(if known { &key } else { "error.other" })))
+            .maybe(owner)
+            .add(el("div.row").add(self.view_retry(link, "button.main|part=button")).done())
+            .add(el("slot").done())
+            .done()
     }
 }
 
 /// What stands there until there is something to show.
 pub fn bones() -> Html {
-    html! {
-        <div class="card" aria-busy="true">
-            <span class="bone t"></span><span class="bone s"></span><span class="bone v"></span><span class="bone s"></span><span class="bone"></span>
-        </div>
-    }
+    el("div.card|aria-busy=true").add(skeleton(&["bone t", "bone s", "bone v", "bone s", "bone"])).done()
+}
+
+/// The same, where the frame is there already.
+pub fn bones_inside() -> Html {
+    el("div|aria-busy=true|data-jalon=loading").add(skeleton(&["bone s", "bone v", "bone"])).done()
+}
+
+fn skeleton(kinds: &[&str]) -> Html {
+    all(kinds.iter().map(|kind| el("span").set("class", kind).done()))
 }

@@ -23,6 +23,8 @@ use crate::tools::Tools;
 const WASM_NAME: &str = "jalon_widget_bg.wasm";
 /// What the loader's source says where the names belong.
 const PLACEHOLDER: &str = "__JALON_MANIFEST__";
+/// What the glue says where the style sheet belongs: as text of its own it packs better than inside the WebAssembly.
+const STYLES: &str = "\"__JALON_CSS__\"";
 
 /// Puts together a new `dist` from what `wasm-pack` built (`built`) and the widget's own files.
 /// `inputs` is the fingerprint that says later whether it must be done again.
@@ -39,7 +41,11 @@ pub fn package(tools: &Tools, built: &Path, dist: &Path, inputs: &str) -> Result
     let glue = bundle(tools, built, &loader)?;
     let (wasm, glue) = shrink(&fs::read(built.join(WASM_NAME))?, &glue)?;
     let wasm = dist_files.add_hashed("jalon", "wasm", &wasm)?;
-    let glue = glue.replace(WASM_NAME, &wasm.name);
+    let styles = output(esbuild(tools)?.arg(root().join("widget/style/jalon.css")).arg("--target=es2022"))?;
+    if !glue.contains(STYLES) {
+        bail!("widget/js/device.js has no {STYLES}");
+    }
+    let glue = glue.replace(WASM_NAME, &wasm.name).replace(STYLES, &Value::from(styles.trim()).to_string());
     let glue = dist_files.add_hashed("jalon", "js", glue.as_bytes())?;
 
     let mut i18n = Map::new();

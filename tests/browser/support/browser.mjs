@@ -13,6 +13,8 @@ const ARGUMENTS = [
 ];
 
 export const PHONE = { width: 390, height: 844 };
+export const TABLET = { width: 834, height: 1112 };
+export const DESKTOP = { width: 1280, height: 900 };
 
 /** How long anything in a story may take. Two busy cores are slow. */
 export const PATIENCE = 20_000;

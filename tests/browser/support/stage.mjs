@@ -140,6 +140,19 @@ export async function startStage(tracks = TRACKS) {
       });
       if (answer.status !== 201) throw new Error(await answer.text());
     },
+    /** Asks as the site's owner; answers what the server says. */
+    admin: async (method, path, body) => {
+      stage.key ??= (await jalon('key', 'add', '--site', SITE, '--scope', 'site_admin')).stdout.trim();
+      for (const deadline = Date.now() + 30_000; ; await new Promise((later) => setTimeout(later, 50))) {
+        const answer = await fetch(`http://127.0.0.1:${port}/api/v1/admin/sites/${SITE}${path}`, {
+          method, headers: { authorization: `Bearer ${stage.key}`, 'content-type': 'application/json' }, body: body && JSON.stringify(body),
+        });
+        const said = await answer.text();
+        if (answer.ok) return said && JSON.parse(said);
+        // The server looks at new keys once a second.
+        if (answer.status !== 401 || Date.now() > deadline) throw new Error(`${method} ${path}: ${answer.status} ${said}`);
+      }
+    },
     /** A member's token. */
     member: async (subject) => (await jalon('token', 'member', '--site', SITE, '--sub', subject)).stdout.trim(),
     /**

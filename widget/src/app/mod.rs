@@ -1,5 +1,6 @@
 //! The component behind one `<jalon-track>`: what can happen to it, and what follows.
 
+mod course;
 mod page;
 mod read;
 mod sync;
@@ -10,12 +11,7 @@ use std::{cell::Cell, rc::Rc};
 
 use jalon_shared::{
     Lang, StepId,
-    wire::{
-        enrollment::Enrollment,
-        merge::MergeReceipt,
-        site::SiteView,
-        track::{StepBody, TrackView},
-    },
+    wire::{merge::MergeReceipt, site::SiteView},
 };
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
@@ -32,7 +28,9 @@ use crate::{
     merge::Merge,
     outbox::{self, Entry, Sent},
     session::Session,
+    shelf::Wish,
     track::quiz::{Form, QuizMsg},
+    work::{Heard, ONLY, Shown, Way},
 };
 
 /// Seconds without a sign of the learner after which time is no longer counted.
@@ -47,7 +45,7 @@ const LONGEST_TOLD_SECONDS: u32 = 600;
 /// What the element hands over.
 #[derive(Properties, Clone, PartialEq)]
 pub struct Props {
-    /// `<jalon-track>`.
+    /// The element.
     pub host: HtmlElement,
     /// Where the widget stands, inside the shadow root.
     pub root: Element,
@@ -66,7 +64,10 @@ pub struct Props {
 pub struct Config {
     api: String,
     site: String,
-    track: String,
+    /// The track's slug; a course's name begins with `course:`; empty where courses are chosen from a list.
+    pub(crate) track: String,
+    /// Which element: `track`, `course`, `catalog` or `progress`.
+    pub(crate) element: String,
     lang: String,
     /// Whether what lies on the device is doubted: instances that read it have panicked.
     afresh: bool,
@@ -74,7 +75,7 @@ pub struct Config {
     merge: String,
 }
 
-from_js! { Config { api, site, track, lang, afresh, merge } }
+from_js! { Config { api, site, track, element, lang, afresh, merge } }
 
 /// What is being looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,9 +111,9 @@ pub enum Loaded {
     /// Asked for.
     Coming,
     /// Asked for; what lay on the device is of an attempt that is over, and only good where nothing comes.
-    Stale(Box<StepBody>),
+    Stale(Box<Shown>),
     /// Here.
-    Here(Box<StepBody>),
+    Here(Box<Shown>),
     /// Not to be had now.
     Failed(Failure),
 }
@@ -125,6 +126,11 @@ impl Bodies {
     /// What is known of a step's body.
     pub fn get(&self, order: u16) -> Option<&Loaded> {
         let found = self.0.iter().find(|(other, _)| *other == order);
+        found.map(|(_, body)| body)
+    }
+
+    fn get_mut(&mut self, order: u16) -> Option<&mut Loaded> {
+        let found = self.0.iter_mut().find(|(other, _)| *other == order);
         found.map(|(_, body)| body)
     }
 
@@ -166,15 +172,15 @@ pub enum Msg {
     /// The site was read.
     Site(u32, Result<SiteView, Failure>),
     /// The track was read.
-    Track(u32, Result<Box<TrackView>, Failure>),
+    Way(u32, Result<Box<Way>, Failure>),
     /// The enrollment was read; what was known of it when it was asked for.
-    Enrolled(u32, u32, Result<Option<Box<Enrollment>>, Failure>),
+    Enrolled(u32, u32, Result<Option<Box<Heard>>, Failure>),
     /// The device was read again, because another tab changed it.
-    Again(u32, Option<Box<Enrollment>>, Vec<Entry>, Option<Guest>),
+    Again(u32, Option<Box<Heard>>, Vec<Entry>, Option<Guest>),
     /// What the device holds of a step.
     KeptBody(u32, u16, Box<load::Body>),
     /// A step's body was read.
-    Body(u32, u16, Result<Box<StepBody>, Failure>),
+    Body(u32, u16, Result<Box<Shown>, Failure>),
     /// Show a step, if it may be opened.
     Open(u16),
     /// Show the end.
@@ -213,6 +219,16 @@ pub enum Msg {
     Login,
     /// Why nothing loads (self-check).
     Fault(String),
+    /// The courses were read.
+    Shelf(u32, Result<load::Shelf, Failure>),
+    /// Only some of the courses are wanted.
+    Wish(Wish, String),
+    /// Show this course, in the place of the list.
+    Choose(String),
+    /// Show the list again.
+    Home,
+    /// Take the course.
+    Enroll,
 }
 
 /// One widget.
@@ -223,7 +239,13 @@ pub struct App {
     pub(crate) api: Api,
     pub(crate) words: Words,
     pub(crate) site: Option<SiteView>,
-    pub(crate) track: Option<TrackView>,
+    pub(crate) way: Option<Way>,
+    /// The courses to choose from.
+    pub(crate) shelf: Option<load::Shelf>,
+    /// What is wanted of them.
+    pub(crate) wishes: [String; 4],
+    /// Whether the learner is being enrolled.
+    pub(crate) enrolling: bool,
     pub(crate) member: Option<Member>,
     pub(crate) has_guest: bool,
     pub(crate) session: Session,
@@ -289,6 +311,7 @@ impl Component for App {
             api: String::new(),
             site: String::new(),
             track: String::new(),
+            element: String::new(),
             lang: String::new(),
             afresh: false,
             merge: String::new(),
@@ -303,7 +326,10 @@ impl Component for App {
             config,
             words: Words::default(),
             site: None,
-            track: None,
+            way: None,
+            shelf: None,
+            wishes: Default::default(),
+            enrolling: false,
             member: None,
             has_guest: false,
             session: Session::new(device::now()),
@@ -312,7 +338,7 @@ impl Component for App {
             remembered: None,
             walked: false,
             bodies: Bodies::default(),
-            form: Form::default(),
+            form: Form::of(0, ONLY),
             merge: Merge::None,
             receipt: None,
             notice: None,
@@ -355,7 +381,10 @@ impl Component for App {
     fn update(&mut self, ctx: &Context<Self>, msg: Msg) -> bool {
         let link = ctx.link();
         match msg {
-            Msg::Words(Some(words)) => self.words = words,
+            Msg::Words(Some(words)) => {
+                self.words = words;
+                self.words.course = self.config.element != "track";
+            }
             Msg::Words(None) => {}
             Msg::Configure(config) => return self.configure(link, &config),
             Msg::Identify(token) => self.identify(link, token),
@@ -371,19 +400,19 @@ impl Component for App {
                 }
                 Err(failure) => self.stumble(link, &failure),
             },
-            Msg::Track(turn, track) if turn == self.turn => match track {
-                Ok(track) => {
+            Msg::Way(turn, way) if turn == self.turn => match way {
+                Ok(way) => {
                     self.reached();
                     let learners = self.session.base.as_ref().map(|base| base.track.version);
-                    if learners.is_some_and(|version| version != track.version) {
+                    if learners.is_some_and(|version| version != way.track.version) {
                         // Asked for before it was known which version is the learner's.
-                        if self.track.is_none() || self.wrong_version() {
+                        if self.way.is_none() || self.wrong_version() {
                             self.read_track(link);
                         }
                         return false;
                     }
-                    self.session.outline = track.outline();
-                    self.track = Some(*track);
+                    self.session.outline = way.track.outline();
+                    self.way = Some(*way);
                     self.fault = None;
                     self.settle(link);
                 }
@@ -394,6 +423,18 @@ impl Component for App {
                 Err(Failure::Refused(problem)) => self.fail(&problem.code),
                 Err(failure) => self.stumble(link, &failure),
             },
+            Msg::Shelf(turn, shelf) if turn == self.turn => match shelf {
+                Ok(shelf) => {
+                    self.reached();
+                    self.shelf = Some(shelf);
+                    self.fault = None;
+                }
+                Err(failure) => self.stumble(link, &failure),
+            },
+            Msg::Wish(wish, what) => self.wishes[wish as usize] = what,
+            Msg::Choose(slug) => self.choose(link, &slug),
+            Msg::Home => self.show(link, String::new()),
+            Msg::Enroll => self.enroll(link),
             Msg::Enrolled(turn, known, enrollment) if turn == self.turn => {
                 self.take_enrollment(link, known, enrollment);
             }
@@ -421,10 +462,14 @@ impl Component for App {
                     self.take_kept_body(order, Box::new(body), kept.result.is_some());
                 }
                 if self.place == Some(Place::Step(order)) {
-                    self.form.restore(order, kept.draft, kept.result);
+                    self.form.restore(&kept.form, kept.draft, kept.result);
                 }
+                self.choose_quiz(link);
             }
-            Msg::Body(turn, order, body) if turn == self.turn => self.take_body(order, body),
+            Msg::Body(turn, order, body) if turn == self.turn => {
+                self.take_body(order, body);
+                self.choose_quiz(link);
+            }
             Msg::Open(order) => self.open(link, order, true),
             Msg::OpenDone => self.go(link, Place::Done, true),
             Msg::Complete(order) => self.complete(link, order),
@@ -471,11 +516,12 @@ impl Component for App {
                 self.notice = None;
             }
             Msg::Login => self.login(),
-            Msg::Fault(code) if self.track.is_none() => self.fail(&code),
+            Msg::Fault(code) if self.way.is_none() && self.shelf.is_none() => self.fail(&code),
             // Answers to a question that is no longer asked.
             Msg::Kept(..)
             | Msg::Site(..)
-            | Msg::Track(..)
+            | Msg::Way(..)
+            | Msg::Shelf(..)
             | Msg::Enrolled(..)
             | Msg::Again(..)
             | Msg::KeptBody(..)

@@ -49,7 +49,6 @@ impl App {
         let look = self.site.as_ref().map(|site| &site.look);
         device::dress(
             &self.props.root,
-            include_str!("../../style/jalon.css"),
             look.and_then(|look| look.accent.as_deref()),
             look.and_then(|look| look.accent_dark.as_deref()),
             look.and_then(|look| look.radius),
@@ -70,8 +69,11 @@ impl App {
 
     /// Tells the page; never a token, never an answer.
     pub(crate) fn emit(&self, name: &str, detail: &[(&str, JsValue)]) -> bool {
-        let mut fields =
-            vec![("site", JsValue::from_str(&self.config.site)), ("track", JsValue::from_str(&self.config.track))];
+        let (noun, slug) = self.course_name().map_or(("track", self.slug()), |slug| ("course", slug));
+        let mut fields = vec![("site", JsValue::from_str(&self.config.site))];
+        if !slug.is_empty() {
+            fields.push((noun, JsValue::from_str(slug)));
+        }
         fields.extend_from_slice(detail);
         device::emit(&self.props.host, name, &js::object(&fields))
     }

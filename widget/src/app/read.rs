@@ -1,15 +1,23 @@
 //! What is read, and what follows from it: from the device, then from the server.
 
-use jalon_shared::{
-    track::StepState,
-    wire::{enrollment::Enrollment, track::StepBody},
-};
+use jalon_shared::track::StepState;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use yew::html::Scope;
 
 use super::{App, Config, LONGEST_TOLD_SECONDS, LONGEST_WAIT_SECONDS, Loaded, Msg, Place, wanted};
-use crate::{api::Failure, device, i18n::Words, identity, js::FromJs, load, session::Session, task, track::quiz::Form};
+use crate::{
+    api::Failure,
+    device,
+    i18n::Words,
+    identity,
+    js::FromJs,
+    load,
+    session::Session,
+    task,
+    track::quiz::Form,
+    work::{Heard, ONLY, Shown, Task},
+};
 
 impl App {
     pub(crate) fn is_usable(&self) -> bool {
@@ -18,9 +26,9 @@ impl App {
                 matches!(self.bodies.get(order), Some(Loaded::Here(_) | Loaded::Failed(_)))
             }
             Some(Place::Done) => true,
-            None => false,
+            None => self.is_outside() || self.shelf.is_some(),
         };
-        self.track.is_some() && has_body && !self.words.lang().is_empty()
+        (self.way.is_some() || self.shelf.is_some()) && has_body && !self.words.lang().is_empty()
     }
 
     pub(crate) fn read_words(&self, link: &Scope<Self>) {
@@ -44,14 +52,14 @@ impl App {
     pub(crate) fn begin(&mut self, link: &Scope<Self>) {
         self.turn += 1;
         self.session = Session::new(device::now());
-        if let Some(track) = &self.track {
-            self.session.outline = track.outline();
+        if let Some(way) = &self.way {
+            self.session.outline = way.track.outline();
         }
         self.knows = false;
         self.place = None;
         self.walked = false;
         self.bodies.keep(|_, _| false);
-        self.form = Form::default();
+        self.form = Form::of(0, ONLY);
         self.announced = None;
         self.completed_said = false;
         self.unauthorized = false;
@@ -78,6 +86,10 @@ impl App {
             return false;
         };
         config.afresh = false;
+        if config.track.is_empty() {
+            // A course that was chosen from the list stays chosen.
+            config.track.clone_from(&self.config.track);
+        }
         if config == self.config {
             return false;
         }
@@ -88,7 +100,8 @@ impl App {
         if other {
             self.api.base.clone_from(&self.config.api);
             self.api.site.clone_from(&self.config.site);
-            self.track = None;
+            self.way = None;
+            self.shelf = None;
             self.site = None;
             self.fault = None;
         }
@@ -128,10 +141,11 @@ impl App {
             None => kept.guest.as_ref().map(|guest| guest.token.clone()),
         };
         self.site = self.site.take().or(kept.site);
-        if let (None, Some(track)) = (&self.track, kept.track) {
-            self.session.outline = track.outline();
-            self.track = Some(track);
+        if let (None, Some(way)) = (&self.way, kept.way) {
+            self.session.outline = way.track.outline();
+            self.way = Some(way);
         }
+        self.shelf = self.shelf.take().or(kept.shelf);
         self.session.base = kept.enrollment;
         self.session.pending = kept.pending;
         // Somebody new, or somebody whose way lies on the device: no need to wait for the server.
@@ -144,7 +158,7 @@ impl App {
         }
         self.settle(link);
         self.ask_server(link);
-        if self.knows && self.session.base.is_none() && self.track.is_none() {
+        if self.knows && self.session.base.is_none() && self.way.is_none() && self.config.element == "track" {
             // Nobody yet: the first step is what will be shown, so don't wait for the track to say so.
             self.read_body(link, 1);
         }
@@ -165,6 +179,9 @@ impl App {
         let turn = self.turn;
         let api = self.api.clone();
         task::send(link, async move { Msg::Site(turn, load::site(&api).await) });
+        if self.config.track.is_empty() {
+            return self.read_shelf(link);
+        }
         self.read_track(link);
         self.read_enrollment(link);
     }
@@ -175,21 +192,21 @@ impl App {
         let version = self.session.base.as_ref().map(|base| base.track.version);
         let (api, slug) = (self.api.clone(), self.config.track.clone());
         task::send(link, async move {
-            let track = load::track(&api, &slug, version).await;
-            Msg::Track(turn, track.map(Box::new))
+            let way = load::way(&api, &slug, version).await;
+            Msg::Way(turn, way.map(Box::new))
         });
     }
 
     /// Whether the track shown is of another version than the learner's.
     pub(crate) fn wrong_version(&self) -> bool {
-        match (&self.session.base, &self.track) {
-            (Some(base), Some(track)) => base.track.version != track.version,
+        match (&self.session.base, &self.way) {
+            (Some(base), Some(way)) => base.track.version != way.track.version,
             _ => false,
         }
     }
 
     pub(crate) fn read_enrollment(&self, link: &Scope<Self>) {
-        if self.api.token.is_none() {
+        if self.api.token.is_none() || self.course_name().is_some() && self.member.is_none() {
             return;
         }
         let (turn, known) = (self.turn, self.session.heard);
@@ -204,7 +221,7 @@ impl App {
         &mut self,
         link: &Scope<Self>,
         known: u32,
-        enrollment: Result<Option<Box<Enrollment>>, Failure>,
+        enrollment: Result<Option<Box<Heard>>, Failure>,
     ) {
         match enrollment {
             Ok(Some(enrollment)) => {
@@ -238,7 +255,7 @@ impl App {
     /// After anything about the learner's way changed: decides, announces, and reads what is needed next.
     pub(crate) fn settle(&mut self, link: &Scope<Self>) {
         self.session.settle();
-        if self.session.outline.steps.is_empty() || !self.knows {
+        if self.session.outline.steps.is_empty() || !self.knows || self.is_outside() {
             return;
         }
         let shown = self.place.filter(|place| load::can_show(&self.session, *place));
@@ -286,10 +303,10 @@ impl App {
     }
 
     pub(crate) fn read_kept_body(&self, link: &Scope<Self>, order: u16) {
-        let turn = self.turn;
+        let (turn, form) = (self.turn, self.form.name());
         let (api, who, slug) = (self.api.clone(), self.who(), self.config.track.clone());
         task::send(link, async move {
-            let kept = load::kept_body(&api, &who, &slug, order).await;
+            let kept = load::kept_body(&api, &who, &slug, order, form).await;
             Msg::KeptBody(turn, order, Box::new(kept))
         });
     }
@@ -306,13 +323,14 @@ impl App {
         let turn = self.turn;
         let (api, who, slug) = (self.api.clone(), self.who(), self.config.track.clone());
         let id = self.session.base.as_ref().map(|base| base.id.to_string());
+        let step = self.session.outline.at(order).map(|step| step.id.to_string()).unwrap_or_default();
         task::send(link, async move {
-            let body = load::body(&api, &who, &slug, id.as_deref(), order).await;
+            let body = load::body(&api, &who, &slug, id.as_deref(), (order, step)).await;
             Msg::Body(turn, order, body.map(Box::new))
         });
     }
 
-    pub(crate) fn take_body(&mut self, order: u16, body: Result<Box<StepBody>, Failure>) {
+    pub(crate) fn take_body(&mut self, order: u16, body: Result<Box<Shown>, Failure>) {
         if self.form.order == order {
             self.form.coming = false;
         }
@@ -321,6 +339,9 @@ impl App {
                 self.reached();
                 if !self.is_late(order, &body) {
                     self.bodies.put(order, Loaded::Here(body));
+                } else if let Some(Loaded::Here(shown)) = self.bodies.get_mut(order) {
+                    // What a grader says may come at any time.
+                    shown.open_answers = body.open_answers;
                 }
             }
             Err(failure) => {
@@ -336,23 +357,27 @@ impl App {
 
     /// Whether what is shown of a quiz must not give way to this: it is an answer overtaken by a later one,
     /// or the next attempt's questions while the learner reads how the last one went.
-    fn is_late(&self, order: u16, body: &StepBody) -> bool {
+    fn is_late(&self, order: u16, body: &Shown) -> bool {
         let Some(Loaded::Here(shown)) = self.bodies.get(order) else {
             return false;
         };
-        let (Some(new), Some(old)) = (&body.quiz, &shown.quiz) else {
+        let task = |body: &Shown| {
+            let task = body.tasks.iter().find(|task| task.quiz_id == self.form.quiz);
+            task.or(body.tasks.first()).map(|task| task.quiz.attempt)
+        };
+        let (Some(new), Some(old)) = (task(body), task(shown)) else {
             return false;
         };
         let reads_result = self.form.order == order && self.form.result.is_some();
         // In another language it is shown all the same.
-        new.attempt < old.attempt || reads_result && body.title.value == shown.title.value
+        new < old || reads_result && body.title.value == shown.title.value
     }
 
     /// Shows what lay on the device, but no questions that the server's would soon push aside: the learner
     /// may have begun to answer.
-    pub(crate) fn take_kept_body(&mut self, order: u16, body: Box<StepBody>, graded: bool) {
-        let done = self.session.progress.steps.get(&body.step_id).map_or(0, |done| done.attempt_count);
-        let stale = !graded && body.quiz.as_ref().is_some_and(|quiz| quiz.attempt <= done);
+    pub(crate) fn take_kept_body(&mut self, order: u16, body: Box<Shown>, graded: bool) {
+        let over = |task: &Task| task.quiz.attempt <= self.attempts(&body, task.quiz_id);
+        let stale = !graded && body.tasks.iter().any(over);
         let comes = matches!(self.bodies.get(order), Some(Loaded::Coming | Loaded::Stale(_)));
         self.bodies.put(order, if stale && comes { Loaded::Stale(body) } else { Loaded::Here(body) });
     }
@@ -361,7 +386,7 @@ impl App {
     pub(crate) fn stumble(&mut self, link: &Scope<Self>, failure: &Failure) {
         self.note_failure(failure);
         self.reread(failure);
-        if self.track.is_some() && self.site.is_some() || self.fault.is_some() {
+        if (self.way.is_some() || self.shelf.is_some()) && self.site.is_some() || self.fault.is_some() {
             return;
         }
         match failure {

@@ -8,13 +8,21 @@ use super::{App, LONGEST_TOLD_SECONDS, LONGEST_WAIT_SECONDS, Loaded, Msg};
 use crate::{
     api::{Failure, Problem},
     device, identity, keys, load,
-    outbox::{self, Entry, Sent},
+    outbox::{self, Entry, Paper, Sent},
     task,
+    work::ONLY,
 };
 
 impl App {
     /// What the learner did: shown at once, put on the device, then sent.
-    pub(crate) fn record(&mut self, link: &Scope<Self>, order: u16, advance: bool, request: AdvanceRequest) {
+    pub(crate) fn record(
+        &mut self,
+        link: &Scope<Self>,
+        order: u16,
+        advance: bool,
+        request: AdvanceRequest,
+        paper: Option<Paper>,
+    ) {
         let Some(step) = self.session.outline.at(order).map(|step| step.id) else {
             return;
         };
@@ -28,6 +36,7 @@ impl App {
             request,
             at: device::now(),
             missed: 0,
+            paper,
         };
         let replaced = self.fold(&mut entry);
         self.session.pending.push(entry.clone());
@@ -106,7 +115,7 @@ impl App {
                     self.read_track(link);
                 }
                 if let Some(result) = result {
-                    self.take_result(entry.order, result);
+                    self.take_result(entry.order, entry.paper.map_or(ONLY, |paper| paper.quiz), result);
                 }
                 // What could not be read before may be served now.
                 self.bodies.keep(|_, body| !matches!(body, Loaded::Failed(_)));
@@ -126,6 +135,9 @@ impl App {
                     self.emit("error", &[("code", JsValue::from_str(&problem.code))]);
                     self.settle(link);
                     self.read_enrollment(link);
+                    if problem.code == "attempt_over" {
+                        self.read_body(link, entry.order);
+                    }
                 }
             }
             Sent::GuestGone => {
@@ -185,7 +197,7 @@ impl App {
                 self.busy = false;
                 self.backoff = 0;
                 self.reread_in = 0;
-                if self.fault.is_some() || self.track.is_none() {
+                if self.fault.is_some() || self.way.is_none() {
                     self.fault = None;
                     self.ask_server(link);
                 }
@@ -211,7 +223,7 @@ impl App {
                 let turn = self.turn;
                 let (api, who, slug) = (self.api.clone(), self.who(), self.config.track.clone());
                 task::send(link, async move {
-                    let base = device::load(&keys::enrollment(&api, &who, &slug)).await.map(Box::new);
+                    let base = load::kept_enrollment(&api, &who, &slug).await.map(Box::new);
                     let mut pending = outbox::pending(&api, &who).await;
                     pending.retain(|entry| entry.track == slug);
                     Msg::Again(turn, base, pending, identity::guest(&api).await)

@@ -4,12 +4,12 @@ use jalon_shared::{track::StepState, wire::enrollment::AdvanceRequest};
 use yew::html::Scope;
 
 use super::{App, IDLE_AFTER_SECONDS, Place, REPORT_EVERY_SECONDS};
-use crate::{device, keys, outbox, task, track::quiz::Form};
+use crate::{device, keys, outbox, task, track::quiz::Form, work::ONLY};
 
 impl App {
     /// Shows a step, or says what blocks it.
     pub(crate) fn open(&mut self, link: &Scope<Self>, order: u16, focus: bool) {
-        if self.session.outline.at(order).is_none() {
+        if self.session.outline.at(order).is_none() || self.is_outside() {
             return;
         }
         if let Some(blocking) = self.session.blocked_by(order) {
@@ -24,9 +24,9 @@ impl App {
     /// Why a step is locked (G2), in words.
     pub(crate) fn locked_reason(&self, blocking: u16) -> String {
         let title = self
-            .track
+            .way
             .as_ref()
-            .and_then(|track| track.steps.iter().find(|step| step.order == blocking))
+            .and_then(|way| way.track.steps.iter().find(|step| step.order == blocking))
             .map_or("", |step| step.title.value.as_str());
         self.words.with("locked", &[("n", &self.words.number(f64::from(blocking))), ("title", title)])
     }
@@ -49,10 +49,12 @@ impl App {
             self.reported = self.resume_at;
             self.position = None;
             if self.form.order != order {
-                self.form = Form::of(order);
+                self.form = Form::of(order, ONLY);
                 self.read_kept_body(link, order);
             }
             self.want_body(link, order);
+            self.visit(link, order);
+            self.choose_quiz(link);
         }
         if focus {
             self.focus = Some(("jalon-heading".to_owned(), true));
@@ -79,7 +81,7 @@ impl App {
                 last_position: self.position,
             };
             self.position = None;
-            self.record(link, order, true, request);
+            self.record(link, order, true, request, None);
         }
         self.onward(link);
     }
@@ -89,6 +91,10 @@ impl App {
             return;
         };
         let finished = self.session.progress.completed_at.is_some();
+        if self.course_name().is_some() {
+            let last = usize::from(order) >= self.session.outline.steps.len();
+            return self.go(link, if last && finished { Place::Done } else { Place::Step(order + 1) }, true);
+        }
         let next = self.session.next_open(order + 1);
         let place = match next {
             Some(next) if next > order || !finished => Place::Step(next),
@@ -118,7 +124,7 @@ impl App {
             time_spent_seconds: outbox::bounded(std::mem::take(&mut self.spent)),
             last_position: Some(at),
         };
-        self.record(link, order, false, request);
+        self.record(link, order, false, request, None);
     }
 
     pub(crate) fn report_time(&mut self, link: &Scope<Self>) {
@@ -134,7 +140,7 @@ impl App {
             time_spent_seconds: outbox::bounded(std::mem::take(&mut self.spent)),
             last_position: None,
         };
-        self.record(link, order, false, request);
+        self.record(link, order, false, request, None);
     }
 
     /// Sends time spent with the answers, and counts anew.

@@ -44,7 +44,8 @@ impl App {
             // isn't sent stays for when they come back.
             let (api, link) = (self.api.clone(), link.clone());
             self.turn += 1;
-            self.track = None;
+            self.way = None;
+            self.shelf = None;
             self.knows = false;
             self.place = None;
             task::spawn(async move {

@@ -1,72 +1,83 @@
 //! The step that is being looked at: something to read, to watch, to answer, or a page elsewhere.
 
-use jalon_shared::{
-    track::StepState,
-    wire::track::{StepBody, VideoView},
-};
-use yew::{Event, Html, html, html::Scope};
+use jalon_shared::{track::StepState, wire::track::VideoView};
+use yew::{Html, html::Scope};
 
 use super::steps::kind_key;
 use crate::{
     api::Failure,
     app::{App, Loaded, Msg},
     device,
-    shell::rich,
+    draw::{all, el, p, text},
+    i18n::Words,
+    shell::{bones_inside as bones, rich},
+    work::{Shown, Way},
 };
 
 impl App {
-    pub(crate) fn view_step(&self, link: &Scope<Self>, order: u16) -> Html {
+    pub(crate) fn view_step(&self, link: &Scope<Self>, way: &Way, order: u16) -> Html {
         let words = &self.words;
-        let Some(outline) = self.track.as_ref().and_then(|track| track.steps.iter().find(|step| step.order == order))
-        else {
-            return html! {};
+        let Some(outline) = way.track.steps.iter().find(|step| step.order == order) else {
+            return Html::default();
         };
-        let total = u16::try_from(self.session.outline.steps.len()).unwrap_or(u16::MAX);
-        let place = words
-            .with("step.of", &[("n", &words.number(f64::from(order))), ("total", &words.number(f64::from(total)))]);
         let body = match self.bodies.get(order) {
             Some(Loaded::Here(body)) => self.view_body(link, body),
             Some(Loaded::Failed(failure)) => self.view_unread(link, failure),
             _ if self.offline && !self.session.served(order) => self.view_unread(link, &Failure::Network),
             _ => bones(),
         };
-        html! {
-            <article class="stage" data-jalon="step" data-order={order.to_string()} part="stage" key={order.to_string()} aria-labelledby="jalon-heading">
-                <p class="kicker">
-                    {place}{" · "}{words.t(kind_key(outline.kind))}
-                    if !outline.required { {" · "}{words.t("optional")} }
-                </p>
-                <h3 id="jalon-heading" tabindex="-1" part="heading" lang={outline.title.lang.as_str().to_owned()} dir={outline.title.lang.dir()}>{&outline.title.value}</h3>
-                {body}
-            </article>
-        }
+        let optional = !outline.required && self.course_name().is_none();
+        let mut kicker = vec![self.step_of(way, order), words.t(kind_key(outline.kind))];
+        kicker.extend(optional.then(|| words.t("optional")));
+        el("article.stage|data-jalon=step|part=stage|aria-labelledby=jalon-heading")
+            .key(&order.to_string())
+            .set("data-order", &order.to_string())
+            .add(p("p.kicker", &kicker.join(" · ")))
+            .add(
+                el("h3|id=jalon-heading|tabindex=-1|part=heading")
+                    .speaks(&outline.title)
+                    .text(&outline.title.value)
+                    .done(),
+            )
+            .add(body)
+            .done()
     }
 
     fn view_unread(&self, link: &Scope<Self>, failure: &Failure) -> Html {
         let words = &self.words;
         let offline = matches!(failure, Failure::Network);
-        html! {
-            <div class="panel" data-jalon="unread">
-                <p>{words.t(if offline { "unread.offline" } else { "unread" })}</p>
-                <button class="plain" part="button-secondary" onclick={link.callback(|_| Msg::Heard("online".to_owned()))}>{words.t("retry")}</button>
-            </div>
-        }
+        el("div.panel|data-jalon=unread")
+            .add(p("p", &words.t(if offline { "unread.offline" } else { "unread" })))
+            .add(self.view_retry(link, "button.plain|part=button-secondary"))
+            .done()
     }
 
-    fn view_body(&self, link: &Scope<Self>, body: &StepBody) -> Html {
-        let order = body.order;
+    pub(crate) fn view_retry(&self, link: &Scope<Self>, spec: &'static str) -> Html {
+        el(spec).press(link, || Msg::Heard("online".to_owned())).say(&self.words, "retry").done()
+    }
+
+    fn view_body(&self, link: &Scope<Self>, body: &Shown) -> Html {
         let main = if let Some(text) = &body.content {
-            html! { <>{self.view_fallback(text)}{rich(text)}</> }
+            all([self.view_fallback(text).unwrap_or_default(), rich(text)])
         } else if let Some(video) = &body.video {
-            html! { <>{self.view_fallback(&body.title)}{self.view_video(link, video)}</> }
+            all([self.view_fallback(&body.title).unwrap_or_default(), self.view_video(link, video)])
         } else if let Some(url) = &body.url {
             self.view_link(url, body)
-        } else if let Some(quiz) = &body.quiz {
-            return html! { <>{self.view_fallback(&body.title)}{self.view_quiz(link, body, quiz)}</> };
+        } else if body.tasks.is_empty() {
+            p("p", &self.words.t("unread"))
         } else {
-            html! { <p>{self.words.t("unread")}</p> }
+            self.view_fallback(&body.title).unwrap_or_default()
         };
-        html! { <>{main}{self.view_actions(link, order)}</> }
+        let talk = body.discussion_url.as_ref().map(|url| {
+            el("a|part=link|target=_blank|rel=noopener noreferrer")
+                .set("href", url)
+                .say(&self.words, "discussion")
+                .done()
+        });
+        if body.tasks.is_empty() {
+            return all([main, talk.unwrap_or_default(), self.view_actions(link, body.order)]);
+        }
+        all([main, self.view_tasks(link, body), talk.unwrap_or_default()])
     }
 
     /// Back, on, and – for what may be skipped – past it.
@@ -76,91 +87,111 @@ impl App {
         let step = self.session.outline.at(order);
         let optional = step.is_some_and(|step| !step.required);
         let scored = step.is_some_and(|step| step.scored);
-        let last = usize::from(order) >= self.session.outline.steps.len();
+        let total = self.session.outline.steps.len();
+        let last = usize::from(order) >= total;
         let finished = self.session.progress.completed_at.is_some();
-        let forward = if done {
-            let key = if finished && self.session.next_open(order + 1).is_none_or(|next| next <= order) {
-                "to_end"
-            } else {
-                "next"
-            };
+        let next = |key: &str| {
+            let button = el("button.main|part=button|data-jalon=next").press(link, || Msg::Onward);
+            Some(button.say(words, key).done())
+        };
+        let forward = if self.course_name().is_some() {
+            // To open is to have seen; a gate that is shut leads nowhere.
+            match (last, finished) {
+                (true, true) => next("to_end"),
+                (false, _) if self.session.blocked_by(order + 1).is_none() => next("next"),
+                _ => None,
+            }
+        } else if done {
+            let nowhere = self.session.next_open(order + 1).is_none_or(|next| next <= order);
+            let key = if finished && nowhere { "to_end" } else { "next" };
             // Something may still be missing before the end; then there is nowhere to go on to.
             let leads = finished || self.session.next_open(1).is_some();
-            html! { if leads { <button class="main" part="button" data-jalon="next" onclick={link.callback(|_| Msg::Onward)}>{words.t(key)}</button> } }
+            leads.then(|| next(key)).flatten()
         } else if scored {
-            html! {}
+            None
         } else {
-            html! { <button class="main" part="button" data-jalon="next" onclick={link.batch_callback(move |event: yew::MouseEvent| device::deliberate(&event).then_some(Msg::Complete(order)))}>{words.t(if last { "done" } else { "done_next" })}</button> }
+            let complete = move |event: &_| device::deliberate(event).then_some(Msg::Complete(order));
+            let button = el("button.main|part=button|data-jalon=next");
+            let button = button.hear("click", link, Box::new(complete));
+            Some(button.say(words, if last { "done" } else { "done_next" }).done())
         };
-        html! {
-            <div class="row actions">
-                if order > 1 {
-                    <button class="plain back" part="button-secondary" data-jalon="back" onclick={link.callback(move |_| Msg::Open(order - 1))}>{words.t("back")}</button>
-                }
-                if optional && !done && !last {
-                    <button class="plain" part="button-secondary" data-jalon="skip" onclick={link.callback(|_| Msg::Onward)}>{words.t("skip")}</button>
-                }
-                {forward}
-            </div>
-        }
+        let skips = optional && !done && !last && self.course_name().is_none();
+        el("div.row actions")
+            .maybe(self.view_back(link, order))
+            .maybe(skips.then(|| {
+                let button = el("button.plain|part=button-secondary|data-jalon=skip").press(link, || Msg::Onward);
+                button.say(words, "skip").done()
+            }))
+            .maybe(forward)
+            .done()
     }
 
-    fn view_link(&self, url: &str, body: &StepBody) -> Html {
-        let host = url.split('/').nth(2).unwrap_or(url).to_owned();
+    pub(crate) fn view_back(&self, link: &Scope<Self>, order: u16) -> Option<Html> {
+        (order > 1).then(|| {
+            el("button.plain back|type=button|part=button-secondary|data-jalon=back")
+                .press(link, move || Msg::Open(order - 1))
+                .say(&self.words, "back")
+                .done()
+        })
+    }
+
+    fn view_link(&self, url: &str, body: &Shown) -> Html {
+        let host = url.split('/').nth(2).unwrap_or(url);
         let title = &body.title;
-        html! {
-            <div class="panel link">
-                <p>{self.words.t("link.text")}</p>
-                // A title is plain text, never HTML: unlike prompts, nobody has sanitised it.
-                <a class="main" part="link" href={url.to_owned()} target="_blank" rel="noopener noreferrer">
-                    <span lang={title.lang.as_str().to_owned()} dir={title.lang.dir()}>{&title.value}</span>
-                    <span class="soft">{" "}{host}{" "}{self.words.t("link.new_tab")}</span></a>
-            </div>
-        }
+        let said = [" ", host, " ", &self.words.t("link.new_tab")].concat();
+        // A title is plain text, never HTML: unlike prompts, nobody has sanitised it.
+        let link = el("a.main|part=link|target=_blank|rel=noopener noreferrer")
+            .set("href", url)
+            .add(el("span").speaks(title).text(&title.value).done())
+            .add(el("span.soft").text(&said).done());
+        el("div.panel link").add(p("p", &self.words.t("link.text"))).add(link.done()).done()
     }
 
     fn view_video(&self, link: &Scope<Self>, video: &VideoView) -> Html {
         let words = &self.words;
-        let resume = self.resume_at;
-        let duration = video.duration_seconds;
-        let at_start = link.batch_callback(move |event: Event| {
-            // Not at the very beginning, and not at the end: there a second look starts over.
-            if resume > 2 && resume + 3 < duration {
-                device::seek(&event, resume);
-            }
-            None
-        });
-        let moved = link.callback(|event: Event| Msg::Position(device::position(&event)));
+        let (resume, duration) = (self.resume_at, video.duration_seconds);
+        // Not at the very beginning, and not at the end: there a second look starts over.
+        let resumes = resume > 2 && resume + 3 < duration;
         let lang: &str = if self.api.lang.is_empty() { words.lang() } else { &self.api.lang };
         let base = lang.split('-').next().unwrap_or(lang);
         let captions = video.captions.iter().map(|caption| {
             let tag = caption.lang.as_str();
-            let name = device::intl("language", tag, &tag.into());
-            html! {
-                <track kind="captions" key={tag.to_owned()} srclang={tag.to_owned()} label={name} src={caption.url.clone()} default={tag == lang || tag == base} />
-            }
+            el("track|kind=captions")
+                .key(tag)
+                .set("srclang", tag)
+                .set("label", &device::intl("language", tag, &tag.into()))
+                .set("src", &caption.url)
+                .flag("default", tag == lang || tag == base)
+                .done()
         });
-        html! {
-            <div class="film">
-                if resume > 2 && resume + 3 < duration {
-                    <p class="soft" data-jalon="resume">{words.with("video.resume", &[("at", &crate::i18n::Words::clock(i64::from(resume)))])}</p>
-                }
-                <video key={video.url.clone()} part="video" controls={true} playsinline={true} preload="metadata" crossorigin="anonymous"
-                       src={video.url.clone()} poster={video.poster.clone()} onloadedmetadata={at_start}
-                       ontimeupdate={moved.clone()} onseeked={moved} onplay={link.callback(|_| Msg::Playing(true))}
-                       onpause={link.callback(|_| Msg::Playing(false))} onended={link.callback(|_| Msg::Playing(false))}
-                       onerror={link.callback(|_| Msg::VideoFailed)}>
-                    {for captions}
-                </video>
-                if self.video_failed {
-                    <p class="bad">{words.t("video.failed")}{" "}<a href={video.url.clone()} target="_blank" rel="noopener noreferrer">{words.t("video.open")}</a></p>
-                }
-            </div>
+        let mut film = el("video|part=video|controls|playsinline|preload=metadata|crossorigin=anonymous")
+            .key(&video.url)
+            .set("src", &video.url);
+        if let Some(poster) = &video.poster {
+            film = film.set("poster", poster);
         }
+        let start = move |event: &_| {
+            if resumes {
+                device::seek(event, resume);
+            }
+            None
+        };
+        film = film.hear("loadedmetadata", link, Box::new(start));
+        for kind in ["timeupdate", "seeked"] {
+            film = film.hear(kind, link, Box::new(|event| Some(Msg::Position(device::position(event)))));
+        }
+        for (kind, plays) in [("play", true), ("pause", false), ("ended", false)] {
+            film = film.hear(kind, link, Box::new(move |_| Some(Msg::Playing(plays))));
+        }
+        film = film.hear("error", link, Box::new(|_| Some(Msg::VideoFailed)));
+        let resumed = resumes.then(|| {
+            let at = Words::clock(i64::from(resume));
+            p("p.soft|data-jalon=resume", &words.with("video.resume", &[("at", &at)]))
+        });
+        let failed = self.video_failed.then(|| {
+            let open = el("a|target=_blank|rel=noopener noreferrer").set("href", &video.url);
+            el("p.bad").say(words, "video.failed").add(text(" ")).add(open.say(words, "video.open").done()).done()
+        });
+        el("div.film").maybe(resumed).add(film.all(captions).done()).maybe(failed).done()
     }
-}
-
-/// Where something will stand once it is here.
-pub fn bones() -> Html {
-    html! { <div aria-busy="true" data-jalon="loading"><span class="bone s"></span><span class="bone v"></span><span class="bone"></span></div> }
 }

@@ -1,0 +1,203 @@
+// A club umpire from Sweden takes a course whose author wrote French (issue of the courses, "The story").
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { accessible } from '../support/axe.mjs';
+import { DESKTOP, PHONE, TABLET, picture } from '../support/browser.mjs';
+import { stories } from '../support/story.mjs';
+import { startStage } from '../support/stage.mjs';
+import { Widget } from '../support/widget.mjs';
+
+const FILM = readFileSync(join(import.meta.dirname, '../../../examples/content/media/throw.mp4'));
+
+const choice = (n) => ({
+  key: `q${n}`, kind: 'single_choice', points: n < 3 ? 3 : 2, prompt: { fr: `Question ${n} ?`, sv: `Fråga ${n}?` },
+  choices: [
+    { key: 'a', right: true, text: { fr: 'Juste', sv: 'Rätt' } },
+    { key: 'b', text: { fr: 'Faux', sv: 'Fel' }, feedback: { fr: 'Regardez encore.', sv: 'Titta igen.' } },
+    { key: 'c', text: { fr: 'Faux aussi', sv: 'Också fel' } },
+  ],
+});
+const arbiter = (api) => ({
+  category: 'umpiring', difficulty: 'intermediate', source_lang: 'fr',
+  title: { fr: 'Arbitre, niveau 2', sv: 'Domare nivå 2' },
+  summary: { fr: 'Décider juste, et le dire.', sv: 'Besluta rätt, och säg det så att matchen går vidare.' },
+  instructors: [{ key: 'claire', name: 'Claire Dubois', title: { fr: 'Arbitre nationale', sv: 'Nationell domare' } }],
+  modules: [
+    { key: 'see', title: { fr: 'Voir', sv: 'Att se' }, lessons: [
+      { key: 'eye', title: { fr: "L'œil", sv: 'Ögat' }, items: [
+        { key: 'film', kind: 'video', title: { fr: 'Une mène', sv: 'En omgång' }, video: { url: `${api}/film.mp4`, duration_seconds: 60 },
+          quizzes: [{ key: 'check', title: { fr: 'Vu ?', sv: 'Vad såg du?' }, gate: true, pass_mark: 80, max_attempts: 5, cooldown_seconds: 3,
+            shuffle: false, reveal: 'after_pass', questions: [1, 2, 3, 4].map(choice) }] }] }] },
+    { key: 'say', title: { fr: 'Dire', sv: 'Att säga' }, lessons: [
+      { key: 'words', title: { fr: 'Les mots', sv: 'Orden' }, items: [
+        { key: 'read', kind: 'content', title: { fr: 'Ce qui se dit', sv: 'Vad man säger' }, body: { fr: 'Peu de **mots**.' } },
+        { key: 'case', kind: 'content', title: { fr: 'Un cas', sv: 'Ett fall' }, body: { fr: 'Un joueur conteste.', sv: 'En spelare **protesterar**.' },
+          quizzes: [{ key: 'open', title: { fr: 'Et vous ?', sv: 'Och du?' }, cooldown_seconds: 0, reveal: 'never', questions: [
+            { key: 'say', kind: 'open_ended', points: 4, prompt: { fr: 'Que dites-vous ?', sv: 'Vad säger du?' } }] }] }] }] }],
+});
+const youth = {
+  category: 'coaching', difficulty: 'beginner', source_lang: 'fr', title: { fr: 'Entraîner les jeunes' }, summary: { fr: 'Des jeux, pas des discours.' },
+  instructors: [], modules: [{ key: 'm', title: { fr: 'Séances' }, lessons: [{ key: 'l', title: { fr: 'Une séance' }, items: [
+    { key: 'i', kind: 'content', title: { fr: 'Commencer' }, body: { fr: 'Par un jeu.' } }] }] }],
+};
+
+async function start() {
+  const stage = await startStage({});
+  for (const [slug, source] of [['arbiter-level-2', arbiter('https://media.example')], ['youth-coaching', youth]]) {
+    await stage.admin('PUT', `/courses/${slug}`, source);
+    await stage.admin('POST', `/courses/${slug}/publish`);
+  }
+  return stage;
+}
+const story = stories({ demo: start });
+
+/** A page of the federation, in Swedish, with this element in it and this member logged in. */
+async function open(learner, stage, element, token) {
+  const page = await learner.context.newPage();
+  // By parts, as who moves about in a film asks for it.
+  await page.route('https://media.example/**', (route) => {
+    const from = Number(/bytes=(\d+)/.exec(route.request().headers().range)?.[1] ?? 0);
+    return route.fulfill({
+      status: 206, body: FILM.subarray(from), headers: {
+        'content-type': 'video/mp4', 'access-control-allow-origin': '*', 'accept-ranges': 'bytes',
+        'content-range': `bytes ${from}-${FILM.length - 1}/${FILM.length}`,
+      },
+    });
+  });
+  stage.own = `<!doctype html><html lang="sv"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Förbundet</title><link rel="icon" href="data:,"><style>body { margin: 1rem; }</style><script async src="${stage.api}/embed/v1/jalon.js"></script></head>
+<body><h1>Förbundet</h1><${element} loading="eager" site="fpsf"></${element.split(' ')[0]}></body></html>`;
+  await page.goto(`${stage.origin}/own`);
+  const widget = new Widget(page, element.split(' ')[0]);
+  if (token) {
+    await page.waitForFunction((name) => customElements.get(name), element.split(' ')[0]);
+    await widget.host.evaluate((host, said) => host.identify(said), token);
+  }
+  return { page, widget };
+}
+
+/** Answers the quiz that is shown: these questions right, the others wrong. */
+async function answer(widget, right) {
+  const questions = widget.hook('question');
+  await questions.first().waitFor();
+  for (let n = 1; n <= 4; n += 1) {
+    const question = questions.filter({ hasText: `Fråga ${n}?` });
+    await question.getByText(right.includes(n) ? 'Rätt' : 'Fel', { exact: true }).click();
+  }
+  await widget.hook('submit').click();
+  await widget.hook('result').waitFor();
+}
+
+/** The same on a phone, a tablet and a desktop, for people to look at. */
+async function pictures(page, name) {
+  for (const [size, viewport] of Object.entries({ phone: PHONE, tablet: TABLET, desktop: DESKTOP })) {
+    await page.setViewportSize(viewport);
+    await picture(page, `${name}-${size}`);
+  }
+}
+
+story('an umpire chooses a course, fails, waits, passes, and a grader reads the rest', async ({ demo, device }) => {
+  const token = await demo.member('umpire-1');
+  const tablet = await device({ viewport: TABLET, isMobile: false, locale: 'sv-SE' });
+  tablet.expect(/409/);
+  const { page, widget } = await open(tablet, demo, 'jalon-catalog', token);
+
+  // The catalogue, by what it is about and by words.
+  await widget.hook('course').nth(1).waitFor();
+  await widget.hook('category').selectOption('umpiring');
+  assert.equal(await widget.hook('course').count(), 1);
+  await widget.hook('category').selectOption('');
+  await widget.hook('search').fill('domare NIVA');
+  await widget.host.locator('[data-course="arbiter-level-2"]').waitFor();
+  assert.equal(await widget.hook('course').count(), 1);
+  await widget.hook('search').fill('');
+  await accessible(page, 'jalon-catalog');
+  await pictures(page, 'catalog');
+  await widget.host.locator('[data-course="arbiter-level-2"]').locator('[data-jalon="choose"]').click();
+
+  // From outside it shows what it is; then it is taken.
+  await widget.hook('enroll').waitFor();
+  assert.match(await widget.hook('entrance').innerText(), /Besluta rätt[^]*Claire Dubois[^]*Nationell domare/);
+  await accessible(page, 'jalon-catalog');
+  await pictures(page, 'entrance');
+  await widget.hook('enroll').click();
+  await widget.step(1).waitFor();
+  await widget.unfold();
+  await widget.host.locator('[data-jalon="step-link"][data-order="1"][data-state="in_progress"]').waitFor();
+  assert.deepEqual(await widget.states(), ['in_progress', 'locked', 'locked']);
+
+  // The film, to half a minute; a phone goes on there.
+  await widget.host.locator('video').evaluate(async (video) => {
+    if (!video.readyState) await new Promise((done) => video.addEventListener('loadedmetadata', done, { once: true }));
+    video.currentTime = 30;
+  });
+  await widget.saved();
+  const phone = await device({ locale: 'sv-SE' });
+  for (const deadline = Date.now() + 20_000; ;) {
+    const sent = demo.log.filter(({ method, status }) => method === 'PATCH' && status === 200).length;
+    if (sent || Date.now() > deadline) break;
+    await new Promise((later) => setTimeout(later, 50));
+  }
+  const other = await open(phone, demo, 'jalon-course course="arbiter-level-2"', token);
+  await other.widget.hook('resume').waitFor();
+  assert.match(await other.widget.hook('resume').innerText(), /0:30/);
+
+  // Five of ten: not enough. What follows stays shut, for the interface and for the data.
+  await page.setViewportSize(TABLET);
+  await answer(widget, [1, 3]);
+  assert.equal(await widget.hook('result').getAttribute('data-passed'), 'false');
+  assert.match(await widget.hook('result').innerText(), /5 av 10/);
+  assert.match(await widget.hook('verdict').nth(1).innerText(), /Titta igen/);
+  assert.deepEqual((await widget.states()).slice(1), ['locked', 'locked']);
+  await accessible(page, 'jalon-catalog');
+  await pictures(page, 'failed');
+  await page.setViewportSize(TABLET);
+
+  // After the cooldown eight of ten, and lesson two opens.
+  await widget.hook('retry').click();
+  await answer(widget, [1, 2, 3]);
+  assert.equal(await widget.hook('result').getAttribute('data-passed'), 'true');
+  await widget.host.locator('[data-jalon="step-link"][data-order="2"][data-state="open"]').waitFor();
+  await pictures(page, 'passed');
+  await page.setViewportSize(TABLET);
+  await widget.hook('next').click();
+  await widget.step(2).waitFor();
+  await widget.hook('lang-fallback').first().waitFor();
+  await widget.host.locator('[data-jalon="step-link"][data-order="2"][data-state="completed"]').waitFor();
+  await widget.hook('next').click();
+
+  // An open answer waits for a grader: eight points are sure, four are possible.
+  await widget.step(3).waitFor();
+  await widget.hook('question').locator('textarea').fill('Jag har sett, och så här står det i regeln.');
+  await widget.hook('submit').click();
+  await widget.hook('result').waitFor();
+  await widget.saved();
+  const points = widget.host.locator('header').locator('[data-jalon="points"]');
+  assert.match(await points.innerText(), /8 av 14[^]*4/);
+  await accessible(page, 'jalon-catalog');
+  await pictures(page, 'waiting');
+
+  // The same member's dashboard, on the phone.
+  const dash = await open(phone, demo, 'jalon-progress', token);
+  await dash.widget.host.locator('section[data-jalon="completed"] [data-course="arbiter-level-2"]').waitFor();
+  assert.match(await dash.widget.hook('points').first().innerText(), /8 av 14/);
+  await accessible(dash.page, 'jalon-progress');
+  await pictures(dash.page, 'progress');
+});
+
+story('a guest looks at courses, and is asked in', async ({ demo, device }) => {
+  const phone = await device({ locale: 'sv-SE' });
+  const { page, widget } = await open(phone, demo, 'jalon-course course="arbiter-level-2"');
+  await widget.hook('invitation').waitFor();
+  await accessible(page, 'jalon-course');
+  await pictures(page, 'invitation');
+  await page.setViewportSize(PHONE);
+  await widget.hook('invitation').locator('[data-jalon="login"]').click();
+  assert.equal((await widget.hear('login-requested')).length, 1);
+  const dash = await open(phone, demo, 'jalon-progress');
+  await dash.widget.hook('guest').waitFor();
+  assert.equal(demo.log.filter(({ path }) => path.endsWith('/guests')).length, 0, 'looking makes no guest');
+});
