@@ -184,3 +184,34 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (0..MEMBERS + SEATS).prop_map(|actor| Command::One { act: Act::Erase { actor }, copies: 1, cut: false }),
     ]
 }
+
+/// One walks, the author publishes a version with fewer steps, the other walks through that one, and they
+/// become one: what neither has done alone may be all that the newer version asks for.
+pub fn apart() -> impl Strategy<Value = Vec<Command>> {
+    let walk =
+        || vec((prop_oneof![4 => Just(Place::Next), 1 => place()], prop_oneof![4 => Just(2), 1 => 0..=1_u32]), 1..=4);
+    let versions = steps().prop_flat_map(|long| {
+        let fewer = prop::sample::subsequence(long.clone(), 1..=long.len()).prop_shuffle();
+        (Just(long), fewer)
+    });
+    (0..MEMBERS, 0..SEATS, 0..TRACKS, any::<bool>(), versions, walk(), walk()).prop_map(
+        |(member, seat, track, member_first, (long, fewer), before, after)| {
+            let one = |act| Command::One { act, copies: 1, cut: false };
+            let sides = if member_first { [member, MEMBERS + seat] } else { [MEMBERS + seat, member] };
+            let walks = |actor: usize, walk: Vec<(Place, u32)>| {
+                walk.into_iter().map(move |(place, right)| {
+                    let (tab, right) = (Tab { actor, tab: 0 }, Some(right));
+                    let (seconds, position, keyed, borrowed) = (0, None, true, None);
+                    one(Act::Advance { tab, track, place, right, seconds, position, keyed, borrowed })
+                })
+            };
+            let publish = |steps| Command::Edit { track, steps, publish: true };
+            let mut all = vec![publish(long), one(Act::Guest { seat })];
+            all.extend(walks(sides[0], before));
+            all.push(publish(fewer));
+            all.extend(walks(sides[1], after));
+            all.push(one(Act::Merge { member, seat, keyed: true }));
+            all
+        },
+    )
+}
