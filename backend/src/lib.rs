@@ -4,6 +4,7 @@ pub mod app;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
+pub mod cohort;
 pub mod config;
 pub mod course;
 pub mod db;

@@ -17,6 +17,7 @@ use super::{
     completed, problem, store, view,
 };
 use crate::{
+    cohort,
     db::{Db, DbError, Tx},
     http::{
         code,
@@ -36,6 +37,8 @@ pub struct Asker {
     pub site_slug: Arc<str>,
     /// The caller.
     pub user: UserId,
+    /// The cohorts they learn in, by their token.
+    pub cohorts: Vec<String>,
     /// In which languages to answer.
     pub wanted: Vec<Lang>,
     /// The idempotency key, and what was asked with it.
@@ -138,6 +141,7 @@ async fn enroll_in(
     if let Some(done) = before(tx, query.as_ref()).await? {
         return Ok(done);
     }
+    cohort::store::keep(tx, asker.site, &asker.user, &asker.cohorts, now).await?;
     let learner = asker.learner();
     if let Some(mut there) = store::enrollment_in_course(tx, asker.site, &learner, version.id).await? {
         there.progress.items = store::items(tx, asker.site, there.id, None).await?;
@@ -269,6 +273,7 @@ async fn change_in(
 
     let (command, attempt) = match &what {
         What::Visit => {
+            cohort::store::keep(tx, asker.site, &asker.user, &asker.cohorts, now).await?;
             let rights = rights(tx, &asker, lesson, &enrollment).await?;
             (Command::Visit { item, rights }, None)
         }

@@ -9,6 +9,7 @@ pub mod problem;
 pub mod routes;
 pub mod routes_admin;
 pub mod routes_grading;
+pub mod statistics;
 pub mod store;
 pub mod view;
 

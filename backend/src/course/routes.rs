@@ -166,6 +166,7 @@ fn asker(auth: &MemberAuth, langs: Langs, key: Option<(Uuid, Fingerprint)>) -> A
         site: auth.site.id,
         site_slug: Arc::from(auth.site.slug.as_str()),
         user: auth.member.user.clone(),
+        cohorts: auth.member.cohorts.clone(),
         wanted: wanted(langs, auth.member.lang.as_ref(), &auth.site),
         key,
     }

@@ -10,13 +10,13 @@ use jalon_shared::{
     Problem, SiteId,
     course::source::{BankSource, CourseSource, LessonSource},
     slug::{BankSlug, CourseSlug, LessonSlug, NotASlug},
-    wire::course::{CourseAdmin, PartAdmin},
+    wire::course::{CourseAdmin, PartAdmin, QuestionStatistics},
 };
 use serde::Serialize;
 
 use super::{
     author::{self, Change, Shared},
-    store,
+    statistics, store,
 };
 use crate::{
     app::AppState,
@@ -25,10 +25,14 @@ use crate::{
         error::{ApiError, ApiResult},
         etag::{ETag, IfMatch},
         json::ApiJson,
+        lang::Langs,
         page::Page,
         query::ApiPath,
     },
-    track::{routes::List, routes_admin::check},
+    track::{
+        routes::{List, wanted},
+        routes_admin::check,
+    },
 };
 
 fn slug<S>(parse: fn(&str) -> Result<S, NotASlug>, text: &str, field: &str) -> ApiResult<S> {
@@ -169,6 +173,26 @@ async fn put_part<S: Shared>(
         })
         .await?;
     Ok(tagged(wrote.now.revision, wrote.now, wrote.created))
+}
+
+/// How the questions of a course do, over the first attempts of its newest 20,000 learners: how often right, how well
+/// each separates, what was chosen.
+#[utoipa::path(get, path = "/api/v1/admin/sites/{site}/courses/{course}/question-statistics", tag = "authoring",
+    params(("site" = String, Path), ("course" = String, Path), ("lang" = Option<String>, Query)),
+    responses((status = 200, body = List<QuestionStatistics>), (status = 404, body = Problem)), security(("api_key" = []), ("member" = [])))]
+pub async fn list_question_statistics(
+    State(app): State<AppState>,
+    admin: Admin<scope::StatisticsRead>,
+    langs: Langs,
+    ApiPath((_, course)): ApiPath<(String, String)>,
+) -> ApiResult<Json<List<QuestionStatistics>>> {
+    let (site, course) = (admin.site.id, slug(CourseSlug::parse, &course, "/course")?);
+    let row = app.courses.catalog.row(site, admin.site.revision, &course).await?.ok_or_else(ApiError::not_found)?;
+    let number = row.published_version.unwrap_or(row.latest_version);
+    let version = app.courses.catalog.version(site, row.id, course, number).await?.ok_or_else(ApiError::not_found)?;
+    let wanted = wanted(langs, None, &admin.site);
+    let items = statistics::questions(&app.db, site, row.id, &version, &wanted).await?;
+    Ok(Json(List { items, next_cursor: None }))
 }
 
 /// The lessons that courses of the site share.

@@ -15,7 +15,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: ([Text; 7], [Text; 7]) = migrations![
+const MIGRATIONS: ([Text; 8], [Text; 8]) = migrations![
     1 "0001_site",
     2 "0002_track",
     3 "0003_webhook",
@@ -23,6 +23,7 @@ const MIGRATIONS: ([Text; 7], [Text; 7]) = migrations![
     5 "0005_event_begun",
     6 "0006_event_staff",
     7 "0007_course",
+    8 "0008_cohort",
 ];
 
 /// A migration: its number, its name, its text.

@@ -22,6 +22,7 @@ use utoipa::{
         (name = "learner", description = "For the widget and for whoever builds another: guests and members."),
         (name = "authoring", description = "For those who write tracks and courses: an API key with the scope `tracks_write` or `courses_write`, or a member with the role `course_manager` or `site_admin`."),
         (name = "grading", description = "For those who grade open answers: an API key with the scope `grading`, or a member with the role `grader`."),
+        (name = "coaching", description = "For those who look after cohorts: members with the role `coach` or `academy_director`, for the cohorts that their token or the API names."),
         (name = "site", description = "For those who run a site: an API key of the site or the server, or a member with the role `site_admin`."),
         (name = "webhook", description = "What the site's own systems hear, and what became of it. Needs the scope `webhooks`."),
         (name = "operations", description = "For those who run the server.")

@@ -7,6 +7,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{ApiError, docs, edge, health, json::MAX_BODY, openapi::ApiDoc};
 use crate::{
     app::AppState,
+    cohort::routes as cohorts,
     course::{routes as courses, routes_admin as course_authoring, routes_grading as grading},
     embed, guest, site,
     track::{page, routes as tracks, routes_admin as authoring},
@@ -51,6 +52,14 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(course_authoring::get_lesson, course_authoring::put_lesson))
         .routes(routes!(course_authoring::list_banks))
         .routes(routes!(course_authoring::get_bank, course_authoring::put_bank))
+        .routes(routes!(course_authoring::list_question_statistics))
+        .routes(routes!(cohorts::list_my_cohorts))
+        .routes(routes!(cohorts::get_cohort_dashboard))
+        .routes(routes!(cohorts::list_cohort_learners))
+        .routes(routes!(cohorts::get_cohort_table))
+        .routes(routes!(cohorts::list_cohorts))
+        .routes(routes!(cohorts::get_cohort, cohorts::put_cohort, cohorts::delete_cohort))
+        .routes(routes!(cohorts::list_course_statistics))
         .routes(routes!(grading::list_open_answers))
         .routes(routes!(grading::get_open_answer))
         .routes(routes!(grading::claim))

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CourseId, EnrollmentId, GuestId, ItemId, Lang, LessonId, ModuleId, QuizId, Resolved, Score, Timestamp, UserId,
+    ChoiceId, CourseId, EnrollmentId, GuestId, ItemId, Lang, LessonId, ModuleId, QuizId, Resolved, Score, Timestamp,
+    UserId,
     course::{
         Points, Share,
         source::{Category, CourseSource, Difficulty, ItemKind, Shortcode},
@@ -394,4 +395,44 @@ pub struct PartAdmin<S> {
     /// As it was last written; left out in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<S>,
+}
+
+/// How a question does, over the first attempts at its quiz.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct QuestionStatistics {
+    /// The item.
+    pub item_id: ItemId,
+    /// The quiz.
+    pub quiz_id: QuizId,
+    /// The question.
+    pub question_id: crate::QuestionId,
+    /// What is asked; HTML, sanitised.
+    pub prompt: Resolved,
+    /// In how many first attempts it stood.
+    pub shown: u64,
+    /// In how many of them nothing was answered.
+    pub blank: u64,
+    /// In how many of them a grader is waited for.
+    pub waiting: u64,
+    /// In how many of them it brought all its points.
+    pub right: u64,
+    /// The mean share of its points, of those that are graded.
+    pub mean_score: Option<Score>,
+    /// How well it separates those who do well from those who don't: the correlation of its score with that of
+    /// the rest of the attempt, −1 to 1. Below 0.1 look at the question; null where nothing differs.
+    pub discrimination: Option<f64>,
+    /// How often each choice was taken; those nobody took are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<ChoiceStatistics>,
+}
+
+/// How often a choice was taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChoiceStatistics {
+    /// The choice.
+    pub choice_id: ChoiceId,
+    /// So often.
+    pub times: u64,
 }

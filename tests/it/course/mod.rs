@@ -1,5 +1,6 @@
 //! Courses.
 
+mod cohort;
 mod example;
 mod grading;
 mod story;

@@ -171,7 +171,8 @@ async fn told(receiver: &mut Receiver, count: usize) {
 /// Waits until all that the story leaves behind is there: an attempt is written down after its receiver
 /// has heard of it.
 async fn story_is_written(traces: &Traces, db: &TestDb) {
-    const TABLES: [&str; 10] = [
+    const TABLES: [&str; 11] = [
+        "cohort_member",
         "course_enrollment",
         "enrollment",
         "event",

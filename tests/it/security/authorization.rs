@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use Needs::{Anybody, CourseOwner, Learner, Member, Owner, Scoped, Server, ServerOrNobody};
+use Needs::{Anybody, CohortStaff, CourseOwner, Learner, Member, Owner, Scoped, Server, ServerOrNobody};
 use Scope::{
     CoursesRead, CoursesWrite, EventsRead, Grading, KeysWrite, LearnersWrite, SiteAdmin, SiteRead, StatisticsRead,
     TracksRead, TracksWrite, Webhooks,
@@ -39,6 +39,8 @@ enum Needs {
     ServerOrNobody,
     /// The member whose enrollment in a course it is.
     CourseOwner,
+    /// A member who looks after cohorts; whose cohort it is, a test of its own says.
+    CohortStaff,
 }
 
 /// Who may do what.
@@ -71,6 +73,10 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("PATCH", "/api/v1/course-enrollments/{id}/items/{item}", CourseOwner),
     ("POST", "/api/v1/course-enrollments/{id}/items/{item}/visit", CourseOwner),
     ("POST", "/api/v1/course-enrollments/{id}/items/{item}/quizzes/{quiz}/answers", CourseOwner),
+    ("GET", "/api/v1/sites/{site}/me/cohorts", CohortStaff),
+    ("GET", "/api/v1/sites/{site}/me/cohorts/{cohort}", CohortStaff),
+    ("GET", "/api/v1/sites/{site}/me/cohorts/{cohort}/learners", CohortStaff),
+    ("GET", "/api/v1/sites/{site}/me/cohorts/{cohort}/learners.csv", CohortStaff),
     ("GET", "/api/v1/admin/sites", Server),
     ("POST", "/api/v1/admin/sites", Server),
     ("GET", "/api/v1/admin/sites/{site}", Scoped(SiteRead)),
@@ -98,6 +104,12 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("PUT", "/api/v1/admin/sites/{site}/courses/{course}", Scoped(CoursesWrite)),
     ("POST", "/api/v1/admin/sites/{site}/courses/{course}/publish", Scoped(CoursesWrite)),
     ("POST", "/api/v1/admin/sites/{site}/courses/{course}/deprecate", Scoped(CoursesWrite)),
+    ("GET", "/api/v1/admin/sites/{site}/courses/{course}/question-statistics", Scoped(StatisticsRead)),
+    ("GET", "/api/v1/admin/sites/{site}/course-statistics", Scoped(StatisticsRead)),
+    ("GET", "/api/v1/admin/sites/{site}/cohorts", Scoped(LearnersWrite)),
+    ("GET", "/api/v1/admin/sites/{site}/cohorts/{cohort}", Scoped(LearnersWrite)),
+    ("PUT", "/api/v1/admin/sites/{site}/cohorts/{cohort}", Scoped(LearnersWrite)),
+    ("DELETE", "/api/v1/admin/sites/{site}/cohorts/{cohort}", Scoped(LearnersWrite)),
     ("GET", "/api/v1/admin/sites/{site}/lessons", Scoped(CoursesRead)),
     ("GET", "/api/v1/admin/sites/{site}/lessons/{lesson}", Scoped(CoursesRead)),
     ("PUT", "/api/v1/admin/sites/{site}/lessons/{lesson}", Scoped(CoursesWrite)),
@@ -202,6 +214,9 @@ fn verdict(needs: Needs, on_site: bool, who: &Who) -> Verdict {
             }
         }
         (CourseOwner, _) => LACKING,
+        // Of the roles those that see progress; of the scopes it is these that the roles bring along.
+        (CohortStaff, Who::Member(_, allowed)) if allowed.contains(&StatisticsRead) => In,
+        (CohortStaff, _) => LACKING,
         (Scoped(_), Who::ServerKey) => In,
         (Scoped(_), Who::ForeignKey) if on_site => Out(404, "unknown_site"),
         (Scoped(scope), Who::Key(own)) if *own == scope || *own == SiteAdmin => In,
@@ -366,7 +381,13 @@ for_both! {
             };
             // Those who are refused come first: an operation may end the learner.
             let mut all: Vec<_> = own.iter().chain(&callers)
-                .map(|(name, who, token)| (verdict(*needs, template.contains("{site}"), who), name, token)).collect();
+                .map(|(name, who, token)| {
+                    // Roles without a scope: whose cohorts they see is not a matter of scopes.
+                    let coach = ["a member who is coach", "a member who is academy_director"].contains(&name.as_str());
+                    let verdict = if coach && matches!(needs, CohortStaff) { In } else { verdict(*needs, template.contains("{site}"), who) };
+                    (verdict, name, token)
+                })
+                .collect();
             all.sort_by_key(|(verdict, name, _)| (*verdict == In, name.as_str() == "its guest"));
             // What else would be asked for before it is looked at whose it is.
             let body = if template.ends_with("/answers") { json!({ "attempt": 1, "answers": [] }) } else { json!({}) };

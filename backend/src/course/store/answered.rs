@@ -112,3 +112,32 @@ pub async fn share_answer(
     execute!(tx, sqlx::query(SQL).bind(site.0).bind(user.as_str()).bind(lesson.0).bind(question.0).bind(now.0))
         .map(drop)
 }
+
+/// A learner of a course, with a first attempt at a quiz where there is one.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct FirstAttempt {
+    /// The enrollment.
+    pub enrollment_id: Uuid,
+    /// The quiz.
+    pub quiz_id: Option<Uuid>,
+    /// What became of it; JSON.
+    pub record: Option<String>,
+    /// What was answered; JSON.
+    pub answers: Option<String>,
+}
+
+/// The first attempts of the newest learners of a course, before this enrollment: all quizzes of so many learners.
+pub async fn first_attempts(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    course: jalon_shared::CourseId,
+    before: Uuid,
+    learners: i64,
+) -> Result<Vec<FirstAttempt>, DbError> {
+    const SQL: &str = "SELECT e.id AS enrollment_id, a.quiz_id, a.record, a.answers FROM \
+        (SELECT id FROM course_enrollment WHERE site_id = $1 AND course_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4) e \
+        LEFT JOIN quiz_attempt a ON a.enrollment_id = e.id AND a.attempt = 1 ORDER BY e.id DESC";
+    Ok(
+        on!(tx, conn => sqlx::query_as(SQL).bind(site.0).bind(course.0).bind(before).bind(learners).fetch_all(conn).await)?,
+    )
+}

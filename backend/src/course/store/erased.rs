@@ -36,7 +36,8 @@ pub async fn courses_for_update(tx: &mut Tx<'_>, site: SiteId, learner: &Learner
 
 /// Takes away the learner's ways through courses, with all that hangs on them; their events go before.
 pub async fn erase(tx: &mut Tx<'_>, site: SiteId, learner: &Learner) -> Result<(), DbError> {
-    const OF_USER: [&str; 2] = [
+    const OF_USER: [&str; 3] = [
+        "DELETE FROM cohort_member WHERE site_id = $1 AND user_id = $2",
         "DELETE FROM course_enrollment WHERE site_id = $1 AND user_id = $2",
         "DELETE FROM shared_answer WHERE site_id = $1 AND user_id = $2",
     ];
