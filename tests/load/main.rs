@@ -31,12 +31,13 @@ use crate::report::Report;
 
 const HELP: &str = "\
 usage: jalon-load [--server PROGRAM] [--quick] [--only sqlite|postgres|reads|people|webhooks|start|scale] [--steps N]
-                  [--write FILE --about TEXT]
+                  [--connections N] [--write FILE --about TEXT]
 
   --server PROGRAM  the server's program (default: `jalon` beside this one)
   --quick           a smoke run: short measurements, small tables
   --only WHAT       one part only
   --steps N         steps of the tracks, 1 to 200 (default 12, as people write them)
+  --connections N   advances at this number of connections only, to compare two programs soon
   --write FILE      put the tables between the document's two marks
   --about TEXT      what was measured, for the head of these tables";
 
@@ -47,6 +48,7 @@ struct Options {
     quick: bool,
     only: Option<String>,
     steps: u16,
+    connections: Option<usize>,
     patience: Patience,
     write: Option<PathBuf>,
     about: String,
@@ -60,6 +62,7 @@ impl Options {
             quick: false,
             only: None,
             steps: 12,
+            connections: None,
             patience: Patience::new(Duration::from_mins(1)),
             write: None,
             about: String::new(),
@@ -77,6 +80,10 @@ impl Options {
                 "--write" => options.write = Some(value()?.into()),
                 "--about" => options.about = value()?,
                 "--steps" => options.steps = value()?.parse().context("--steps takes a number")?,
+                "--connections" => {
+                    options.connections = Some(value()?.parse().context("--connections takes a number")?);
+                    options.patience = Patience::new(Duration::from_secs(2));
+                }
                 "--help" | "-h" => return Ok(None),
                 other => bail!("there is no {other}\n{HELP}"),
             }

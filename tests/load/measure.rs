@@ -174,8 +174,8 @@ impl<'a> Run<'a> {
         report.head(&format!("{title}: durable advances, tracks of {} steps, everything on", self.options.steps));
         self.options.patience.wait_until_quiet().await?;
         let (mut tail, mut most) = (0.0, None);
-        let mut rate = 4000.0;
-        for level in LEVELS {
+        let mut rate = if self.options.connections.is_some() { 25_000.0 } else { 4000.0 };
+        for level in LEVELS.into_iter().filter(|level| self.options.connections.is_none_or(|only| only == *level)) {
             let empty = self.empty(&scene, level).await?;
             report.line("empty handler", &empty);
             let advances = self.advance(&scene, level, rate).await?;
@@ -187,7 +187,7 @@ impl<'a> Run<'a> {
             rate = (advances.rate * 3.0).max(8000.0);
             match level {
                 32 => tail = advances.quantile(0.99),
-                256 => most = Some((empty, advances)),
+                256.. => most = Some((empty, advances)),
                 _ => {}
             }
         }
@@ -213,7 +213,14 @@ impl<'a> Run<'a> {
                 "≥ 0.15",
                 by_time >= 0.15,
             );
-            report.aim("SQLite: p99 of an advance, 32 connections", format!("{tail:.1} ms"), "≤ 15 ms", tail <= 15.0);
+            if tail > 0.0 {
+                report.aim(
+                    "SQLite: p99 of an advance, 32 connections",
+                    format!("{tail:.1} ms"),
+                    "≤ 15 ms",
+                    tail <= 15.0,
+                );
+            }
             report.aim("idle server (SQLite)", format!("{idle:.1} MiB"), "≤ 40 MB", idle <= 38.1);
         }
         let to_alone = advances.rate / alone;

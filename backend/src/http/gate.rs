@@ -88,6 +88,7 @@ impl Gate {
             seconds += 1;
             if seconds.is_multiple_of(60) {
                 app.gate.limits.sweep();
+                app.tracks.advancer.sweep();
             }
         }
     }

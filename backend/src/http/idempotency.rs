@@ -207,9 +207,9 @@ pub async fn lookup_all(tx: &mut Tx<'_>, queries: &[Query]) -> Result<Vec<Lookup
 /// Remembers many answers in one statement.
 pub async fn remember_all(tx: &mut Tx<'_>, answers: &[Answer], now: Timestamp) -> Result<(), DbError> {
     const SQLITE: Rows = Rows {
-        before: "INSERT INTO idempotency (site_id, caller, key, fingerprint, status, response, created_at) ",
+        before: "INSERT INTO idempotency (site_id, caller, key, fingerprint, status, response, created_at) SELECT * FROM (",
         row: "(?, ?, ?, ?, ?, ?, ?)",
-        after: "",
+        after: ") WHERE column1 IS NOT NULL",
     };
     const POSTGRES: &str = "INSERT INTO idempotency (site_id, caller, key, fingerprint, status, response, created_at) \
         SELECT CAST(value ->> 0 AS UUID), value ->> 1, CAST(value ->> 2 AS UUID), decode(value ->> 3, 'hex'), CAST(value ->> 4 AS INTEGER), value ->> 5, $2 \

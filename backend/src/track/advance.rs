@@ -5,7 +5,7 @@
 //! the write. What is answered is durable, and remembered under its idempotency key in the same commit.
 
 use std::{
-    collections::{BTreeSet, HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
@@ -23,6 +23,7 @@ use uuid::Uuid;
 use super::{
     catalog::{Catalog, Version},
     completed,
+    recent::Recent,
     store::{self, EventRecord},
     view,
 };
@@ -75,15 +76,44 @@ pub enum What {
 #[derive(Clone, Debug)]
 pub struct Done {
     /// JSON.
-    pub body: String,
+    pub body: Vec<u8>,
     /// Whether its key was answered before.
     pub replay: bool,
+}
+
+/// What a command came to, inside its group. The answer's JSON is made of it once the group is committed, by
+/// whoever asked: inside it would hold up all the others.
+#[derive(Clone, Debug)]
+struct Said {
+    answer: Arc<Answer>,
+    replay: bool,
+}
+
+#[derive(Debug)]
+enum Answer {
+    /// What to make it from.
+    State { enrollment: Enrollment, version: Arc<Version>, result: Option<QuizResult> },
+    /// Its text, remembered before an upgrade.
+    Text(String),
+}
+
+impl Said {
+    fn new(enrollment: Enrollment, version: Arc<Version>, result: Option<QuizResult>) -> Self {
+        Self { answer: Arc::new(Answer::State { enrollment, version, result }), replay: false }
+    }
+
+    fn again(self) -> Self {
+        Self { replay: true, ..self }
+    }
 }
 
 /// Takes learners' commands.
 #[derive(Clone, Debug)]
 pub struct Advancer {
-    gatherer: Gatherer<Advance, Result<Done, Refused>>,
+    gatherer: Gatherer<Advance, Result<Said, Refused>>,
+    recent: Arc<Recent>,
+    /// Whether it is of use: rows are locked and read at once on PostgreSQL.
+    remembers: bool,
 }
 
 /// Why a command was refused.
@@ -122,25 +152,47 @@ impl From<Refused> for ApiError {
 impl Advancer {
     /// Starts gathering.
     pub fn new(db: &Db, catalog: &Catalog, clock: &Clock) -> Self {
-        let (catalog, clock) = (catalog.clone(), clock.clone());
+        let (catalog, clock, recent) = (catalog.clone(), clock.clone(), Arc::<Recent>::default());
+        let known = Arc::clone(&recent);
         let gatherer = Gatherer::new(db, move |tx, commands| {
-            let (catalog, now) = (catalog.clone(), clock.now());
-            Box::pin(async move { run(tx, &catalog, &commands, now).await })
+            let (catalog, known, now) = (catalog.clone(), Arc::clone(&known), clock.now());
+            Box::pin(async move { run(tx, &catalog, &known, &commands, now).await })
         });
-        Self { gatherer }
+        Self { gatherer, recent, remembers: db.is_sqlite() }
+    }
+
+    /// Lets go of what nobody asked for of late; call it every minute.
+    pub fn sweep(&self) {
+        self.recent.age();
+    }
+
+    /// Lets go of all that is kept in memory of learners: somebody was erased.
+    pub fn forget(&self) {
+        self.recent.forget();
     }
 
     /// Does what a learner asks; durable once answered.
     pub async fn advance(&self, command: Advance) -> Result<Done, ApiError> {
         let key = command.enrollment.0.as_u64_pair().1;
-        let done = self.gatherer.submit(key, command).await??;
+        let (site, whole) = (Arc::clone(&command.site_slug), matches!(command.what, What::Advance(_)));
+        let said = self.gatherer.submit(key, command).await??;
         failpoint::reach("advance.committed");
-        Ok(done)
+        if let Answer::State { enrollment, .. } = said.answer.as_ref()
+            && self.remembers
+            && !said.replay
+        {
+            self.recent.keep(enrollment);
+        }
+        let body = match said.answer.as_ref() {
+            Answer::State { enrollment, version, result } => body(&site, whole, enrollment, version, result.as_ref())?,
+            Answer::Text(text) => text.clone().into_bytes(),
+        };
+        Ok(Done { body, replay: said.replay })
     }
 }
 
 /// What a key was used for in this group, and what it heard.
-type Heard = (Fingerprint, Result<Done, Refused>);
+type Heard = (Fingerprint, Result<Said, Refused>);
 
 /// One group, while it is decided.
 struct Group {
@@ -157,13 +209,14 @@ struct Group {
 async fn run(
     tx: &mut Tx<'_>,
     catalog: &Catalog,
+    recent: &Recent,
     commands: &[Advance],
     now: Timestamp,
-) -> Result<Vec<Result<Done, Refused>>, DbError> {
+) -> Result<Vec<Result<Said, Refused>>, DbError> {
     let ids: Vec<EnrollmentId> =
         commands.iter().map(|command| command.enrollment).collect::<BTreeSet<_>>().into_iter().collect();
     // First the rows, locked; then the keys: who waited for a row sees what its owner remembered.
-    let enrollments = store::enrollments_for_update(tx, &ids).await?;
+    let enrollments = enrollments(tx, recent, &ids).await?;
     let queries: Vec<idempotency::Query> = commands.iter().filter_map(query).collect();
     let mut lookups = idempotency::lookup_all(tx, &queries).await?.into_iter();
     let guests: BTreeSet<(SiteId, GuestId)> =
@@ -193,7 +246,7 @@ async fn run(
             Entry::Occupied(first) => {
                 let (fingerprint, result) = first.get();
                 if *fingerprint == query.fingerprint {
-                    result.clone().map(|done| Done { replay: true, ..done })
+                    result.clone().map(Said::again)
                 } else {
                     Err(Refused::KeyReused)
                 }
@@ -221,6 +274,19 @@ async fn run(
     Ok(results)
 }
 
+/// The enrollments of a group, locked where the database locks rows; copies of those it still holds like that.
+async fn enrollments(tx: &mut Tx<'_>, recent: &Recent, ids: &[EnrollmentId]) -> Result<Vec<Enrollment>, DbError> {
+    let mut copies = recent.copies(ids);
+    if let Tx::Sqlite(conn) = tx {
+        let outdated: HashSet<EnrollmentId> = store::outdated(conn, &copies).await?.into_iter().collect();
+        copies.retain(|copy| !outdated.contains(&copy.id));
+    }
+    let known: HashSet<EnrollmentId> = copies.iter().map(|copy| copy.id).collect();
+    let missing: Vec<EnrollmentId> = ids.iter().copied().filter(|id| !known.contains(id)).collect();
+    copies.extend(store::enrollments_for_update(tx, &missing).await?);
+    Ok(copies)
+}
+
 /// What is remembered of an answer: not its kilobytes, but what they were made from. The enrollment's
 /// events up to that version give the same answer again (V1).
 #[derive(Serialize, Deserialize)]
@@ -239,10 +305,10 @@ async fn said(
     catalog: &Catalog,
     command: &Advance,
     remembered: String,
-) -> Result<Result<Done, Refused>, DbError> {
+) -> Result<Result<Said, Refused>, DbError> {
     let Ok(Remembered { version, result }) = serde_json::from_str(&remembered) else {
         // Remembered before an upgrade, when the whole answer was.
-        return Ok(Ok(Done { body: remembered, replay: true }));
+        return Ok(Ok(Said { answer: Arc::new(Answer::Text(remembered)), replay: true }));
     };
     let events = store::events_of_enrollment(tx, command.site, command.enrollment).await?;
     let then = events.iter().take(usize::try_from(version).unwrap_or(usize::MAX));
@@ -251,22 +317,28 @@ async fn said(
         return Ok(Err(Refused::NotFound));
     };
     let version = super::version_of(tx, catalog, &enrollment).await?;
-    Ok(Ok(Done { body: body(command, &enrollment, &version, result)?, replay: true }))
+    Ok(Ok(Said::new(enrollment, version, result).again()))
 }
 
-/// The answer to a command.
+/// The answer to a command, with what a quiz came to where the whole of it is wanted.
 fn body(
-    command: &Advance,
+    site: &str,
+    whole: bool,
     enrollment: &Enrollment,
     version: &Version,
-    result: Option<QuizResult>,
-) -> Result<String, DbError> {
+    result: Option<&QuizResult>,
+) -> Result<Vec<u8>, DbError> {
     let track = TrackRef { slug: version.slug.clone(), track_type: version.track.track_type, version: version.number };
-    let enrollment = wire::Enrollment::new(enrollment, &version.outline, &command.site_slug, track);
-    Ok(match &command.what {
-        What::Advance(_) => serde_json::to_string(&wire::AdvanceResponse { enrollment, result })?,
-        What::Report(_) => serde_json::to_string(&enrollment)?,
-    })
+    let enrollment = wire::Enrollment::new(enrollment, &version.outline, site, track);
+    // Room for all of it at once: it would grow ten times else.
+    let mut text = Vec::with_capacity(512 + 256 * version.outline.steps.len());
+    let written = if whole {
+        serde_json::to_writer(&mut text, &wire::AdvanceResponse { enrollment, result: result.cloned() })
+    } else {
+        serde_json::to_writer(&mut text, &enrollment)
+    };
+    written?;
+    Ok(text)
 }
 
 fn query(command: &Advance) -> Option<idempotency::Query> {
@@ -293,7 +365,7 @@ impl Group {
         &mut self,
         command: &Advance,
         query: Option<idempotency::Query>,
-    ) -> Result<Result<Done, Refused>, DbError> {
+    ) -> Result<Result<Said, Refused>, DbError> {
         if let Some(guest) = command.learner.guest_id() {
             match self.guests.get(&guest) {
                 Some(GuestState::Live) => {}
@@ -338,12 +410,15 @@ impl Group {
             let after = enrollment.progress.steps.get(&step.id);
             graded.result(version, step.order, &command.wanted, after)
         });
-        let body = body(command, enrollment, version, result.clone())?;
         if let Some(query) = query {
-            let response = serde_json::to_string(&Remembered { version: enrollment.version, result })?;
-            self.answers.push(idempotency::Answer { query, status: 200, response });
+            let remembered = Remembered { version: enrollment.version, result: result.clone() };
+            self.answers.push(idempotency::Answer {
+                query,
+                status: 200,
+                response: serde_json::to_string(&remembered)?,
+            });
         }
-        Ok(Ok(Done { body, replay: false }))
+        Ok(Ok(Said::new(enrollment.clone(), Arc::clone(version), result)))
     }
 }
 

@@ -10,6 +10,7 @@ pub mod learner;
 pub mod merge;
 pub mod page;
 pub mod problem;
+mod recent;
 pub mod routes;
 pub mod routes_admin;
 pub mod store;

@@ -108,7 +108,7 @@ pub(crate) fn ready(rendered: &Rendered, if_none_match: &IfNoneMatch) -> Respons
     response
 }
 
-pub(crate) fn json_text(status: StatusCode, body: String) -> Response {
+pub(crate) fn json_text(status: StatusCode, body: impl IntoResponse) -> Response {
     (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }
 
@@ -492,6 +492,7 @@ pub async fn export_me(State(app): State<AppState>, auth: LearnerAuth) -> ApiRes
     responses((status = 204), (status = 409, body = Problem, description = "`guest_merged`")), security(("guest" = []), ("member" = [])))]
 pub async fn erase_me(State(app): State<AppState>, auth: LearnerAuth) -> ApiResult<StatusCode> {
     learner::erase(&app.db, auth.site.id, auth.learner, learner::Eraser::Learner).await?;
+    app.tracks.advancer.forget();
     Ok(StatusCode::NO_CONTENT)
 }
 

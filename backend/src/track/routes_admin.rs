@@ -240,6 +240,7 @@ pub async fn erase_guest(
 async fn erase(app: &AppState, admin: Admin<scope::LearnersWrite>, learner: Learner) -> ApiResult<StatusCode> {
     let by = learner::Eraser::Staff(admin.actor, app.clock.now());
     learner::erase(&app.db, admin.site.id, learner, by).await?;
+    app.tracks.advancer.forget();
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -7,6 +7,7 @@ use jalon_shared::{
     track::{Definition, Enrollment, Progress, StepProgress, TrackEvent, TrackSlug, TrackState, TrackType},
 };
 use serde::Serialize;
+use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::{
@@ -266,6 +267,20 @@ pub async fn enrollments_for_update(tx: &mut Tx<'_>, ids: &[EnrollmentId]) -> Re
     enrollments_of(rows)
 }
 
+/// Which of these copies are not what the database holds: their rows have another version by now, or are
+/// gone. For `SQLite`, where nobody else writes until the transaction ends.
+pub async fn outdated(conn: &mut SqliteConnection, copies: &[Enrollment]) -> Result<Vec<EnrollmentId>, DbError> {
+    const SQL: Rows = Rows {
+        before: "SELECT q.column1 FROM (",
+        row: "(?, ?)",
+        after: ") AS q LEFT JOIN enrollment e ON e.id = q.column1 AND e.version = q.column2 \
+            WHERE e.id IS NULL AND q.column1 IS NOT NULL",
+    };
+    let ids: Vec<(Uuid,)> =
+        SQL.fetch(conn, copies, |query, copy| query.bind(copy.id.0).bind(signed(copy.version))).await?;
+    Ok(ids.into_iter().map(|(id,)| EnrollmentId(id)).collect())
+}
+
 /// The learner's enrollment in a track.
 pub async fn enrollment_in_track(
     tx: &mut Tx<'_>,
@@ -499,9 +514,9 @@ impl EventRecord {
 /// Appends events, one statement for all of them. Two writers can't both append the same number.
 pub async fn append_events(tx: &mut Tx<'_>, events: &[EventRecord]) -> Result<(), DbError> {
     const SQLITE: Rows = Rows {
-        before: "INSERT INTO event (id, site_id, subject_id, seq, type, user_id, guest_id, at, cause, payload) ",
+        before: "INSERT INTO event (id, site_id, subject_id, seq, type, user_id, guest_id, at, cause, payload) SELECT * FROM (",
         row: "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        after: "",
+        after: ") WHERE column1 IS NOT NULL",
     };
     const POSTGRES: &str = "INSERT INTO event (id, site_id, subject_id, seq, type, user_id, guest_id, at, cause, payload) \
         SELECT id, site_id, subject_id, seq, type, user_id, guest_id, at, cause, payload FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, site_id uuid, \

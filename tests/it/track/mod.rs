@@ -7,6 +7,7 @@ mod learner;
 mod merge;
 mod merge_order;
 mod own;
+mod recent;
 mod replay;
 mod visible;
 
