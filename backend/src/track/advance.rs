@@ -276,15 +276,23 @@ async fn run(
 
 /// The enrollments of a group, locked where the database locks rows; copies of those it still holds like that.
 async fn enrollments(tx: &mut Tx<'_>, recent: &Recent, ids: &[EnrollmentId]) -> Result<Vec<Enrollment>, DbError> {
-    let mut copies = recent.copies(ids);
-    if let Tx::Sqlite(conn) = tx {
-        let outdated: HashSet<EnrollmentId> = store::outdated(conn, &copies).await?.into_iter().collect();
-        copies.retain(|copy| !outdated.contains(&copy.id));
-    }
-    let known: HashSet<EnrollmentId> = copies.iter().map(|copy| copy.id).collect();
+    let mut good = match tx {
+        Tx::Sqlite(conn) => {
+            let mut copies = recent.copies(ids);
+            let outdated: HashSet<EnrollmentId> = store::outdated(conn, &copies).await?.into_iter().collect();
+            copies.retain(|copy| !outdated.contains(&copy.id));
+            recent.drop_all(&outdated);
+            copies
+        }
+        // Rows are locked, and read at once.
+        Tx::Postgres(_) => Vec::new(),
+    };
+    let known: HashSet<EnrollmentId> = good.iter().map(|copy| copy.id).collect();
     let missing: Vec<EnrollmentId> = ids.iter().copied().filter(|id| !known.contains(id)).collect();
-    copies.extend(store::enrollments_for_update(tx, &missing).await?);
-    Ok(copies)
+    if !missing.is_empty() {
+        good.extend(store::enrollments_for_update(tx, &missing).await?);
+    }
+    Ok(good)
 }
 
 /// What is remembered of an answer: not its kilobytes, but what they were made from. The enrollment's

@@ -2,13 +2,14 @@
 //!
 //! What an enrollment is follows from its id and its version: each event raises the version by one, and
 //! what the events say is never changed. So a copy is as good as the row while the row has its version,
-//! which the transaction that uses it asks first. Only what is committed comes in here. An old copy costs a
-//! read and does no harm.
+//! which the transaction that uses it asks first, before anybody else can write. Only what is committed comes
+//! in here. An old copy costs a read and does no harm; once found to be old it goes, so that a file that
+//! somebody put back to an earlier state under a running server is believed too.
 //!
 //! Copies are few and live shortly: who is erased leaves memory too.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -55,6 +56,20 @@ impl Recent {
         }
         if generations.weight > STEPS {
             generations.age();
+        }
+    }
+
+    /// Lets go of copies that are not what the database holds, whether it is further or was put back.
+    pub(super) fn drop_all(&self, outdated: &HashSet<EnrollmentId>) {
+        if outdated.is_empty() {
+            return;
+        }
+        let mut generations = self.lock();
+        for id in outdated {
+            generations.old.remove(id);
+            if let Some(copy) = generations.young.remove(id) {
+                generations.weight -= weight(&copy);
+            }
         }
     }
 
@@ -132,6 +147,22 @@ mod tests {
         recent.keep(&enrollment(1, 6, 2));
         recent.forget();
         assert_eq!(recent.copies(&[id]), Vec::new());
+    }
+
+    #[test]
+    fn what_is_outdated_goes_whatever_its_version() {
+        let recent = Recent::default();
+        let id = EnrollmentId(Uuid::from_u128(1));
+        recent.keep(&enrollment(1, 3, 2));
+        recent.age();
+        recent.keep(&enrollment(1, 5, 2));
+        recent.keep(&enrollment(2, 5, 2));
+        recent.drop_all(&HashSet::from([id]));
+        assert_eq!(recent.copies(&[id]), Vec::new(), "of neither generation");
+        recent.keep(&enrollment(1, 4, 2));
+        assert_eq!(recent.copies(&[id]).first().unwrap().version, 4, "the database was put back");
+        assert_eq!(recent.copies(&[EnrollmentId(Uuid::from_u128(2))]).len(), 1);
+        assert_eq!(recent.lock().weight, 2 * weight(&enrollment(1, 4, 2)));
     }
 
     #[test]

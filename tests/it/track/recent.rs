@@ -1,5 +1,10 @@
 //! What a backend keeps in memory of an enrollment is never taken for what it is by now.
 
+use jalon_backend::{
+    db::{DbError, execute, on},
+    track::store,
+};
+use jalon_shared::{EnrollmentId, SiteId, track::Enrollment};
 use jalon_tests::{Stage, TestServer, for_both, small_track};
 use serde_json::json;
 use uuid::Uuid;
@@ -60,4 +65,48 @@ for_both! {
         learner.advance(1, json!({})).await.problem(404, "not_found");
         other.stop().await;
     }
+    /// V1: somebody puts a database back to an earlier state under a running server, which is told not to be done.
+    /// Work since then is lost, and numbers are given anew; what was in memory is not mixed into it.
+    async fn v1_a_database_put_back_under_a_server_is_believed(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &small_track()).await;
+        let (_, token) = stage.guest().await;
+        let learner = Learner::begin(&stage, &token, "first").await;
+        learner.advance(1, json!({ "time_spent_seconds": 1 })).await.expect(200);
+        let then = row(&stage, learner.id()).await;
+        for _ in 0..2 {
+            learner.report(1, json!({ "time_spent_seconds": 1 })).await.expect(200);
+        }
+        put_back(&stage, then).await;
+        for turn in 1..=4_u64 {
+            let after = learner.report(1, json!({ "time_spent_seconds": 10 })).await.expect(200);
+            assert_eq!(after["time_spent_seconds"].as_u64(), Some(1 + 10 * turn), "turn {turn}");
+        }
+        assert_eq!(assert_replay_gives_the_rows(&stage).await, 1, "V1");
+    }
+}
+
+async fn row(stage: &Stage, id: &str) -> Enrollment {
+    let id: Uuid = id.parse().unwrap();
+    let find = "SELECT site_id FROM enrollment WHERE id = $1";
+    let read = stage.server.app().db.read(move |tx| {
+        Box::pin(async move {
+            let site: Uuid = on!(tx, conn => sqlx::query_scalar(find).bind(id).fetch_one(conn).await)?;
+            store::enrollment(tx, SiteId(site), EnrollmentId(id)).await
+        })
+    });
+    read.await.unwrap().unwrap()
+}
+
+async fn put_back(stage: &Stage, then: Enrollment) {
+    let forget = "DELETE FROM event WHERE subject_id = $1 AND seq > $2";
+    let write = stage.server.app().db.write(move |tx| {
+        Box::pin(async move {
+            store::update_progress(tx, &[&then]).await?;
+            let version = i64::try_from(then.version).unwrap();
+            execute!(tx, sqlx::query(forget).bind(then.id.0).bind(version))?;
+            Ok::<_, DbError>(())
+        })
+    });
+    write.await.unwrap();
 }
