@@ -42,8 +42,8 @@ pub trait Noun: Debug + Send + Sync + 'static {
     fn id(row: &Self::Row) -> Self::Id;
     /// The name of a row.
     fn slug(row: &Self::Row) -> &Self::Slug;
-    /// Whether everybody may see it.
-    fn is_published(row: &Self::Row) -> bool;
+    /// The version that learners begin with; `None` where not everybody may see it.
+    fn published_version(row: &Self::Row) -> Option<u32>;
 
     /// The site's rows.
     fn rows(tx: &mut Tx<'_>, site: SiteId) -> impl Future<Output = Result<Vec<Self::Row>, DbError>> + Send;
@@ -189,7 +189,24 @@ impl<N: Noun> Catalog<N> {
     /// The site's published rows, by slug.
     pub async fn published(&self, site: SiteId, revision: i64) -> Result<Vec<Arc<N::Row>>, DbError> {
         let rows = self.site(site, revision).await?;
-        Ok(rows.by_slug.values().filter(|row| N::is_published(row)).cloned().collect())
+        Ok(rows.by_slug.values().filter(|row| N::published_version(row).is_some()).cloned().collect())
+    }
+
+    /// The languages of what the site has published: how many texts each has, and how many it could (L4).
+    pub async fn languages(&self, site: SiteId, revision: i64) -> Result<(BTreeMap<Lang, u32>, u32), DbError> {
+        let mut counts: BTreeMap<Lang, u32> = BTreeMap::new();
+        let mut total = 0;
+        for row in self.published(site, revision).await? {
+            let Some(number) = N::published_version(&row) else { continue };
+            let Some(version) = self.version(site, N::id(&row), N::slug(&row).clone(), number).await? else {
+                continue;
+            };
+            total += version.completeness.values().map(|(_, of)| *of).max().unwrap_or(0);
+            for (lang, (have, _)) in &version.completeness {
+                *counts.entry(lang.clone()).or_default() += have;
+            }
+        }
+        Ok((counts, total))
     }
 
     /// The slug that belongs to an id.

@@ -433,6 +433,55 @@ fn every_example_is_translated_into_every_kind_of_layout() {
     }
 }
 
+/// A course that is half in Swedish, a shared lesson and a bank: what is missing is written, all else stays.
+#[test]
+fn a_course_a_lesson_and_a_bank_are_translated_as_tracks_are() {
+    let desk = Desk::set();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let to = |name: &str| desk.folder.path().join("site").join(name);
+    for name in ["courses/youth-coaching", "lessons/welcome-umpire"] {
+        for (file, text) in files(&examples.join(name)) {
+            std::fs::create_dir_all(to(name)).unwrap();
+            std::fs::write(to(name).join(file), text).unwrap();
+        }
+    }
+    std::fs::create_dir_all(to("banks/rules")).unwrap();
+    let bank = "source_lang: fr\ntitle: { fr: Le but }\nquestions:\n- key: a\n  kind: open_ended\n  \
+        prompt: { fr: \"Le **but** ?\" }\n  guidance: { fr: Deux points. }\n  hints: [{ fr: Petit. }]\n  tags: [but]\n";
+    std::fs::write(to("banks/rules/bank.yaml"), bank).unwrap();
+    let before = files(&to(""));
+
+    let said = desk.ok(&["site", "--to", "sv"]);
+    assert!(!said.contains("left out"), "{said}");
+    let after = files(&to(""));
+    let bank = &after["banks/rules/bank.yaml"];
+    for wanted in ["sv: \"Le°sv but°sv\"", "Deux°sv points°sv.", "Petit°sv.", "**", "tags: [but]"] {
+        assert!(bank.contains(wanted), "{wanted}: {bank}");
+    }
+    assert!(after.contains_key("banks/rules/translations.json"));
+    let course = &after["courses/youth-coaching/course.yaml"];
+    // Line by line, what was there is there, in its order.
+    let mut lines = course.lines();
+    for line in before["courses/youth-coaching/course.yaml"].lines() {
+        assert!(lines.any(|now| now == line), "{line}");
+    }
+    assert!(course.contains("°sv") && after["courses/youth-coaching/plan.sv.md"].contains("°sv"));
+    assert_eq!(after["courses/youth-coaching/session.sv.md"], before["courses/youth-coaching/session.sv.md"]);
+    assert_eq!(
+        after["lessons/welcome-umpire/lesson.yaml"], before["lessons/welcome-umpire/lesson.yaml"],
+        "nothing lacks"
+    );
+    let status: Value = serde_json::from_str(&desk.ok(&["site", "--status", "--json", "--to", "sv"])).unwrap();
+    assert_eq!(status.as_array().unwrap().len(), 3);
+    for document in status.as_array().unwrap() {
+        assert!(document["languages"]["sv"].get("missing").is_none(), "{document}");
+    }
+    // Again costs nothing.
+    let asked = desk.deepl.translations().len();
+    desk.ok(&["site", "--to", "sv"]);
+    assert_eq!(desk.deepl.translations().len(), asked);
+}
+
 /// The client's own promises, without waiting for real.
 #[test]
 fn a_server_that_stays_away_is_given_up_after_growing_pauses() {

@@ -2,6 +2,7 @@
 //! fuzzers in `fuzz/` and for the plain test that runs the kept corpus and mutations of it.
 
 use std::cell::Cell;
+use std::fmt::Debug;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -9,6 +10,8 @@ use std::sync::LazyLock;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jalon_backend::course::{self, author::Shared};
+use jalon_backend::folder::document;
 use jalon_backend::guest::token::GuestTokens;
 use jalon_backend::http::etag::{ETag, IfNoneMatch};
 use jalon_backend::http::idempotency::{IDEMPOTENCY_KEY, IdemKey};
@@ -21,12 +24,15 @@ use jalon_backend::site::member::MemberTokens;
 use jalon_backend::text::markdown;
 use jalon_backend::track::{author, folder};
 use jalon_backend::webhook::guard::{Guard, is_public};
+use jalon_shared::course::source::{BankSource, CourseSource, LessonSource};
 use jalon_shared::quiz::Quiz;
 use jalon_shared::quiz::answer::{self, Answer};
 use jalon_shared::quiz::grade::grade;
 use jalon_shared::track::TrackSource;
 use jalon_shared::wire::enrollment::AdvanceRequest;
-use jalon_shared::{GuestId, Lang, SiteId, Timestamp};
+use jalon_shared::{FieldError, GuestId, Lang, SiteId, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 /// A parser and what must hold of it.
@@ -39,11 +45,12 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "guest_token", run: guest_token },
     Target { name: "member_token", run: member_token },
     Target { name: "track_file", run: track_file },
     Target { name: "track_json", run: track_json },
+    Target { name: "course_file", run: course_file },
     Target { name: "gift", run: gift },
     Target { name: "aiken", run: aiken },
     Target { name: "markdown", run: rendered },
@@ -115,6 +122,26 @@ pub fn track_file(bytes: &[u8]) {
         }
         Err(faults) => assert!(!faults.is_empty()),
     }
+}
+
+/// The same for what courses are made of, whichever of them it is.
+pub fn course_file(bytes: &[u8]) {
+    fn goes_round<S: DeserializeOwned + Serialize + PartialEq + Debug>(text: &str, check: fn(&S) -> Vec<FieldError>) {
+        let place = Path::new("/nonexistent/jalon/course.yaml");
+        match document::document(place, text, Some("https://media.example/"), check) {
+            Ok(source) => {
+                let written = serde_json::to_string(&source).unwrap();
+                let again: S = document::document(place, &written, None, check)
+                    .unwrap_or_else(|faults| panic!("{written}: {faults:?}"));
+                assert_eq!(again, source);
+            }
+            Err(faults) => assert!(!faults.is_empty()),
+        }
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    goes_round::<CourseSource>(text, course::author::faults);
+    goes_round::<LessonSource>(text, Shared::faults);
+    goes_round::<BankSource>(text, Shared::faults);
 }
 
 /// The same over HTTP: refusals are of the caller's making, and what is taken goes round.

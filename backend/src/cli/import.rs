@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use super::Context;
-use crate::track::folder;
+use crate::folder::{
+    export::export,
+    import::{Imported, import},
+};
 
-/// Read tracks from a file or a folder into the site: all of them, or nothing.
+/// Read tracks, courses, shared lessons and question banks from a file or a folder into the site: all, or nothing.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A track's file (YAML or JSON), its folder, or a folder of either
+    /// A file (YAML or JSON), its folder, or a folder of either, with courses/, lessons/ and banks/ in it
     path: PathBuf,
     /// The site's slug
     #[arg(long, value_name = "SLUG")]
@@ -28,19 +31,20 @@ impl Args {
         let app = context.app().await?;
         let site = app.gate.sites.by_slug(&self.site).with_context(|| unknown(&self.site))?;
         let imported =
-            folder::import(&app.db, site.id, &self.path, self.media_base.as_deref(), self.publish, app.clock.now())
-                .await;
+            import(&app.db, site.id, &self.path, self.media_base.as_deref(), self.publish, app.clock.now()).await;
         app.db.close().await;
         let imported = imported.context("nothing was imported")?;
-        super::warn(context, imported.iter().flat_map(|track| &track.warnings));
-        let lines = imported.iter().map(|track| {
-            let state = match (track.changed, track.published) {
-                (true, true) => "new version, published",
-                (true, false) => "new version, not published yet",
-                (false, true) => "unchanged, published",
-                (false, false) => "unchanged, not published",
+        super::warn(context, imported.iter().flat_map(|document| &document.warnings));
+        let lines = imported.iter().map(|Imported { kind, slug, version, changed, published, .. }| {
+            let state = match (changed, published) {
+                (true, Some(true)) => "new version, published",
+                (true, Some(false)) => "new version, not published yet",
+                (true, None) => "new version, which courses take with their next one",
+                (false, Some(true)) => "unchanged, published",
+                (false, Some(false)) => "unchanged, not published",
+                (false, None) => "unchanged",
             };
-            format!("{} version {}: {state}", track.slug, track.version)
+            format!("{kind} {slug} version {version}: {state}")
         });
         context.print(&imported, lines.collect::<Vec<_>>().join("\n"))
     }
@@ -50,7 +54,7 @@ fn unknown(site: &str) -> String {
     format!("there is no site {site:?}; add it with: jalon site add {site} --name … --lang … --origin …")
 }
 
-/// Write the site's tracks as folders: what `import` takes, back.
+/// Write the site's tracks, courses, shared lessons and question banks as folders: what `import` takes, back.
 #[derive(Debug, clap::Args)]
 pub(super) struct ExportArgs {
     /// The site's slug
@@ -65,11 +69,10 @@ impl ExportArgs {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let app = context.app().await?;
         let site = app.gate.sites.by_slug(&self.site).with_context(|| unknown(&self.site))?;
-        let exported = folder::export(&app.db, site.id, &self.out).await;
+        let exported = export(&app.db, site.id, &self.out).await;
         app.db.close().await;
         let exported = exported?;
-        let lines: Vec<String> =
-            exported.iter().map(|slug| self.out.join(slug.as_str()).display().to_string()).collect();
+        let lines: Vec<String> = exported.iter().map(|exported| exported.folder.display().to_string()).collect();
         context.print(&exported, lines.join("\n"))
     }
 }

@@ -57,11 +57,11 @@ enum Command {
     // These two say more in their own help than a line.
     Backup(backup::Args),
     Restore(backup::RestoreArgs),
-    /// Everything in one, to try it out: a CMS page, tracks, a login, a webhook receiver
+    /// Everything in one, to try it out: a CMS page, tracks, courses, a login, a webhook receiver
     Demo(demo::Args),
-    /// Read tracks from files into a site
+    /// Read tracks, courses, lessons and question banks from files into a site
     Import(import::Args),
-    /// Write a site's tracks as files
+    /// Write a site's tracks, courses, lessons and question banks as files
     Export(import::ExportArgs),
     // It says more in its own help than a line.
     Translate(translate::Args),

@@ -11,15 +11,18 @@ use serde::Serialize;
 use url::Url;
 
 use super::Context;
-use crate::track::folder;
+use crate::folder::{
+    find::{Found, find},
+    import::FolderError,
+};
 use crate::translate::client::{Client, Formality, Glossary, Key, Usage};
-use crate::translate::document::{Document, TRACK};
+use crate::translate::document::{Document, shape};
 use crate::translate::language;
 use crate::translate::memory::Memory;
 use crate::translate::plan::{Standing, settle, standings};
 use crate::translate::run::{self, Outcome, Purse, Wish};
 
-/// Translate tracks' files with DeepL: what is missing, and what a machine wrote of an older source
+/// Translate the files of tracks, courses, lessons and question banks with DeepL: what is missing, and what a machine wrote of an older source
 ///
 /// A person's words are never touched. Which texts are a machine's is kept in translations.json beside
 /// the track; keep it with the track. Your file keeps its layout and its comments.
@@ -37,7 +40,7 @@ use crate::translate::run::{self, Outcome, Purse, Wish};
         jalon translate petanque/first-steps /steps/welcome --approve sv"
 )]
 pub(super) struct Args {
-    /// A track's file (YAML or JSON), its folder, or a folder of either
+    /// A file (YAML or JSON), its folder, or a folder of either
     path: PathBuf,
     /// Texts to approve, as --status names them; with all that is below them
     #[arg(value_name = "TEXT", requires = "approve")]
@@ -93,12 +96,12 @@ impl Args {
 
     /// Reads all documents; when one is faulty nothing is begun.
     fn open(&self) -> anyhow::Result<Vec<Open>> {
-        let files = folder::files(&self.path).map_err(|fault| anyhow::anyhow!("{fault}"))?;
+        let files = find(&self.path).map_err(|faults| anyhow::Error::new(FolderError::Faults(faults)))?;
         let mut open = Vec::with_capacity(files.len());
         let mut faults = Vec::new();
-        for file in files {
+        for Found { kind, file, .. } in files {
             let memory = Memory::read(&file);
-            match (Document::read(&file, &TRACK), memory) {
+            match (Document::read(&file, shape(kind)), memory) {
                 (Ok(document), Ok(memory)) => open.push(Open { document, memory }),
                 (Err(error), _) | (_, Err(error)) => faults.push(error.to_string()),
             }

@@ -59,8 +59,8 @@ impl Noun for Courses {
         &row.slug
     }
 
-    fn is_published(row: &CourseRow) -> bool {
-        row.state == CourseState::Published
+    fn published_version(row: &CourseRow) -> Option<u32> {
+        row.published_version.filter(|_| row.state == CourseState::Published)
     }
 
     async fn rows(tx: &mut Tx<'_>, site: SiteId) -> Result<Vec<CourseRow>, DbError> {

@@ -3,6 +3,7 @@
 pub mod author;
 pub mod catalog;
 pub mod completed;
+pub(crate) mod folder;
 pub mod grading;
 pub mod learn;
 pub mod problem;

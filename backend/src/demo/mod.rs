@@ -22,12 +22,16 @@ use crate::{
     clock::Clock,
     config::Settings,
     db::{Db, DbError},
+    folder::{find::Kind, import},
     http, id,
     server::Server,
     site::{key, store},
-    track::folder,
 };
 
+/// The example courses, with the lesson and the questions that they share.
+static COURSES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../examples/courses");
+static LESSONS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../examples/lessons");
+static BANKS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../examples/banks");
 /// The example tracks.
 static CONTENT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../examples/content");
 /// The federation's pages.
@@ -143,8 +147,13 @@ async fn import(db: &Db, site: SiteId, folder: &Path, media: &str) -> anyhow::Re
     std::fs::create_dir_all(&content)?;
     CONTENT.extract(&content)?;
     std::fs::remove_dir_all(content.join("media")).ok();
-    let imported = folder::import(db, site, &content, Some(media), true, Clock::system().now()).await?;
-    ensure!(imported.len() == 5, "the five example tracks were expected, {} were found", imported.len());
+    for (kind, files) in [(Kind::Bank, &BANKS), (Kind::Lesson, &LESSONS), (Kind::Course, &COURSES)] {
+        let folder = content.join(kind.folder());
+        std::fs::create_dir_all(&folder)?;
+        files.extract(&folder)?;
+    }
+    let imported = import::import(db, site, &content, Some(media), true, Clock::system().now()).await?;
+    ensure!(imported.len() == 10, "ten examples were expected, {} were found", imported.len());
     Ok(())
 }
 

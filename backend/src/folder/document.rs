@@ -28,6 +28,31 @@ pub struct Read<S> {
     pub source: S,
     /// What of its question files was not kept.
     pub warnings: Vec<Fault>,
+    /// Where each of its fields stands.
+    pub places: Places,
+}
+
+/// Where each field stands, by its pointer: by line in the document, or in a file of its own.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Places {
+    file: PathBuf,
+    known: HashMap<String, (PathBuf, Option<u64>)>,
+}
+
+impl Places {
+    /// A fault at a pointer, or at the nearest place around it that stands in a file.
+    pub fn fault(&self, pointer: &str, detail: String) -> Fault {
+        let mut around = pointer;
+        loop {
+            if let Some((file, line)) = self.known.get(around) {
+                return Fault { file: file.clone(), line: *line, pointer: pointer.to_owned(), detail };
+            }
+            match around.rfind('/') {
+                Some(end) => around = &around[..end],
+                None => return Fault { file: self.file.clone(), line: None, pointer: pointer.to_owned(), detail },
+            }
+        }
+    }
 }
 
 /// Reads something written, which says where the texts that it names lie. What `check` finds is told by file,
@@ -43,7 +68,7 @@ pub fn read<S: de::DeserializeOwned>(
     let value = reader.value(&root, String::new());
     let source = reader.typed(value, "")?;
     reader.checked(check(&source))?;
-    Ok(Read { source, warnings: reader.warnings })
+    Ok(Read { source, warnings: reader.warnings, places: reader.places })
 }
 
 /// What stands there, as [`read`] has it.
@@ -101,8 +126,7 @@ fn pointer_of(path: &serde_path_to_error::Path) -> String {
 struct Reader<'a> {
     file: &'a Path,
     media_base: Option<&'a str>,
-    /// Where each pointer stands: in this file by line, or in a file of its own.
-    places: HashMap<String, (PathBuf, Option<u64>)>,
+    places: Places,
     /// What question files are written in.
     lang: Option<Lang>,
     warnings: Vec<Fault>,
@@ -111,7 +135,14 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(file: &'a Path, media_base: Option<&'a str>, lang: Option<Lang>) -> Self {
-        Self { file, media_base, places: HashMap::new(), lang, warnings: Vec::new(), faults: Vec::new() }
+        Self {
+            file,
+            media_base,
+            places: Places { file: file.to_owned(), known: HashMap::new() },
+            lang,
+            warnings: Vec::new(),
+            faults: Vec::new(),
+        }
     }
 
     /// What was read, as what it must be; `at` is where it stands.
@@ -121,18 +152,19 @@ impl<'a> Reader<'a> {
         }
         serde_path_to_error::deserialize(value).map_err(|error| {
             let pointer = format!("{at}{}", pointer_of(error.path()));
-            vec![self.fault_at(&pointer, error.into_inner().to_string())]
+            vec![self.places.fault(&pointer, error.into_inner().to_string())]
         })
     }
 
     /// Nothing where nothing was found; else each with its place.
     fn checked(&self, found: Vec<FieldError>) -> Result<(), Vec<Fault>> {
-        let faults: Vec<Fault> = found.into_iter().map(|error| self.fault_at(&error.pointer, error.detail)).collect();
+        let faults: Vec<Fault> =
+            found.into_iter().map(|error| self.places.fault(&error.pointer, error.detail)).collect();
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 
     fn value(&mut self, node: &Spanned<Node>, pointer: String) -> Value {
-        self.places.insert(pointer.clone(), (self.file.to_owned(), Some(node.referenced.line())));
+        self.places.known.insert(pointer.clone(), (self.file.to_owned(), Some(node.referenced.line())));
         match &node.value {
             Node::Scalar(Value::String(text)) => {
                 if text.starts_with("{media}") && self.media_base.is_none() {
@@ -195,7 +227,7 @@ impl<'a> Reader<'a> {
     /// A text in a file beside this one.
     fn file_text(&mut self, name: &str, pointer: String, line: u64) -> Value {
         let Some((path, text)) = self.beside(name, &pointer, line) else { return Value::Null };
-        self.places.insert(pointer, (path, None));
+        self.places.known.insert(pointer, (path, None));
         Value::String(text)
     }
 
@@ -214,26 +246,13 @@ impl<'a> Reader<'a> {
                 self.warnings.extend(read.warnings.into_iter().map(fault_of));
                 let places = read.places.into_iter();
                 self.places
+                    .known
                     .extend(places.map(|(below, line)| (format!("{pointer}{below}"), (path.clone(), Some(line)))));
                 serde_json::to_value(read.questions).unwrap_or_default()
             }
             Err(notes) => {
                 self.faults.extend(notes.into_iter().map(fault_of));
                 Value::Null
-            }
-        }
-    }
-
-    /// A fault at a pointer, or at the nearest place around it that stands in a file.
-    fn fault_at(&self, pointer: &str, detail: String) -> Fault {
-        let mut around = pointer;
-        loop {
-            if let Some((file, line)) = self.places.get(around) {
-                return Fault { file: file.clone(), line: *line, pointer: pointer.to_owned(), detail };
-            }
-            match around.rfind('/') {
-                Some(end) => around = &around[..end],
-                None => return Fault { file: self.file.to_owned(), line: None, pointer: pointer.to_owned(), detail },
             }
         }
     }

@@ -2,6 +2,9 @@
 //! files beside it, and saying what is wrong by file, line and field.
 
 pub mod document;
+pub mod export;
+pub mod find;
+pub mod import;
 mod node;
 
 use std::{
@@ -11,8 +14,8 @@ use std::{
 
 use serde::Serialize;
 
-/// The largest file that is read, in bytes.
-const MAX_FILE: u64 = 1024 * 1024;
+/// The largest file that is read, in bytes: a bank of 2,000 questions in some languages.
+pub(crate) const MAX_FILE: u64 = 8 * 1024 * 1024;
 
 /// One thing that is wrong, and where.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]

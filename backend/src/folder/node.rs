@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for Node {
 /// Reads a whole file.
 pub(super) fn root(file: &Path, text: &str) -> Result<Spanned<Node>, Vec<Fault>> {
     // A course has 16 levels; every level costs stack, tens of kilobytes in a debug build.
-    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: 20 } };
+    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: 20, max_nodes: 1_000_000, max_events: 4_000_000 } };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let line = error.location().map(|location| location.line());
         let message = error.without_snippet().to_string();

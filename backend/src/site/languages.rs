@@ -1,18 +1,23 @@
-//! What languages a site's published tracks are available in, and how complete (L4).
+//! What languages a site's published tracks and courses are available in, and how complete (L4).
 
 use jalon_shared::wire::site::{LanguageEntry, LanguageList};
 use jalon_shared::{Lang, Score};
 
 use super::Site;
-use crate::{app::AppState, http::ApiResult, track};
+use crate::{app::AppState, http::ApiResult};
 
-/// The languages of the site's published tracks, the most complete first; what the site offers and no
-/// track has yet comes last, with 0.
+/// The languages of the site's published tracks and courses, the most complete first; what the site offers
+/// and none of them has yet comes last, with 0.
 pub async fn of_site(state: &AppState, site: &Site) -> ApiResult<LanguageList> {
-    let found = track::routes::catalogue_languages(state, site).await?;
+    let (mut found, tracks) = state.tracks.catalog.languages(site.id, site.revision).await?;
+    let (courses, more) = state.courses.catalog.languages(site.id, site.revision).await?;
+    for (lang, have) in courses {
+        *found.entry(lang).or_default() += have;
+    }
+    let all = u64::from(tracks) + u64::from(more);
     let mut items: Vec<LanguageEntry> =
-        found.iter().map(|(lang, have, of)| entry(lang, Score::ratio(u64::from(*have), u64::from(*of)))).collect();
-    let missing = site.languages.iter().filter(|lang| found.iter().all(|(known, ..)| known != *lang));
+        found.iter().map(|(lang, have)| entry(lang, Score::ratio(u64::from(*have), all))).collect();
+    let missing = site.languages.iter().filter(|lang| !found.contains_key(*lang));
     items.extend(missing.map(|lang| entry(lang, Score::ZERO)));
     items.sort_by(|a, b| b.completeness.cmp(&a.completeness).then_with(|| a.lang.cmp(&b.lang)));
     Ok(LanguageList { items })

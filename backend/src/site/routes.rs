@@ -57,7 +57,7 @@ pub async fn show_site(ctx: SiteCtx, known: IfNoneMatch) -> Response {
     response
 }
 
-/// The languages of the site's published tracks, and how complete each is (L4).
+/// The languages of the site's published tracks and courses, and how complete each is (L4).
 #[utoipa::path(get, path = "/api/v1/sites/{site}/languages", tag = "learner", params(("site" = String, Path, description = "The site's slug")),
     responses(
         (status = 200, description = "The most complete first", body = LanguageList),

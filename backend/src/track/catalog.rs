@@ -43,8 +43,8 @@ impl Noun for Tracks {
         &row.slug
     }
 
-    fn is_published(row: &TrackRow) -> bool {
-        row.state == TrackState::Published
+    fn published_version(row: &TrackRow) -> Option<u32> {
+        row.published_version.filter(|_| row.state == TrackState::Published)
     }
 
     async fn rows(tx: &mut Tx<'_>, site: SiteId) -> Result<Vec<TrackRow>, DbError> {

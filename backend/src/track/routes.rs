@@ -495,21 +495,3 @@ pub async fn erase_me(State(app): State<AppState>, auth: LearnerAuth) -> ApiResu
     app.tracks.advancer.forget();
     Ok(StatusCode::NO_CONTENT)
 }
-
-/// The languages that the site's published tracks are available in, and how complete each is (L4):
-/// texts there are, of texts there could be.
-pub async fn catalogue_languages(app: &AppState, site: &Site) -> ApiResult<Vec<(Lang, u32, u32)>> {
-    let mut counts: std::collections::BTreeMap<Lang, u32> = std::collections::BTreeMap::new();
-    let mut total = 0;
-    for row in app.tracks.catalog.published(site.id, site.revision).await? {
-        let Some(number) = row.published_version else { continue };
-        let Some(version) = app.tracks.catalog.version(site.id, row.id, row.slug.clone(), number).await? else {
-            continue;
-        };
-        total += version.completeness.values().map(|(_, of)| *of).max().unwrap_or(0);
-        for (lang, (have, _)) in &version.completeness {
-            *counts.entry(lang.clone()).or_default() += have;
-        }
-    }
-    Ok(counts.into_iter().map(|(lang, have)| (lang, have, total)).collect())
-}

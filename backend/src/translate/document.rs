@@ -14,7 +14,7 @@ use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::markdown::Format;
-use crate::{folder::Fault, track::folder};
+use crate::folder::{Fault, MAX_FILE, find::Kind, import::check};
 
 /// What kind of document a file is.
 #[derive(Debug)]
@@ -29,13 +29,55 @@ pub struct Shape {
     pub check: fn(&Path, &str) -> Result<(), Vec<Fault>>,
 }
 
+/// What may be wrong doesn't depend on where media lie.
+const MEDIA: Option<&str> = Some("https://media.invalid");
+const BY_HAND: &[&str] = &["accept", "captions"];
+
 /// A track.
 pub const TRACK: Shape = Shape {
     plain: &["title", "summary"],
     markdown: &["body", "prompt", "feedback", "text", "left", "right", "hints", "guidance"],
-    by_hand: &["accept", "captions"],
-    check: |file, text| folder::parse(file, text, Some("https://media.invalid")).map(|_| ()),
+    by_hand: BY_HAND,
+    check: |file, text| check(Kind::Track, file, text, MEDIA),
 };
+
+/// In courses a summary is Markdown, too.
+const COURSE_MARKDOWN: &[&str] =
+    &["summary", "body", "prompt", "feedback", "text", "left", "right", "hints", "guidance"];
+
+/// A course.
+pub const COURSE: Shape = Shape {
+    plain: &["title"],
+    markdown: COURSE_MARKDOWN,
+    by_hand: BY_HAND,
+    check: |file, text| check(Kind::Course, file, text, MEDIA),
+};
+
+/// A lesson that courses share.
+pub const LESSON: Shape = Shape {
+    plain: &["title"],
+    markdown: COURSE_MARKDOWN,
+    by_hand: BY_HAND,
+    check: |file, text| check(Kind::Lesson, file, text, MEDIA),
+};
+
+/// A question bank.
+pub const BANK: Shape = Shape {
+    plain: &["title"],
+    markdown: COURSE_MARKDOWN,
+    by_hand: BY_HAND,
+    check: |file, text| check(Kind::Bank, file, text, MEDIA),
+};
+
+/// The shape of a kind of document.
+pub fn shape(kind: Kind) -> &'static Shape {
+    match kind {
+        Kind::Bank => &BANK,
+        Kind::Lesson => &LESSON,
+        Kind::Course => &COURSE,
+        Kind::Track => &TRACK,
+    }
+}
 
 /// Why a document can't be worked with.
 #[derive(Debug, thiserror::Error)]
@@ -159,9 +201,6 @@ impl Document {
         if read_text(&self.path)? == self.source { Ok(()) } else { Err(DocumentError::Changed(self.path.clone())) }
     }
 }
-
-/// The largest file that is read, in bytes; as `import` has it.
-const MAX_FILE: u64 = 1024 * 1024;
 
 pub(super) fn read_text(path: &Path) -> Result<String, DocumentError> {
     let io = |error| DocumentError::Io(path.to_owned(), error);

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::document::{DocumentError, read_text, write_whole};
-use crate::folder::Fault;
+use crate::folder::{Fault, find::Kind};
 
 /// Whether somebody has looked at a machine's text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ pub fn hash(text: &str) -> String {
 /// does not have its folder to itself.
 pub fn path_for(document: &Path) -> PathBuf {
     let stem = document.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    let own_folder = ["track", "course"].contains(&stem);
+    let own_folder = Kind::named(stem).is_some();
     document.with_file_name(if own_folder {
         "translations.json".to_owned()
     } else {

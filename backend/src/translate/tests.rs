@@ -5,11 +5,14 @@ use std::path::Path;
 use jalon_shared::Lang;
 use proptest::prelude::*;
 
-use super::document::{Document, TRACK};
+use super::document::{Document, TRACK, shape};
 use super::layout::{self, New};
 use super::markdown::{Damage, Format, Protected};
 use super::xml;
-use crate::track::folder;
+use crate::folder::{
+    find::find,
+    import::{self, Source},
+};
 
 fn lang(tag: &str) -> Lang {
     Lang::parse(tag).unwrap()
@@ -129,8 +132,9 @@ fn tags_are_not_counted() {
 /// All texts of the examples, in all their languages.
 fn examples() -> Vec<(String, Format)> {
     let content = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/content");
-    let files = folder::files(&content).unwrap();
-    let documents: Vec<_> = files.iter().map(|file| Document::read(file, &TRACK).unwrap()).collect();
+    let mut files = find(&content).unwrap();
+    files.extend(find(&content.join("..")).unwrap());
+    let documents: Vec<_> = files.iter().map(|found| Document::read(&found.file, shape(found.kind)).unwrap()).collect();
     let texts = documents.iter().flat_map(|document| &document.texts);
     texts.flat_map(|text| text.words.values().map(|words| (words.text.clone(), text.format))).collect()
 }
@@ -379,7 +383,23 @@ fn texts_are_known_by_their_authors_keys() {
     let written = layout::with(&hinted, &lang("sv"), &[(1, New::Words("Kanske.".to_owned()))]).unwrap();
     assert!(written.contains("      - fr: Peut-être.\n        sv: \"Kanske.\"\n      - {fr"), "{written}");
     // Exactly what a learner's language is counted over.
-    let source = folder::read(&content, Some("https://media.invalid")).unwrap().remove(0).source;
-    let texts = source.all_texts().into_iter().filter(|text| !text.is_empty()).count();
-    assert_eq!(document.texts.len(), texts);
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    for at in [examples.join("content"), examples] {
+        for found in find(&at).unwrap() {
+            let read = import::read(&found.file, Some("https://media.invalid")).unwrap().remove(0).source;
+            let texts = match &read {
+                Source::Track(_, track) => track.all_texts(),
+                Source::Course(_, course) => course.all_texts(),
+                Source::Lesson(_, lesson) => lesson.all_texts(),
+                Source::Bank(_, bank) => {
+                    let mut texts = vec![&bank.title];
+                    bank.texts(|_, text| texts.push(text));
+                    texts
+                }
+            };
+            let document = Document::read(&found.file, shape(found.kind)).unwrap();
+            let texts = texts.into_iter().filter(|text| !text.is_empty()).count();
+            assert_eq!(document.texts.len(), texts, "{}", found.file.display());
+        }
+    }
 }

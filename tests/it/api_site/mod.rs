@@ -95,5 +95,11 @@ for_both! {
         assert_eq!(items[1]["lang"], "en");
         let share = items[1]["completeness"].as_f64().unwrap();
         assert!(share > 0.0 && share < 100.0, "{list}");
+        // A course has but its title in English: all in all there is less of it.
+        crate::course::publish(&stage, "petit-cours", &crate::course::small()).await;
+        let list = stage.server.get("/api/v1/sites/fpsf/languages").send().await.expect(200);
+        let less = list["items"][1]["completeness"].as_f64().unwrap();
+        assert_eq!(list["items"][0]["completeness"].as_f64(), Some(100.0));
+        assert!(less > 0.0 && less < share, "{less} of {share}");
     }
 }

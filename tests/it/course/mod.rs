@@ -2,6 +2,7 @@
 
 mod cohort;
 mod example;
+mod folder;
 mod grading;
 mod story;
 

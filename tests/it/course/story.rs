@@ -1,6 +1,6 @@
 //! A learner's way through a course over HTTP, on both databases: Arbiter Level 2, as it stands in the examples.
 
-use jalon_backend::{clock::Clock, track::folder};
+use jalon_backend::{clock::Clock, folder::document};
 use jalon_shared::{
     Timestamp,
     course::source::{BankSource, CourseSource, LessonSource},
@@ -14,7 +14,7 @@ use uuid::Uuid;
 fn example<S: DeserializeOwned + Serialize>(file: &str) -> Value {
     let path = super::example::examples().join(file);
     let text = std::fs::read_to_string(&path).unwrap();
-    let source: S = folder::document(&path, &text, Some("https://media.example"), |_| Vec::new()).unwrap();
+    let source: S = document::document(&path, &text, Some("https://media.example"), |_| Vec::new()).unwrap();
     serde_json::to_value(source).unwrap()
 }
 

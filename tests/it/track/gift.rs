@@ -1,6 +1,6 @@
 //! A quiz whose questions stand in a GIFT file, taken over HTTP.
 
-use jalon_backend::track::folder;
+use jalon_backend::folder::import::{self as folder, Source};
 use jalon_tests::{Stage, for_both};
 use serde_json::{Value, json};
 
@@ -29,7 +29,8 @@ for_both! {
         std::fs::write(folder.path().join("check.gift"), gift).unwrap();
         let read = folder::read(&file, None).unwrap_or_else(|faults| panic!("{faults:?}"));
         assert!(read[0].warnings.is_empty());
-        stage.publish("gift", &serde_json::to_value(&read[0].source).unwrap()).await;
+        let Source::Track(_, source) = &read[0].source else { panic!("{read:?}") };
+        stage.publish("gift", &serde_json::to_value(source).unwrap()).await;
         let (_, token) = stage.guest().await;
         let learner = Learner::begin(&stage, &token, "gift").await;
         let quiz = learner.step(1).await.expect(200);
