@@ -352,7 +352,7 @@ export function listen(hear) {
   add(window, "offline", () => hear("offline"));
   add(document, "visibilitychange", () => hear(document.hidden ? "hidden" : "visible"));
   add(window, "pagehide", () => hear("hidden"));
-  const clock = setInterval(() => hear("tick"), 1000);
+  const clock = setInterval(() => hear(document.hidden ? "tock" : "tick"), 1000);
   on.push(() => clearInterval(clock));
   hearers.add(hear);
   on.push(() => hearers.delete(hear));

@@ -75,7 +75,7 @@ extern "C" {
     /// What `Intl` says, in a language: `plural` category, `number`, `percent` (from hundredths of a
     /// percent), name of a `language`, `moment` (from milliseconds).
     pub fn intl(kind: &str, lang: &str, value: &JsValue) -> String;
-    /// Hears `online`, `offline`, `visible`, `hidden`, `tick` (each second) and `tab …`; answers how to stop.
+    /// Hears `online`, `offline`, `visible`, `hidden`, `tick` (each second; `tock` while the page isn't seen) and `tab …`; answers how to stop.
     pub fn listen(hear: &Function) -> Function;
     /// Tells other tabs and the other widgets of the page, but not the one that hears with `own`.
     pub fn tell(what: &str, own: &Function);

@@ -94,24 +94,29 @@ pub async fn ensure_enrollment(api: &Api, who: &str, track: &str) -> Result<Stri
     let path = ["/sites/", &api.site, noun, slug, "/enrollments"].concat();
     // One enrollment a (track, learner): asking twice answers the same one.
     let raw = api.change("POST", &path, &device::uuid(), js::object(&[])).await?;
-    let id: String = api::readable(js::get(&raw, "id"))?;
+    let id = keep(api, who, track, &raw).await?.id.to_string();
     device::save(&known, &JsValue::from_str(&id)).await;
-    keep(api, who, track, &raw).await;
     Ok(id)
 }
 
 /// Keeps the server's word on an enrollment. What a change answers holds one lesson of a course; the others
 /// are as they were.
-pub async fn keep(api: &Api, who: &str, track: &str, raw: &JsValue) -> JsValue {
+pub async fn keep(api: &Api, who: &str, track: &str, raw: &JsValue) -> Result<work::Heard, Failure> {
+    // Somebody else's answer is not kept.
+    let heard = api::readable(work::heard(track, raw))?;
     let key = keys::enrollment(api, who, track);
+    if heard.standing.is_none() {
+        device::save(&key, raw).await;
+        return Ok(heard);
+    }
     let before = device::load_raw(&key).await;
     let raw = device::join(&before, raw);
     device::save(&key, &raw).await;
-    raw
+    api::readable(work::heard(track, &raw))
 }
 
 struct List {
-    items: Vec<Raw>,
+    items: Raw,
     next_cursor: Option<String>,
 }
 
@@ -120,7 +125,7 @@ struct Raw(JsValue);
 
 impl js::FromJs for Raw {
     fn from_js(value: &JsValue) -> Result<Self, js::Unreadable> {
-        Ok(Self(value.clone()))
+        if value.is_object() { Ok(Self(value.clone())) } else { Err(js::Unreadable) }
     }
 }
 
@@ -134,7 +139,8 @@ pub async fn list(api: &Api, path: &str) -> Result<Vec<JsValue>, Failure> {
     let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
         let list: List = api::read(&api.get_site(&[path, "?limit=100", &cursor].concat()).await?)?;
-        all.extend(list.items.into_iter().map(|item| item.0));
+        let items: Vec<Raw> = api::read(&list.items.0)?;
+        all.extend(items.into_iter().map(|item| item.0));
         match list.next_cursor {
             Some(next) => cursor = ["&cursor=", &next].concat(),
             None => return Ok(all),

@@ -269,8 +269,7 @@ async fn send(api: &Api, entry: &mut Entry) -> Result<(Heard, Option<Attempt>), 
     let of_answer = js::field(&answer, "enrollment");
     let (raw, result) =
         if of_answer.is_undefined() { (answer, JsValue::UNDEFINED) } else { (of_answer, js::field(&answer, "result")) };
-    let raw = identity::keep(api, &entry.who, &entry.track, &raw).await;
-    let heard = api::readable(work::heard(&entry.track, &raw))?;
+    let heard = identity::keep(api, &entry.who, &entry.track, &raw).await?;
     if let Some(step) = heard.steps.iter().find(|step| step.step_id == entry.step && step.order > 0) {
         entry.order = step.order;
     }

@@ -226,7 +226,6 @@ impl App {
         };
         let id = ["jalon-course-", &slug].concat();
         let key = if mine.completed_at.is_some() { "course.look" } else { "course.continue" };
-        let score = mine.score.map(|score| words.with("result.passed", &[("score", &words.score(score))]));
         let to = slug.clone();
         let button = el("button|part=button|data-jalon=choose")
             .set("class", if mine.completed_at.is_some() { "plain" } else { "main" })
@@ -240,7 +239,6 @@ impl App {
             .add(name.set("id", &id).done())
             .add(self.view_share(mine))
             .add(self.view_points(mine.points()))
-            .maybe(score.map(|score| p("p.soft", &score)))
             .add(el("div.row actions").add(button.done()).done())
             .done()
     }

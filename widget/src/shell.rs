@@ -150,7 +150,7 @@ impl App {
             .add(p("span", &progress))
             .maybe(sync);
         let standing = self.session.base.as_ref().and_then(|base| base.standing.as_ref());
-        let title = el("h2|id=jalon-title|part=title").speaks(&track.title).text(&track.title.value).done();
+        let title = el("h2|id=jalon-title|tabindex=-1|part=title").speaks(&track.title).text(&track.title.value).done();
         let fresh = !track.summary.value.is_empty() && self.session.completed().is_empty() && !self.is_outside();
         el("header.head|part=header")
             .maybe(self.view_home(link))

@@ -15,6 +15,9 @@ pub fn spawn(work: impl Future<Output = ()> + 'static) {
 
 /// Runs it, and tells the widget what came of it.
 pub fn send(link: &Scope<App>, work: impl Future<Output = Msg> + 'static) {
-    let link = link.clone();
+    deliver(link.clone(), Box::pin(work));
+}
+
+fn deliver(link: Scope<App>, work: Pin<Box<dyn Future<Output = Msg>>>) {
     spawn(async move { link.send_message(work.await) });
 }

@@ -126,8 +126,6 @@ pub struct Mine {
     pub course: CourseRef,
     /// When it became complete.
     pub completed_at: Option<Timestamp>,
-    /// How much of its points was confirmed then.
-    pub score: Option<Score>,
     confirmed_points: f64,
     potential_points: f64,
     points_total: f64,
@@ -352,7 +350,7 @@ from_js! {
     Gate { item_id }
     CourseRef { slug, version, title }
     Mine {
-        course, completed_at, score, confirmed_points, potential_points, points_total, progress,
+        course, completed_at, confirmed_points, potential_points, points_total, progress,
     }
     Share { done, of }
     Opened { quiz_id, answer, state, points, points_total, comment }

@@ -1,4 +1,4 @@
-// A club umpire from Sweden takes a course whose author wrote French (issue of the courses, "The story").
+// A club umpire from Sweden takes a course whose author wrote French; JALON_PICTURES=1 takes pictures of it, too.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -91,8 +91,9 @@ async function answer(widget, right) {
   await widget.hook('result').waitFor();
 }
 
-/** The same on a phone, a tablet and a desktop, for people to look at. */
+/** The same on a phone, a tablet and a desktop, for people to look at; they take their time. */
 async function pictures(page, name) {
+  if (!process.env.JALON_PICTURES) return;
   for (const [size, viewport] of Object.entries({ phone: PHONE, tablet: TABLET, desktop: DESKTOP })) {
     await page.setViewportSize(viewport);
     await picture(page, `${name}-${size}`);
@@ -107,9 +108,13 @@ story('an umpire chooses a course, fails, waits, passes, and a grader reads the 
 
   // The catalogue, by what it is about and by words.
   await widget.hook('course').nth(1).waitFor();
-  await widget.hook('category').selectOption('umpiring');
-  assert.equal(await widget.hook('course').count(), 1);
-  await widget.hook('category').selectOption('');
+  for (const [filter, value] of [['category', 'umpiring'], ['difficulty', 'intermediate'], ['language', 'sv']]) {
+    await widget.hook(filter).selectOption(value);
+    await widget.hook('course').nth(1).waitFor({ state: 'detached' });
+    await widget.host.locator('[data-course="arbiter-level-2"]').waitFor();
+    await widget.hook(filter).selectOption('');
+    await widget.hook('course').nth(1).waitFor();
+  }
   await widget.hook('search').fill('domare NIVA');
   await widget.host.locator('[data-course="arbiter-level-2"]').waitFor();
   assert.equal(await widget.hook('course').count(), 1);
@@ -180,12 +185,52 @@ story('an umpire chooses a course, fails, waits, passes, and a grader reads the 
   await accessible(page, 'jalon-catalog');
   await pictures(page, 'waiting');
 
+  // A grader reads it, gives three points and says why; the phone shows both.
+  const grader = await demo.member('grader-1', 'grader');
+  const [waiting] = (await demo.admin('GET', '/open-answers', undefined, grader)).items;
+  await demo.admin('POST', `/open-answers/${waiting.id}/accept`, { points: 3, comment: 'Säg också vem som mäter.' }, grader);
+  const graded = await open(phone, demo, 'jalon-course course="arbiter-level-2"', token);
+  await graded.widget.ready();
+  await graded.widget.unfold();
+  await graded.widget.line(3).click();
+  await graded.widget.hook('comment').waitFor();
+  assert.match(await graded.widget.hook('open-answer').innerText(), /Godkänt[^]*Säg också vem som mäter[^]*3 av 4/);
+  assert.match(await graded.widget.host.locator('header').locator('[data-jalon="points"]').innerText(), /^11 av 14\s*poäng$/);
+  await accessible(graded.page, 'jalon-course');
+  await pictures(graded.page, 'graded');
+
   // The same member's dashboard, on the phone.
   const dash = await open(phone, demo, 'jalon-progress', token);
   await dash.widget.host.locator('section[data-jalon="completed"] [data-course="arbiter-level-2"]').waitFor();
-  assert.match(await dash.widget.hook('points').first().innerText(), /8 av 14/);
+  assert.match(await dash.widget.hook('points').first().innerText(), /11 av 14/);
   await accessible(dash.page, 'jalon-progress');
   await pictures(dash.page, 'progress');
+});
+
+story('what is answered without a network is kept, and counts once', async ({ demo, device }) => {
+  const token = await demo.member('umpire-2');
+  const phone = await device({ locale: 'sv-SE' });
+  const { page, widget } = await open(phone, demo, 'jalon-catalog', token);
+  // By keyboard: what is chosen takes the place of the list, and the focus goes there.
+  await widget.host.locator('[data-course="arbiter-level-2"] [data-jalon="choose"]').press('Enter');
+  await widget.hook('enroll').waitFor();
+  await page.waitForFunction(() => document.querySelector('jalon-catalog').shadowRoot.activeElement?.id === 'jalon-title');
+  await widget.hook('enroll').press('Enter');
+  await widget.hook('question').first().waitFor();
+  await widget.saved();
+  demo.clear();
+  await phone.offline(true);
+  for (const n of [1, 2, 3, 4]) await widget.hook('question').filter({ hasText: `Fråga ${n}?` }).getByText('Rätt', { exact: true }).click();
+  await widget.hook('submit').click();
+  await widget.host.locator('[data-jalon="grading"][data-state="queued"]').waitFor();
+  await phone.offline(false);
+  await widget.hook('result').waitFor();
+  assert.equal(await widget.hook('result').getAttribute('data-passed'), 'true');
+  const sent = demo.log.filter(({ path, status }) => path.endsWith('/answers') && status === 200);
+  assert.equal(sent.length, 1);
+  // Back in the list it is told how far it is.
+  await widget.hook('home').click();
+  await widget.host.locator('[data-course="arbiter-level-2"] progress').waitFor();
 });
 
 story('a guest looks at courses, and is asked in', async ({ demo, device }) => {

@@ -140,12 +140,12 @@ export async function startStage(tracks = TRACKS) {
       });
       if (answer.status !== 201) throw new Error(await answer.text());
     },
-    /** Asks as the site's owner; answers what the server says. */
-    admin: async (method, path, body) => {
-      stage.key ??= (await jalon('key', 'add', '--site', SITE, '--scope', 'site_admin')).stdout.trim();
+    /** Asks as the site's owner, or as who has this token; answers what the server says. */
+    admin: async (method, path, body, token) => {
+      stage.key ??= token ?? (await jalon('key', 'add', '--site', SITE, '--scope', 'site_admin')).stdout.trim();
       for (const deadline = Date.now() + 30_000; ; await new Promise((later) => setTimeout(later, 50))) {
         const answer = await fetch(`http://127.0.0.1:${port}/api/v1/admin/sites/${SITE}${path}`, {
-          method, headers: { authorization: `Bearer ${stage.key}`, 'content-type': 'application/json' }, body: body && JSON.stringify(body),
+          method, headers: { authorization: `Bearer ${token ?? stage.key}`, 'content-type': 'application/json' }, body: body && JSON.stringify(body),
         });
         const said = await answer.text();
         if (answer.ok) return said && JSON.parse(said);
@@ -154,7 +154,8 @@ export async function startStage(tracks = TRACKS) {
       }
     },
     /** A member's token. */
-    member: async (subject) => (await jalon('token', 'member', '--site', SITE, '--sub', subject)).stdout.trim(),
+    member: async (subject, ...roles) =>
+      (await jalon('token', 'member', '--site', SITE, '--sub', subject, ...roles.flatMap((role) => ['--role', role]))).stdout.trim(),
     /**
      * What the server holds of everybody who asked since the sky was last clear: by track, the completed
      * steps of each enrollment there is. Two guests where there should be one show as two lists.

@@ -50,7 +50,7 @@ impl App {
         self.fault = None;
         self.notice = None;
         self.begin(link);
-        self.focus = Some(("jalon-title".to_owned(), true));
+        self.arrives = true;
     }
 
     /// Takes the course; a guest is asked to log in first.

@@ -293,6 +293,8 @@ pub struct App {
     dressed: bool,
     told: bool,
     focus: Option<(String, bool)>,
+    /// Whether another course, or the list, was asked for and the focus goes there once it is drawn.
+    arrives: bool,
     /// Grows whenever learner, language or track change: answers to older questions are not ours.
     turn: u32,
     stop: Option<Function>,
@@ -368,6 +370,7 @@ impl Component for App {
             dressed: false,
             told: false,
             focus: None,
+            arrives: false,
             turn: 0,
             stop: Some(stop),
             ear,
@@ -545,6 +548,10 @@ impl Component for App {
         }
         if let Some((id, scroll)) = self.focus.take() {
             device::focus(&self.props.root, &id, scroll);
+        }
+        if self.arrives && self.is_usable() {
+            self.arrives = false;
+            device::focus(&self.props.root, "jalon-title", true);
         }
         if !self.told && self.is_usable() {
             self.told = true;

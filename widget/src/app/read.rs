@@ -26,9 +26,10 @@ impl App {
                 matches!(self.bodies.get(order), Some(Loaded::Here(_) | Loaded::Failed(_)))
             }
             Some(Place::Done) => true,
-            None => self.is_outside() || self.shelf.is_some(),
+            None => self.is_outside(),
         };
-        (self.way.is_some() || self.shelf.is_some()) && has_body && !self.words.lang().is_empty()
+        let here = if self.config.track.is_empty() { self.shelf.is_some() } else { self.way.is_some() && has_body };
+        here && !self.words.lang().is_empty()
     }
 
     pub(crate) fn read_words(&self, link: &Scope<Self>) {
@@ -149,7 +150,8 @@ impl App {
         self.session.base = kept.enrollment;
         self.session.pending = kept.pending;
         // Somebody new, or somebody whose way lies on the device: no need to wait for the server.
-        self.knows = self.api.token.is_none() || self.session.base.is_some();
+        let nobody = self.api.token.is_none() || self.course_name().is_some() && self.member.is_none();
+        self.knows = nobody || self.session.base.is_some();
         // After a merge the learner goes on where both together have come.
         self.remembered = kept.place.filter(|_| self.receipt.is_none());
         self.session.settle();
@@ -223,6 +225,7 @@ impl App {
         known: u32,
         enrollment: Result<Option<Box<Heard>>, Failure>,
     ) {
+        let enrolling = std::mem::take(&mut self.enrolling);
         match enrollment {
             Ok(Some(enrollment)) => {
                 self.reached();
@@ -243,6 +246,9 @@ impl App {
             Err(failure) => {
                 self.note_failure(&failure);
                 self.reread(&failure);
+                if let (true, Failure::Refused(problem)) = (enrolling, &failure) {
+                    self.notice = Some(self.refusal(problem, 0));
+                }
                 if !self.knows && matches!(failure, Failure::Refused(_)) {
                     self.fail(failure.code());
                 }

@@ -191,7 +191,7 @@ impl App {
 
     pub(crate) fn heard(&mut self, link: &Scope<Self>, what: &str) -> bool {
         match what {
-            "tick" => return self.tick(link),
+            "tick" | "tock" => return self.tick(link, what == "tick"),
             "online" => {
                 self.offline = false;
                 self.busy = false;

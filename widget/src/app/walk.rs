@@ -148,10 +148,11 @@ impl App {
         outbox::bounded(std::mem::take(&mut self.spent))
     }
 
-    pub(crate) fn tick(&mut self, link: &Scope<Self>) -> bool {
+    /// A second has gone by; time is spent only while the page is seen.
+    pub(crate) fn tick(&mut self, link: &Scope<Self>, seen: bool) -> bool {
         let idle = self.alive.get().saturating_add(1);
         self.alive.set(idle);
-        if self.playing || idle < IDLE_AFTER_SECONDS {
+        if seen && (self.playing || idle < IDLE_AFTER_SECONDS) {
             self.spent += 1;
         }
         if self.waiting > 0 {
