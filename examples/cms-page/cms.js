@@ -142,7 +142,7 @@ function showWebhook({ id, type, data, verified }) {
   const who = data?.user_id ? `${names[data.user_id] ?? ''} (${data.user_id})`.trim() : words.guest;
   const item = element('li', 'f-event');
   item.dataset.webhookId = id;
-  item.append(element('p', 'f-event-title', data?.track ? words.finished(who, data.track.slug) : words.other(who)));
+  item.append(element('p', 'f-event-title', data?.track || data?.course ? words.finished(who, (data.track ?? data.course).slug) : words.other(who)));
   const list = element('dl', 'f-event-facts');
   for (const [term, fact] of facts(data ?? {})) list.append(element('dt', 'f-event-term', term), element('dd', 'f-event-fact', fact));
   item.append(list);

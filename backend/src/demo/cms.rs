@@ -58,6 +58,10 @@ struct Login {
     name: String,
     #[serde(default)]
     lang: Option<String>,
+    #[serde(default)]
+    roles: Vec<String>,
+    #[serde(default)]
+    cohorts: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -69,6 +73,8 @@ struct Claims<'a> {
     exp: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     lang: Option<&'a str>,
+    roles: &'a [String],
+    cohorts: &'a [String],
 }
 
 impl Cms {
@@ -148,6 +154,8 @@ async fn login(State(cms): State<Cms>, Json(login): Json<Login>) -> Response {
         iat: now,
         exp: now + TOKEN_SECONDS,
         lang: login.lang.as_deref(),
+        roles: &login.roles,
+        cohorts: &login.cohorts,
     };
     match jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &cms.0.signing) {
         Ok(token) => Json(json!({ "token": token })).into_response(),
