@@ -8,6 +8,7 @@ mod demo;
 mod fuzz;
 mod package;
 mod postgres;
+mod schemathesis;
 mod shell;
 mod shrink;
 mod size;
@@ -29,6 +30,7 @@ Jalon's commands, run as `cargo xtask <command>`
   bench [--quick]     measures the server beside the empty handler and the databases alone
   bench widget        prints how soon a learner can begin, on a slow phone and network
   fuzz [--seconds N]  runs the fuzzers, each for N seconds (60); needs nightly and cargo-fuzz
+  schemathesis [--seconds N]  asks a server what its OpenAPI document allows; needs Python 3
   video               draws the example film of examples/content/media again
   deny                checks the licences and sources of all dependencies
   tools [--tests]     installs the tools that the commands above need, and nothing else
@@ -61,6 +63,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["bench", "widget", rest @ ..] => test::bench_widget(rest),
         ["bench", rest @ ..] => bench::bench(rest),
         ["fuzz", rest @ ..] => fuzz::fuzz(rest),
+        ["schemathesis", rest @ ..] => schemathesis::schemathesis(rest),
         ["video"] => shell::step("drawing the example film", || {
             shell::run(shell::command("node").arg("make.mjs").current_dir(shell::root().join("examples/content/media")))
         }),

@@ -43,9 +43,9 @@ pub async fn times(tx: &mut Tx<'_>, site: SiteId, guest: GuestId) -> Result<Opti
 pub async fn guest_states(
     tx: &mut Tx<'_>,
     guests: &[(SiteId, GuestId)],
-) -> Result<HashMap<GuestId, GuestState>, DbError> {
+) -> Result<HashMap<(SiteId, GuestId), GuestState>, DbError> {
     const SQLITE: Rows = Rows {
-        before: "SELECT g.id, g.revoked_at IS NOT NULL, g.merged_into FROM (",
+        before: "SELECT g.site_id, g.id, g.revoked_at IS NOT NULL, g.merged_into FROM (",
         row: "(?, ?)",
         after: ") AS q CROSS JOIN guest g ON g.id = q.column2 AND g.site_id = q.column1",
     };
@@ -56,19 +56,19 @@ pub async fn guest_states(
         after: ") AS q LEFT JOIN guest g ON g.id = q.column2 AND g.site_id = q.column1 AND g.revoked_at IS NULL \
             AND g.merged_into IS NULL WHERE g.id IS NULL AND q.column2 IS NOT NULL",
     };
-    const POSTGRES: &str = "SELECT g.id, g.revoked_at IS NOT NULL, g.merged_into FROM jsonb_array_elements(CAST($1 AS JSONB)) q \
+    const POSTGRES: &str = "SELECT g.site_id, g.id, g.revoked_at IS NOT NULL, g.merged_into FROM jsonb_array_elements(CAST($1 AS JSONB)) q \
         JOIN guest g ON g.id = CAST(q.value ->> 1 AS UUID) AND g.site_id = CAST(q.value ->> 0 AS UUID)";
     if guests.is_empty() {
         return Ok(HashMap::new());
     }
     let mut states = HashMap::with_capacity(guests.len());
-    let rows: Vec<(Uuid, bool, Option<String>)> = match tx {
+    let rows: Vec<(Uuid, Uuid, bool, Option<String>)> = match tx {
         Tx::Sqlite(conn) => {
             let others: Vec<(Uuid, Uuid)> =
                 NOT_LIVE.fetch(conn, guests, |query, (site, guest)| query.bind(site.0).bind(guest.0)).await?;
-            states.extend(guests.iter().map(|(_, guest)| (*guest, GuestState::Live)));
-            for (_, guest) in &others {
-                states.remove(&GuestId(*guest));
+            states.extend(guests.iter().map(|one| (*one, GuestState::Live)));
+            for (site, guest) in &others {
+                states.remove(&(SiteId(*site), GuestId(*guest)));
             }
             SQLITE.fetch(conn, &others, |query, (site, guest)| query.bind(*site).bind(*guest)).await?
         }
@@ -77,15 +77,15 @@ pub async fn guest_states(
             sqlx::query_as(POSTGRES).bind(serde_json::to_string(&batch)?).fetch_all(&mut **conn).await?
         }
     };
-    for (id, revoked, merged_into) in rows {
-        states.insert(GuestId(id), state(revoked, merged_into)?);
+    for (site, id, revoked, merged_into) in rows {
+        states.insert((SiteId(site), GuestId(id)), state(revoked, merged_into)?);
     }
     Ok(states)
 }
 
 /// The state of one guest of the site; see [`guest_states`].
 pub async fn guest_state(tx: &mut Tx<'_>, site: SiteId, guest: GuestId) -> Result<GuestState, DbError> {
-    Ok(guest_states(tx, &[(site, guest)]).await?.remove(&guest).unwrap_or(GuestState::Revoked))
+    Ok(guest_states(tx, &[(site, guest)]).await?.remove(&(site, guest)).unwrap_or(GuestState::Revoked))
 }
 
 pub(super) fn state(revoked: bool, merged_into: Option<String>) -> Result<GuestState, DbError> {

@@ -47,12 +47,21 @@ impl Modify for Authentication {
     }
 }
 
-/// Says of every problem that it comes as `application/problem+json`, which is what is sent.
+/// Says of every problem that it comes as `application/problem+json`, which is what is sent; and of every
+/// operation that it may be refused with one, beside those it is worth naming.
 pub(super) fn name_problems(document: &mut utoipa::openapi::OpenApi) {
-    use utoipa::openapi::{RefOr, schema::Schema};
+    use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder, schema::Schema};
+    let refused = ResponseBuilder::new()
+        .description("Refused, or failed: a problem, whose `code` says what to do")
+        .content("application/problem+json", Content::new(Some(Ref::from_schema_name("Problem"))))
+        .build();
     let is_problem =
         |schema: &RefOr<Schema>| matches!(schema, RefOr::Ref(schema) if schema.ref_location.ends_with("/Problem"));
     for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            operation.responses.responses.insert("default".to_owned(), refused.clone().into());
+        }
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for response in
             operations.into_iter().flatten().flat_map(|operation| operation.responses.responses.values_mut())

@@ -199,7 +199,7 @@ struct Group {
     now: Timestamp,
     enrollments: HashMap<EnrollmentId, Enrollment>,
     versions: HashMap<EnrollmentId, Arc<Version>>,
-    guests: HashMap<GuestId, GuestState>,
+    guests: HashMap<(SiteId, GuestId), GuestState>,
     changed: BTreeSet<EnrollmentId>,
     events: Vec<EventRecord>,
     messages: Vec<outbox::Message>,
@@ -375,7 +375,7 @@ impl Group {
         query: Option<idempotency::Query>,
     ) -> Result<Result<Said, Refused>, DbError> {
         if let Some(guest) = command.learner.guest_id() {
-            match self.guests.get(&guest) {
+            match self.guests.get(&(command.site, guest)) {
                 Some(GuestState::Live) => {}
                 Some(GuestState::Merged(_)) => return Ok(Err(Refused::GuestMerged)),
                 Some(GuestState::Revoked) | None => return Ok(Err(Refused::GuestRevoked)),

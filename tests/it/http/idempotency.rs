@@ -83,7 +83,9 @@ for_both! {
             assert!(!guests::revoke(tx, b, live, NOW).await?, "another site's guest");
             guests::guest_states(tx, &[(a, live), (a, revoked), (a, gone), (b, live)]).await
         })).await.unwrap();
-        assert_eq!((states.get(&live), states.get(&revoked), states.get(&gone)), (Some(&GuestState::Live), Some(&GuestState::Revoked), None));
+        let of = |site, guest| states.get(&(site, guest));
+        assert_eq!((of(a, live), of(a, revoked), of(a, gone)), (Some(&GuestState::Live), Some(&GuestState::Revoked), None));
+        assert_eq!(of(b, live), None, "asked beside it, another site's guest is nobody");
         let alone = db.read::<_, DbError, _>(move |tx| Box::pin(guests::guest_state(tx, b, live))).await.unwrap();
         assert_eq!(alone, GuestState::Revoked, "missing is as good as revoked");
         assert_eq!(db.read::<_, DbError, _>(move |tx| Box::pin(guests::times(tx, a, live))).await.unwrap(), Some((NOW, NOW.plus_seconds(10))));
