@@ -24,7 +24,7 @@ impl Args {
         let demo = Demo::start(self.listen, Settings::default()).await?;
         let (cms, api, key) = (&demo.cms, &demo.api, &demo.api_key);
         let text = format!(
-            "\n  The federation's page    {cms}/\n  More pages               {cms}/plain.html  two.html  spa.html  rtl.html  data-form.html\n  \
+            "\n  The federation's page    {cms}/\n  More pages               {cms}/courses.html  grading.html  plain.html  two.html  spa.html  rtl.html  data-form.html\n  \
              Jalon                    {api}/\n  API documentation        {api}/docs\n  A track without script   {api}/t/fpsf/umpire-l1-prep\n  An API key for the site  {key}\n\n  \
              Open the federation's page and take the track. Ctrl-C ends the demo and forgets everything.\n"
         );
