@@ -45,7 +45,7 @@ pub async fn put(
 ) -> Result<(), DbError> {
     const CLEAR: &str = "DELETE FROM cohort_member WHERE site_id = $1 AND cohort = $2 AND role = $3 AND source = 'api'";
     const ADD: &str = "INSERT INTO cohort_member (site_id, cohort, role, user_id, source, at) VALUES ($1, $2, $3, $4, 'api', $5) \
-        ON CONFLICT (site_id, cohort, role, user_id) DO UPDATE SET source = 'api', at = excluded.at";
+        ON CONFLICT DO NOTHING";
     execute!(tx, sqlx::query(CLEAR).bind(site.0).bind(cohort).bind(role))?;
     for user in users {
         execute!(tx, sqlx::query(ADD).bind(site.0).bind(cohort).bind(role).bind(user.as_str()).bind(now.0))?;
@@ -70,15 +70,14 @@ pub type Counted = (String, i64, i64);
 
 /// The site's cohorts, by name.
 pub async fn cohorts(tx: &mut Tx<'_>, site: SiteId) -> Result<Vec<Counted>, DbError> {
-    const SQL: &str = "SELECT cohort, CAST(sum(CASE WHEN role = 'learner' THEN 1 ELSE 0 END) AS BIGINT), \
-        CAST(sum(CASE WHEN role = 'staff' THEN 1 ELSE 0 END) AS BIGINT) FROM cohort_member WHERE site_id = $1 GROUP BY cohort";
+    const SQL: &str = "SELECT cohort, CAST(count(DISTINCT CASE WHEN role = 'learner' THEN user_id END) AS BIGINT), \
+        CAST(count(DISTINCT CASE WHEN role = 'staff' THEN user_id END) AS BIGINT) FROM cohort_member WHERE site_id = $1 GROUP BY cohort";
     Ok(on!(tx, conn => sqlx::query_as(SQL).bind(site.0).fetch_all(conn).await)?)
 }
 
 /// How many learn in a cohort.
 pub async fn learners(tx: &mut Tx<'_>, site: SiteId, cohort: &str) -> Result<i64, DbError> {
-    const SQL: &str =
-        "SELECT CAST(count(*) AS BIGINT) FROM cohort_member WHERE site_id = $1 AND cohort = $2 AND role = 'learner'";
+    const SQL: &str = "SELECT CAST(count(DISTINCT user_id) AS BIGINT) FROM cohort_member WHERE site_id = $1 AND cohort = $2 AND role = 'learner'";
     Ok(on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(cohort).fetch_one(conn).await)?)
 }
 
@@ -96,7 +95,7 @@ pub async fn learners_after(
     after: &str,
     limit: i64,
 ) -> Result<Vec<String>, DbError> {
-    const SQL: &str = "SELECT user_id FROM cohort_member WHERE site_id = $1 AND cohort = $2 AND role = 'learner' AND user_id > $3 ORDER BY user_id LIMIT $4";
+    const SQL: &str = "SELECT DISTINCT user_id FROM cohort_member WHERE site_id = $1 AND cohort = $2 AND role = 'learner' AND user_id > $3 ORDER BY user_id LIMIT $4";
     Ok(
         on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(cohort).bind(after).bind(limit).fetch_all(conn).await)?,
     )
@@ -143,8 +142,8 @@ macro_rules! sums {
 /// The sums of a cohort, by course.
 pub async fn sums_of_cohort(tx: &mut Tx<'_>, site: SiteId, cohort: &str) -> Result<Vec<Sums>, DbError> {
     const SQL: &str = sums!(
-        "cohort_member m JOIN course_enrollment e ON e.site_id = m.site_id AND e.user_id = m.user_id \
-         JOIN course c ON c.id = e.course_id WHERE m.site_id = $1 AND m.cohort = $2 AND m.role = 'learner'"
+        "(SELECT DISTINCT site_id, user_id FROM cohort_member WHERE site_id = $1 AND cohort = $2 AND role = 'learner') m \
+         JOIN course_enrollment e ON e.site_id = m.site_id AND e.user_id = m.user_id JOIN course c ON c.id = e.course_id"
     );
     Ok(on!(tx, conn => sqlx::query_as(SQL).bind(site.0).bind(cohort).fetch_all(conn).await)?)
 }

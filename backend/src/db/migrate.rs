@@ -15,7 +15,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: ([Text; 8], [Text; 8]) = migrations![
+const MIGRATIONS: ([Text; 9], [Text; 9]) = migrations![
     1 "0001_site",
     2 "0002_track",
     3 "0003_webhook",
@@ -24,6 +24,7 @@ const MIGRATIONS: ([Text; 8], [Text; 8]) = migrations![
     6 "0006_event_staff",
     7 "0007_course",
     8 "0008_cohort",
+    9 "0009_cohort_source",
 ];
 
 /// A migration: its number, its name, its text.

@@ -130,7 +130,7 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Ap
 
 /// Whether there may be a NUL in a text. No JSON text holds one but escaped; an escaped backslash before
 /// `u0000` is taken for one here, and found out by [`nul_in`].
-fn holds_nul(bytes: &[u8]) -> bool {
+pub(super) fn holds_nul(bytes: &[u8]) -> bool {
     bytes.windows(6).any(|part| part == b"\\u0000")
 }
 

@@ -4,7 +4,7 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{code, error::ApiError, query::ApiQuery};
+use super::{code, error::ApiError, json::holds_nul, query::ApiQuery};
 
 /// What part of a list is asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,15 +38,14 @@ impl Page {
     /// The place the page begins after, or none for the first one.
     pub fn after<T: DeserializeOwned>(&self) -> Result<Option<T>, ApiError> {
         let Some(cursor) = self.cursor.as_deref() else { return Ok(None) };
-        URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).map(Some).ok_or_else(
-            || {
-                ApiError::new(&code::INVALID_CURSOR).field(
-                    "/cursor",
-                    "invalid_cursor",
-                    "Take it from next_cursor, unchanged.",
-                )
-            },
-        )
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok().filter(|bytes| !holds_nul(bytes));
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).map(Some).ok_or_else(|| {
+            ApiError::new(&code::INVALID_CURSOR).field(
+                "/cursor",
+                "invalid_cursor",
+                "Take it from next_cursor, unchanged.",
+            )
+        })
     }
 
     /// Cuts what was fetched with a limit of one more than asked for, and makes the cursor of the next page.

@@ -37,6 +37,10 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for ApiPath
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // Nothing is named with a NUL, and PostgreSQL has no such text to ask with.
+        if parts.uri.path().contains("%00") {
+            return Err(ApiError::not_found());
+        }
         match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(path)) => Ok(Self(path)),
             Err(PathRejection::FailedToDeserializePathParams(_)) => Err(ApiError::not_found()),
