@@ -246,3 +246,37 @@ story('a guest looks at courses, and is asked in', async ({ demo, device }) => {
   await dash.widget.hook('guest').waitFor();
   assert.equal(demo.log.filter(({ path }) => path.endsWith('/guests')).length, 0, 'looking makes no guest');
 });
+
+story('a dashboard beside a course tells at once what was done there', async ({ demo, device }) => {
+  const token = await demo.member('umpire-3');
+  const desk = await device({ viewport: DESKTOP, isMobile: false, locale: 'sv-SE' });
+  const { page, widget } = await open(desk, demo, 'jalon-course course="arbiter-level-2"', token);
+  // The dashboard comes later, as a page puts it there, and knows who learns.
+  await widget.hook('enroll').waitFor();
+  await page.evaluate((said) => {
+    const board = document.createElement('jalon-progress');
+    board.setAttribute('site', 'fpsf');
+    board.setAttribute('loading', 'eager');
+    document.body.prepend(board);
+    board.identify(said);
+  }, token);
+  const board = new Widget(page, 'jalon-progress');
+  const of = (group) => board.host.locator(`section[data-jalon="${group}"] [data-course="arbiter-level-2"]`);
+  await board.host.locator('ul.figures').waitFor();
+  assert.equal(await board.hook('course').count(), 0);
+  // Taken: it stands among what was begun. Answered: its points stand there.
+  await widget.hook('enroll').click();
+  await of('started').waitFor();
+  demo.clear();
+  await answer(widget, [1, 2, 3, 4]);
+  await of('in_progress').getByText('10 av 14').waitFor();
+  // What courses there are is not asked again for it.
+  assert.equal(demo.log.filter(({ path }) => path.endsWith('/fpsf/courses')).length, 0);
+  // Opened, and answered to the end: complete.
+  await widget.hook('next').click();
+  await widget.step(2).waitFor();
+  await widget.hook('next').click();
+  await widget.hook('question').locator('textarea').fill('Jag har sett det.');
+  await widget.hook('submit').click();
+  await of('completed').waitFor();
+});

@@ -5,7 +5,10 @@ use wasm_bindgen::JsValue;
 use yew::html::Scope;
 
 use super::{App, Msg};
-use crate::{identity, load, task, work};
+use crate::{
+    identity, load, task,
+    work::{self, About},
+};
 
 impl App {
     /// The slug of the course, where one is shown.
@@ -28,10 +31,17 @@ impl App {
         }
     }
 
-    /// Reads the courses there are, and those that the learner takes.
-    pub(crate) fn read_shelf(&self, link: &Scope<Self>) {
+    /// Reads the courses there are, where they aren't `known`, and those that the learner takes.
+    pub(crate) fn read_shelf(&self, link: &Scope<Self>, known: Option<Vec<About>>) {
         let (turn, api, who) = (self.turn, self.api.clone(), self.who());
-        task::send(link, async move { Msg::Shelf(turn, load::shelf(&api, &who).await) });
+        task::send(link, async move { Msg::Shelf(turn, load::shelf(&api, &who, known).await) });
+    }
+
+    /// Something was done in another element or tab: a list shows how far its courses are now.
+    pub(crate) fn take_news(&self, link: &Scope<Self>) {
+        if let (true, Some((courses, _))) = (self.config.track.is_empty(), &self.shelf) {
+            self.read_shelf(link, Some(courses.clone()));
+        }
     }
 
     /// A course was chosen from a list: the page may show it itself, else it is shown here.

@@ -182,7 +182,7 @@ impl App {
         let api = self.api.clone();
         task::send(link, async move { Msg::Site(turn, load::site(&api).await) });
         if self.config.track.is_empty() {
-            return self.read_shelf(link);
+            return self.read_shelf(link, None);
         }
         self.read_track(link);
         self.read_enrollment(link);
@@ -230,6 +230,9 @@ impl App {
             Ok(Some(enrollment)) => {
                 self.reached();
                 self.unauthorized = false;
+                if enrolling {
+                    device::tell("news", &self.ear);
+                }
                 let far = self.session.progress.current_step_order;
                 self.session.hear(*enrollment);
                 if self.session.progress.current_step_order > far && !self.walked {

@@ -8,6 +8,7 @@ use super::{App, LONGEST_TOLD_SECONDS, LONGEST_WAIT_SECONDS, Loaded, Msg};
 use crate::{
     api::{Failure, Problem},
     device, identity, keys, load,
+    merge::Merge,
     outbox::{self, Entry, Paper, Sent},
     task,
     work::ONLY,
@@ -101,7 +102,10 @@ impl App {
                 self.busy = false;
                 self.backoff = 0;
                 self.session.pending.retain(|other| other.key != entry.key);
-                device::tell("work", &self.ear);
+                device::tell(if entry.advance { "news" } else { "work" }, &self.ear);
+                if entry.advance {
+                    self.take_news(link);
+                }
                 if entry.who != self.who() || entry.track != self.config.track {
                     return;
                 }
@@ -218,7 +222,13 @@ impl App {
                 self.report_time(link);
                 return false;
             }
-            "tab work" => {
+            "tab news" | "tab work" if self.config.track.is_empty() => {
+                if what == "tab news" {
+                    self.take_news(link);
+                }
+                return false;
+            }
+            "tab news" | "tab work" => {
                 // Another tab sent or did something: what lies on the device is the truth of both.
                 let turn = self.turn;
                 let (api, who, slug) = (self.api.clone(), self.who(), self.config.track.clone());
@@ -231,6 +241,11 @@ impl App {
                 return false;
             }
             "tab guest" if self.member.is_none() => self.begin(link),
+            // Merged or dropped in another element: there is nothing left to ask about, and perhaps more to show.
+            "tab guest" => {
+                self.merge = Merge::None;
+                self.ask_server(link);
+            }
             _ => return false,
         }
         true
