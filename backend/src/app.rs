@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use crate::article::Articles;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::course::Courses;
@@ -35,6 +36,8 @@ pub struct App {
     pub tracks: Tracks,
     /// Courses that learners may be shown.
     pub courses: Courses,
+    /// Articles of content providers outside.
+    pub articles: Articles,
     /// What other systems hear.
     pub webhooks: Webhooks,
     /// Whether the database showed a moment ago that it works.
@@ -47,8 +50,19 @@ impl AppState {
         let gate = Gate::new(&db, &clock, &config).await?;
         let tracks = Tracks::new(&db, &clock);
         let courses = Courses::new(&db);
+        let articles = Articles::new(&db, config.development).map_err(DbError::other)?;
         let webhooks = Webhooks::new(&config, &gate.metrics)?;
-        Ok(Self(Arc::new(App { db, clock, config, gate, tracks, courses, webhooks, ready: LastReady::default() })))
+        Ok(Self(Arc::new(App {
+            db,
+            clock,
+            config,
+            gate,
+            tracks,
+            courses,
+            articles,
+            webhooks,
+            ready: LastReady::default(),
+        })))
     }
 
     /// What runs beside the requests until `stop` is asked for. A noun with a background task adds it

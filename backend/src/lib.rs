@@ -1,6 +1,7 @@
 //! Jalon's server.
 
 pub mod app;
+pub mod article;
 pub mod catalog;
 pub mod cli;
 pub mod clock;

@@ -61,4 +61,6 @@ slug! {
     LessonSlug, "welcome";
     /// A question bank's name.
     BankSlug, "petanque-rules";
+    /// A content provider's name.
+    ProviderSlug, "federation-magazine";
 }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::{Context, key::plain};
 use crate::{
     app::AppState,
+    article::routes as providers,
     site::{Site, routes, valid},
 };
 
@@ -28,8 +29,20 @@ pub(super) struct Args {
 enum Command {
     /// Add a site. One that is there already is no error: it is shown, with what differs
     Add(Box<Add>),
+    /// Add a content provider, whose articles lesson items show, or change its address
+    Provider(Provider),
     /// List all sites
     List,
+}
+
+#[derive(Debug, clap::Args)]
+struct Provider {
+    /// The site, e.g. fpsf
+    site: String,
+    /// What lesson items call it: lower-case letters, digits and -, e.g. magazine
+    name: String,
+    /// Where its articles are, e.g. <https://magazine.example/api/articles/{id}?lang={lang}>
+    url: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -69,10 +82,21 @@ impl Args {
         let app = context.app().await?;
         let done = match self.command {
             Command::Add(add) => add.run(context, &app).await,
+            Command::Provider(provider) => provider.run(context, &app).await,
             Command::List => list(context, &app),
         };
         app.db.close().await;
         done
+    }
+}
+
+impl Provider {
+    async fn run(self, context: &Context, app: &AppState) -> anyhow::Result<()> {
+        let site = app.gate.sites.by_slug(&self.site).with_context(|| format!("there is no site {}", self.site))?;
+        let (created, provider) = providers::put(app, &site, &self.name, self.url).await.map_err(plain)?;
+        let done = if created { "was added" } else { "is there, with this address" };
+        let text = format!("The content provider {} {done}: {}", provider.name, provider.url);
+        context.print(&provider, text)
     }
 }
 

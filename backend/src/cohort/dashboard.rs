@@ -52,6 +52,8 @@ pub async fn numbers(
         awaiting_grading: unsigned(sums.awaiting),
         mean_score,
         time_spent_seconds: unsigned(sums.time_spent_seconds),
+        evaluations: 0,
+        mean_rating: None,
     })
 }
 

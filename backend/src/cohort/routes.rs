@@ -14,6 +14,7 @@ use jalon_shared::{
 use super::{dashboard, store};
 use crate::{
     app::AppState,
+    course::evaluation,
     http::{
         auth::{Admin, MemberAuth, scope},
         code,
@@ -235,8 +236,15 @@ pub async fn list_course_statistics(
         .read(move |tx| {
             Box::pin(async move {
                 let mut items = Vec::new();
+                let said = evaluation::sums(tx, site).await?;
                 for sums in store::sums_of_site(tx, site, None).await? {
-                    items.push(dashboard::numbers(tx, &catalog, site, &wanted, sums).await?);
+                    let said = said.iter().find(|(course, ..)| *course == sums.course_id);
+                    let mut numbers = dashboard::numbers(tx, &catalog, site, &wanted, sums).await?;
+                    if let Some((_, count, sum)) = said {
+                        numbers.evaluations = u64::try_from(*count).unwrap_or_default();
+                        numbers.mean_rating = Some(mean(*sum, *count));
+                    }
+                    items.push(numbers);
                 }
                 items.sort_by(|a, b| a.course.cmp(&b.course));
                 Ok::<_, crate::db::DbError>(items)
@@ -244,4 +252,10 @@ pub async fn list_course_statistics(
         })
         .await?;
     Ok(Json(List { items, next_cursor: None }))
+}
+
+/// To two decimals.
+#[expect(clippy::cast_precision_loss, reason = "ratings of 1 to 5")]
+fn mean(sum: i64, count: i64) -> f64 {
+    (sum as f64 / count.max(1) as f64 * 100.0).round() / 100.0
 }

@@ -7,7 +7,7 @@ use jalon_shared::{
     CourseId, FieldError, LocalizedText, SiteId, Timestamp,
     course::{
         Definition, Written,
-        source::{BankSource, CourseSource, ItemSource, LessonSource},
+        source::{ArticleSource, BankSource, CourseSource, ItemSource, LessonSource},
     },
     slug::{BankSlug, CourseSlug, LessonSlug},
     track::IdMap,
@@ -43,6 +43,10 @@ pub trait Shared: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync
     const PART: Part;
     /// Everything that is wrong with it.
     fn faults(&self) -> Vec<FieldError>;
+    /// Its lesson items, where it has any.
+    fn items(&self) -> &[ItemSource] {
+        &[]
+    }
     /// It, with the ids of its keys.
     fn written(self, ids: IdMap, new_id: impl FnMut() -> uuid::Uuid) -> Written<Self>;
 }
@@ -54,6 +58,10 @@ impl Shared for LessonSource {
         let mut faults = self.check();
         faults.extend(links(|take| self.texts(take)));
         faults
+    }
+
+    fn items(&self) -> &[ItemSource] {
+        &self.items
     }
 
     fn written(self, ids: IdMap, new_id: impl FnMut() -> uuid::Uuid) -> Written<Self> {
@@ -96,7 +104,8 @@ pub async fn put_part<S: Shared>(
     if_match: impl FnOnce(Option<&ETag>) -> Result<(), ApiError>,
     now: Timestamp,
 ) -> Result<Wrote<PartAdmin<S>>, ApiError> {
-    let faults = source.faults();
+    let mut faults = source.faults();
+    faults.extend(unknown_providers(tx, site, placed(source.items(), "").collect()).await?);
     if !faults.is_empty() {
         return Err(ApiError::validation_failed(faults));
     }
@@ -122,6 +131,30 @@ pub async fn get_part<S: Shared>(tx: &mut Tx<'_>, site: SiteId, slug: &str) -> R
     let found: Option<(i64, Written<S>)> = store::part(tx, site, S::PART, slug, Held::No).await?;
     let (revision, written) = found.ok_or_else(ApiError::not_found)?;
     Ok(PartAdmin { slug: slug.to_owned(), revision, source: Some(written.source) })
+}
+
+/// Lesson items that show articles of a provider which the site doesn't have. `items` come with their pointers.
+async fn unknown_providers(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    items: Vec<(String, &ItemSource)>,
+) -> Result<Vec<FieldError>, DbError> {
+    let articles: Vec<_> = items.iter().filter_map(|(at, item)| Some((at, item.article.as_ref()?))).collect();
+    if articles.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = crate::article::store::providers(tx, site).await?;
+    let missing = articles.iter().filter(|(_, article)| !known.iter().any(|(name, _)| *name == article.provider));
+    let fault = |(at, article): &(&String, &ArticleSource)| {
+        let text = format!("there is no content provider {}; add it to the site first", article.provider);
+        FieldError::new(format!("{at}/article/provider"), "unknown_provider", text)
+    };
+    Ok(missing.map(fault).collect())
+}
+
+/// Items with their pointers.
+fn placed<'s>(items: &'s [ItemSource], at: &str) -> impl Iterator<Item = (String, &'s ItemSource)> {
+    items.iter().enumerate().map(move |(place, item)| (format!("{at}/items/{place}"), item))
 }
 
 /// A course with the shared lessons and banks it names, as these are now.
@@ -170,8 +203,15 @@ pub async fn put(
         None => None,
     };
     let ids = latest.as_ref().map(|latest| latest.course.ids.clone()).unwrap_or_default();
+    let mut placed_items = Vec::new();
+    for (module, of_module) in source.modules.iter().enumerate() {
+        for (lesson, of_lesson) in of_module.lessons.iter().enumerate() {
+            placed_items.extend(placed(&of_lesson.items, &format!("/modules/{module}/lessons/{lesson}")));
+        }
+    }
+    let mut faults = unknown_providers(tx, site, placed_items).await?;
     let definition = define(tx, site, Written::course(source, ids, || unordered_id(now))).await?;
-    let faults = definition.check();
+    faults.extend(definition.check());
     if !faults.is_empty() {
         return Err(ApiError::validation_failed(faults));
     }

@@ -1,8 +1,10 @@
 //! Courses on the server: shown, taken, written, graded.
 
+pub(crate) mod around;
 pub mod author;
 pub mod catalog;
 pub mod completed;
+pub mod evaluation;
 pub(crate) mod folder;
 pub mod grading;
 pub mod learn;

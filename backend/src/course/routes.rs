@@ -19,6 +19,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
+    around,
     catalog::Version,
     learn::{self, Asker, What},
     problem, store, view,
@@ -304,15 +305,9 @@ pub async fn get_item(
         let refusal = jalon_shared::course::Refusal::ItemLocked { item: blocking.id, quiz: quiz.id };
         return Err(problem::refusal(&refusal, title.as_deref()));
     }
-    let asks = |quiz: &jalon_shared::course::ItemQuiz| quiz.has_open();
-    let open_answers = if shown.quizzes.iter().any(asks) {
-        let site = auth.site.id;
-        app.db.read(move |tx| Box::pin(async move { store::open_answers_of_item(tx, site, id, item).await })).await?
-    } else {
-        Vec::new()
-    };
-    let seen = (&enrollment, open_answers.as_slice());
-    let body = to_json(&view::item(lesson, shown, seen, &version, &wanted, app.clock.now()));
+    let now = app.clock.now();
+    let around = around::of_item(&app, &auth.site, &enrollment, (shown, &lesson.source_lang), &wanted, now).await?;
+    let body = to_json(&view::item(lesson, shown, (&enrollment, around), &version, &wanted, now));
     Ok(ready(&Rendered { etag: ETag::of(&body), body: body.into() }, &if_none_match))
 }
 

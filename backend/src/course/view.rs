@@ -17,7 +17,7 @@ use jalon_shared::{
     },
 };
 
-use super::{catalog::Version, store};
+use super::{around::Around, catalog::Version, store};
 use crate::{quiz::view as quiz_view, text::In};
 
 /// One course in a list.
@@ -177,7 +177,7 @@ fn item_state(item: &OutlineItem, done: &ItemProgress, progress: &Progress, now:
 pub fn item(
     lesson: &Lesson,
     item: &Item,
-    (enrollment, open_answers): (&Enrollment, &[store::OpenAnswer]),
+    (enrollment, around): (&Enrollment, Around),
     version: &Version,
     wanted: &[Lang],
     now: Timestamp,
@@ -189,10 +189,13 @@ pub fn item(
         title: texts.plain(&item.title),
         content: None,
         video: None,
+        article: around.article,
         discussion_url: item.discussion_url.clone(),
         shortcodes: item.shortcodes.clone(),
+        peers: around.peers,
+        evaluation: around.evaluation,
         quizzes: Vec::new(),
-        open_answers: open_answers.iter().map(open_answer).collect(),
+        open_answers: around.open_answers.iter().map(open_answer).collect(),
     };
     match &item.target {
         ItemTarget::Content(text) => body.content = Some(texts.html(text)),

@@ -15,7 +15,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: ([Text; 9], [Text; 9]) = migrations![
+const MIGRATIONS: ([Text; 10], [Text; 10]) = migrations![
     1 "0001_site",
     2 "0002_track",
     3 "0003_webhook",
@@ -25,6 +25,7 @@ const MIGRATIONS: ([Text; 9], [Text; 9]) = migrations![
     7 "0007_course",
     8 "0008_cohort",
     9 "0009_cohort_source",
+    11 "0011_article",
 ];
 
 /// A migration: its number, its name, its text.

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 
-use super::{CONTENT, PAGES, media};
+use super::{ARTICLES, CONTENT, PAGES, media};
 use crate::clock::Clock;
 
 /// How long a member's token lives, in seconds: short, as a federation's would.
@@ -106,6 +106,7 @@ impl Cms {
                 }),
             )
             .route("/media/{name}", get(film))
+            .route("/cms/articles/{id}", get(article))
             .route("/cms/login", post(login))
             .route("/cms/hook", post(hear))
             .route("/cms/webhooks", get(show))
@@ -142,6 +143,22 @@ async fn film(Path(name): Path<String>, headers: HeaderMap) -> Response {
         }
         _ => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    lang: String,
+}
+
+/// An article of the federation's magazine, as a content provider answers it.
+async fn article(Path(id): Path<String>, Query(Wanted { lang }): Query<Wanted>) -> Response {
+    let found = [lang.as_str(), "fr"].into_iter().find_map(|lang| {
+        let text = ARTICLES.get_file(format!("{id}.{lang}.md"))?.contents_utf8()?;
+        let (title, text) = text.strip_prefix("# ")?.split_once('\n')?;
+        Some(json!({ "title": title, "markdown": text, "lang": lang }))
+    });
+    found.map_or_else(|| StatusCode::NOT_FOUND.into_response(), |found| Json(found).into_response())
 }
 
 /// The CMS's login: whoever you say you are. It signs the token that names the member to Jalon.

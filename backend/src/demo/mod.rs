@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     app::AppState,
+    article,
     clock::Clock,
     config::Settings,
     db::{Db, DbError},
@@ -32,6 +33,8 @@ use crate::{
 static COURSES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../examples/courses");
 static LESSONS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../examples/lessons");
 static BANKS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../examples/banks");
+/// What the federation's magazine has: the CMS is a content provider, too.
+static ARTICLES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../examples/articles");
 /// The example tracks.
 static CONTENT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../examples/content");
 /// The federation's pages.
@@ -125,6 +128,7 @@ async fn make_site(db: &Db, page: &str, secret: &str, api_key: &str) -> anyhow::
         login_url: Some(format!("{page}/#login")),
         look: serde_json::from_value(json!({}))?,
     };
+    let magazine = format!("{page}/cms/articles/{{id}}?lang={{lang}}");
     let (secret, hash, now) = (secret.to_owned(), key::hash(api_key), Clock::system().now());
     let made = db
         .write(move |tx| {
@@ -135,6 +139,7 @@ async fn make_site(db: &Db, page: &str, secret: &str, api_key: &str) -> anyhow::
                     .await?;
                 store::insert_key(tx, Some(site_id), id::new_v7(now), "demo", &hash, &[Scope::SiteAdmin], None, now)
                     .await?;
+                article::store::put_provider(tx, site_id, "magazine", &magazine, now).await?;
                 Ok::<_, DbError>(site_id)
             })
         })

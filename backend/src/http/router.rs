@@ -7,8 +7,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{ApiError, docs, edge, health, json::MAX_BODY, openapi::ApiDoc};
 use crate::{
     app::AppState,
+    article::routes as articles,
     cohort::routes as cohorts,
-    course::{routes as courses, routes_admin as course_authoring, routes_grading as grading},
+    course::{evaluation, routes as courses, routes_admin as course_authoring, routes_grading as grading},
     embed, guest, site,
     track::{page, routes as tracks, routes_admin as authoring},
     webhook,
@@ -36,6 +37,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(courses::get_item, courses::report_item))
         .routes(routes!(courses::visit_item))
         .routes(routes!(courses::answer_quiz))
+        .routes(routes!(evaluation::put_evaluation))
         .routes(routes!(tracks::merge_guest))
         .routes(routes!(tracks::export_me))
         .routes(routes!(tracks::erase_me))
@@ -53,6 +55,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(course_authoring::list_banks))
         .routes(routes!(course_authoring::get_bank, course_authoring::put_bank))
         .routes(routes!(course_authoring::list_question_statistics))
+        .routes(routes!(evaluation::list_evaluations))
         .routes(routes!(cohorts::list_my_cohorts))
         .routes(routes!(cohorts::get_cohort_dashboard))
         .routes(routes!(cohorts::list_cohort_learners))
@@ -80,6 +83,8 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(site::routes::list_signing_keys, site::routes::create_signing_key))
         .routes(routes!(site::routes::expire_signing_key))
         .routes(routes!(guest::routes::revoke_guest))
+        .routes(routes!(articles::list_article_providers))
+        .routes(routes!(articles::put_article_provider, articles::delete_article_provider))
         // Webhooks
         .routes(routes!(webhook::routes::list_webhooks, webhook::routes::create_webhook))
         .routes(routes!(

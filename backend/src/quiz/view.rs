@@ -40,6 +40,7 @@ fn question_view(question: &Question, shuffled: bool, seed: shuffle::Seed, texts
         items: Vec::new(),
         lefts: Vec::new(),
         rights: Vec::new(),
+        hints: question.hints.iter().map(|hint| texts.html(hint)).collect(),
     };
     match &question.kind {
         QuestionKind::SingleChoice { choices } | QuestionKind::MultipleChoice { choices } => {

@@ -94,6 +94,14 @@ pub fn render(markdown: &str) -> String {
     CLEANER.clean(&html).to_string()
 }
 
+/// Somebody else's HTML made safe, its headings lowered as ours are. Bound its depth before.
+pub fn clean(html: &str) -> String {
+    let lowered = [("h2", "h4"), ("h1", "h3")].iter().fold(html.to_owned(), |html, (from, to)| {
+        html.replace(&format!("<{from}"), &format!("<{to}")).replace(&format!("</{from}"), &format!("</{to}"))
+    });
+    CLEANER.clean(&lowered).to_string()
+}
+
 /// One line of Markdown as safe HTML without a paragraph around it: for prompts' and choices' sake.
 pub fn render_inline(markdown: &str) -> String {
     let html = render(markdown);

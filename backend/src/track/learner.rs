@@ -108,6 +108,9 @@ pub async fn export(
                 "merged_guests": guests,
                 "enrollments": enrollments,
                 "course_enrollments": course::learn::all_of(tx, &courses, (site, &site_slug), &learner, now).await?,
+                "course_evaluations": course::evaluation::all_of(tx, site, &learner).await?.into_iter()
+                    .map(|(id, said)| json!({ "enrollment_id": id, "rating": said.rating, "comment": said.comment }))
+                    .collect::<Vec<_>>(),
                 "events": events,
             }))
         })

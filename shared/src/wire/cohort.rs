@@ -71,6 +71,12 @@ pub struct CourseNumbers {
     pub mean_score: Option<Score>,
     /// All together.
     pub time_spent_seconds: u64,
+    /// How many said what they think of it; in the statistics of the site only.
+    #[serde(default, skip_serializing_if = "crate::quiz::source::is_default")]
+    pub evaluations: u64,
+    /// The mean of their ratings, 1 to 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_rating: Option<f64>,
 }
 
 /// A learner of a cohort.

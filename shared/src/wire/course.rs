@@ -12,6 +12,7 @@ use crate::{
     quiz::Answer,
     slug::CourseSlug,
     wire::{
+        article::ArticleView,
         grading::OpenAnswerOwn,
         quiz::{QuestionResult, QuizView},
         track::VideoView,
@@ -279,18 +280,62 @@ pub struct ItemBody {
     /// Something to watch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub video: Option<VideoView>,
+    /// An article of a content provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub article: Option<ArticleView>,
     /// Where it is talked about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discussion_url: Option<String>,
     /// What is shown below it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shortcodes: Vec<Shortcode>,
+    /// Others who take the course, where a shortcode asks for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peers: Option<Peers>,
+    /// What the learner said of the course, where a shortcode asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<Evaluation>,
     /// In order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quizzes: Vec<ItemQuizView>,
     /// The learner's open answers here, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open_answers: Vec<OpenAnswerOwn>,
+}
+
+/// How many others take the course; a thousand stands for a thousand and more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Peers {
+    /// Did something in the last five minutes.
+    pub online: u32,
+    /// The others.
+    pub offline: u32,
+}
+
+/// What a learner thinks of a course.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// From 1, poor, to 5, very good.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 5))]
+    pub rating: u8,
+    /// In words; at most 2,000 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// What somebody said of a course.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EvaluationSaid {
+    /// From 1, poor, to 5, very good.
+    pub rating: u8,
+    /// In words.
+    pub comment: Option<String>,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A quiz of an item, for the attempt that is next.

@@ -1,6 +1,7 @@
 //! What goes over the wire between widget, backend and other people's programs (api.md).
 
 pub mod admin_site;
+pub mod article;
 pub mod cohort;
 pub mod course;
 pub mod enrollment;

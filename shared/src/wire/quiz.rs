@@ -49,6 +49,9 @@ pub struct QuestionView {
     /// Matching: the other side.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rights: Vec<ChoiceView>,
+    /// What helps, one after the other, to whoever asks for it; HTML, sanitised. Asking costs nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<Resolved>,
 }
 
 /// Something to choose, order or match.

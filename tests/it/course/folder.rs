@@ -81,6 +81,14 @@ for_both! {
     async fn courses_go_out_and_in_again_byte_for_byte(db: TestDb) {
         let stage = Stage::set(&db).await;
         let fpsf = site(&stage, "fpsf").await;
+        let magazine = json!({ "url": "https://magazine.example/{id}" });
+        let put = async |site: &str| {
+            for name in ["magazine", "wiki"] {
+                let path = format!("/api/v1/admin/sites/{site}/article-providers/{name}");
+                stage.server.put(&path).bearer(&stage.key).json(&magazine).send().await.expect(201);
+            }
+        };
+        put("fpsf").await;
         let imported = take(&stage, fpsf, &examples()).await.unwrap_or_else(|error| panic!("{error}"));
         let kinds: Vec<Kind> = imported.iter().map(|imported| imported.kind).collect();
         assert_eq!(kinds, [Kind::Bank, Kind::Lesson, Kind::Course, Kind::Course, Kind::Course]);
@@ -97,6 +105,7 @@ for_both! {
         assert!(again.iter().all(|imported| !imported.changed), "{again:?}");
         // And makes the same site elsewhere.
         let other = site(&stage, "other").await;
+        put("other").await;
         import(&stage.server.app().db, other, first.path(), None, false, stage.now()).await.unwrap_or_else(|error| panic!("{error}"));
         export(&stage.server.app().db, other, second.path()).await.unwrap();
         let (first, second) = (bytes(first.path()), bytes(second.path()));

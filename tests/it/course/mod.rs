@@ -1,5 +1,6 @@
 //! Courses.
 
+mod around;
 mod cohort;
 mod example;
 mod folder;

@@ -73,6 +73,7 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("PATCH", "/api/v1/course-enrollments/{id}/items/{item}", CourseOwner),
     ("POST", "/api/v1/course-enrollments/{id}/items/{item}/visit", CourseOwner),
     ("POST", "/api/v1/course-enrollments/{id}/items/{item}/quizzes/{quiz}/answers", CourseOwner),
+    ("PUT", "/api/v1/course-enrollments/{id}/evaluation", CourseOwner),
     ("GET", "/api/v1/sites/{site}/me/cohorts", CohortStaff),
     ("GET", "/api/v1/sites/{site}/me/cohorts/{cohort}", CohortStaff),
     ("GET", "/api/v1/sites/{site}/me/cohorts/{cohort}/learners", CohortStaff),
@@ -106,6 +107,10 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/api/v1/admin/sites/{site}/courses/{course}/deprecate", Scoped(CoursesWrite)),
     ("GET", "/api/v1/admin/sites/{site}/courses/{course}/question-statistics", Scoped(StatisticsRead)),
     ("GET", "/api/v1/admin/sites/{site}/course-statistics", Scoped(StatisticsRead)),
+    ("GET", "/api/v1/admin/sites/{site}/courses/{course}/evaluations", Scoped(CoursesRead)),
+    ("GET", "/api/v1/admin/sites/{site}/article-providers", Scoped(SiteAdmin)),
+    ("PUT", "/api/v1/admin/sites/{site}/article-providers/{provider}", Scoped(SiteAdmin)),
+    ("DELETE", "/api/v1/admin/sites/{site}/article-providers/{provider}", Scoped(SiteAdmin)),
     ("GET", "/api/v1/admin/sites/{site}/cohorts", Scoped(LearnersWrite)),
     ("GET", "/api/v1/admin/sites/{site}/cohorts/{cohort}", Scoped(LearnersWrite)),
     ("PUT", "/api/v1/admin/sites/{site}/cohorts/{cohort}", Scoped(LearnersWrite)),
@@ -390,7 +395,11 @@ for_both! {
                 .collect();
             all.sort_by_key(|(verdict, name, _)| (*verdict == In, name.as_str() == "its guest"));
             // What else would be asked for before it is looked at whose it is.
-            let body = if template.ends_with("/answers") { json!({ "attempt": 1, "answers": [] }) } else { json!({}) };
+            let body = match template.rsplit('/').next() {
+                Some("answers") => json!({ "attempt": 1, "answers": [] }),
+                Some("evaluation") => json!({ "rating": 4 }),
+                _ => json!({}),
+            };
             for (verdict, name, token) in all {
                 let method: Method = method.parse().unwrap();
                 let request = stage.server.request(method.clone(), &address(template, &enrollment));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jalon_shared::{
     CourseId, EnrollmentId, GuestId, ItemId, Lang, Learner, LessonId, Score, SiteId, Timestamp, UserId,
     course::{Enrollment, ItemProgress, Points, Progress, Totals},
+    wire::course::Peers,
 };
 use uuid::Uuid;
 
@@ -195,9 +196,13 @@ pub async fn insert_enrollment(tx: &mut Tx<'_>, enrollment: &Enrollment) -> Resu
 }
 
 /// Saves an enrollment's sums.
-pub async fn update_enrollment(tx: &mut Tx<'_>, enrollment: &Enrollment) -> Result<(), DbError> {
+pub async fn update_enrollment(
+    tx: &mut Tx<'_>,
+    enrollment: &Enrollment,
+    active: Option<Timestamp>,
+) -> Result<(), DbError> {
     const SQL: &str = "UPDATE course_enrollment SET course_version = $3, version = $4, completed_at = $5, score = $6, confirmed = $7, potential = $8, \
-        answered = $9, needed_complete = $10, time_spent_seconds = $11, gates = $12 WHERE site_id = $1 AND id = $2";
+        answered = $9, needed_complete = $10, time_spent_seconds = $11, gates = $12, active_at = coalesce($13, active_at) WHERE site_id = $1 AND id = $2";
     let progress = &enrollment.progress;
     let gates = serde_json::to_string(&progress.gates)?;
     execute!(
@@ -215,8 +220,21 @@ pub async fn update_enrollment(tx: &mut Tx<'_>, enrollment: &Enrollment) -> Resu
             .bind(raw(progress.totals.needed_complete))
             .bind(signed(progress.totals.time_spent_seconds))
             .bind(&gates)
+            // To the minute: the index is not to be written with every answer.
+            .bind(active.map(|at| at.0 - at.0.rem_euclid(60_000)))
     )
     .map(drop)
+}
+
+/// The most that are counted.
+const MOST_PEERS: i64 = 1000;
+
+/// How many others take a course: who did something since, and the rest.
+pub async fn peers(tx: &mut Tx<'_>, course: CourseId, own: EnrollmentId, since: Timestamp) -> Result<Peers, DbError> {
+    const SQL: &str = "SELECT (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM course_enrollment WHERE course_id = $1 AND id <> $2 AND active_at >= $3 LIMIT $4) AS here), \
+        (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM course_enrollment WHERE course_id = $1 AND id <> $2 AND active_at < $3 LIMIT $4) AS away)";
+    let (online, offline): (i64, i64) = on!(tx, conn => sqlx::query_as(SQL).bind(course.0).bind(own.0).bind(since.0).bind(MOST_PEERS).fetch_one(conn).await)?;
+    Ok(Peers { online: u32::try_from(online).unwrap_or(0), offline: u32::try_from(offline).unwrap_or(0) })
 }
 
 /// Saves what was done in an item.
