@@ -77,6 +77,10 @@ impl Record {
         self.marks.iter().any(|marked| marked.mark == Mark::Ungraded)
     }
 
+    fn left_blank(&self, question: QuestionId) -> bool {
+        self.marks.iter().any(|marked| marked.question_id == question && marked.mark == Mark::Blank)
+    }
+
     fn answers(&self, question: QuestionId) -> bool {
         self.marks.iter().any(|marked| marked.question_id == question && marked.mark != Mark::Blank)
     }
@@ -116,7 +120,9 @@ impl QuizProgress {
     }
 
     /// What is earned (C3): by the attempt that counts, and by shared answers to questions which that
-    /// attempt left blank or has not got. An answer bound to the enrollment wins over a shared one.
+    /// attempt left blank; by all shared answers, before there is an attempt. An answer bound to the enrollment
+    /// wins over a shared one, and a question that the attempt has not got adds nothing: it may be one that
+    /// another attempt would have drawn in place of those this one was worth.
     pub fn confirmed(&self) -> Points {
         Self::with_shared(self.counting(), &self.shared)
     }
@@ -129,8 +135,8 @@ impl QuizProgress {
 
     fn with_shared(record: Option<&Record>, shared: &BTreeMap<QuestionId, u32>) -> Points {
         let own = record.map_or(Points::ZERO, Record::confirmed);
-        let bound = |question: QuestionId| record.is_some_and(|record| record.answers(question));
-        own + shared.iter().filter(|(question, _)| !bound(**question)).map(|(_, points)| Points::whole(*points)).sum()
+        let open = |question: QuestionId| record.is_none_or(|record| record.left_blank(question));
+        own + shared.iter().filter(|(question, _)| open(**question)).map(|(_, points)| Points::whole(*points)).sum()
     }
 
     /// Whether the enrollment has an answer of its own to this question; it wins over a shared one.
@@ -169,5 +175,25 @@ impl QuizProgress {
     /// The attempt of this number, if points still hang on it.
     pub fn record(&self, attempt: u32) -> Option<&Record> {
         [&self.best, &self.waiting].into_iter().flatten().find(|record| record.attempt == attempt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn c3_a_shared_answer_fills_a_blank_and_adds_nothing_to_another_draw() {
+        let question = |n: u128| QuestionId(Uuid::from_u128(n));
+        let marked = |n: u128, mark: Mark| Marked { question_id: question(n), points: 1, mark };
+        let right = Mark::Scored(Score::FULL);
+        let mut quiz = QuizProgress { shared: [(question(1), 1), (question(9), 1)].into(), ..QuizProgress::default() };
+        assert_eq!(quiz.confirmed(), Points::whole(2), "before there is an attempt all of them count");
+        quiz.submit(Record { attempt: 1, marks: vec![marked(1, Mark::Blank), marked(2, right)] });
+        assert_eq!(quiz.confirmed(), Points::whole(2), "9 is not a question of this attempt, 1 was left blank");
+        quiz.submit(Record { attempt: 2, marks: vec![marked(2, right), marked(3, right)] });
+        assert_eq!(quiz.confirmed(), Points::whole(2), "two questions are worth two points");
     }
 }

@@ -116,6 +116,45 @@ impl<'d> Served<'d> {
         stream
     }
 
+    /// Sends all at the same moment; `kill`: the process, so much later. A death is followed by a start.
+    pub async fn together(&mut self, letters: &[Letter], kill: Option<Duration>) -> Vec<Option<Answer>> {
+        let sent: Vec<_> = letters.iter().map(|letter| tokio::spawn(self.send(letter))).collect();
+        if let Some(after) = kill {
+            spin(after).await;
+            self.kill().await;
+        }
+        let mut answers = Vec::new();
+        for answer in sent {
+            answers.push(answer.await.unwrap());
+        }
+        if kill.is_some() {
+            self.start_again().await;
+        }
+        answers
+    }
+
+    /// One letter, sent so often. `cut`: all but the last are hung up on, and only the last is heard.
+    pub async fn copies(&self, letter: &Letter, copies: usize, cut: bool) -> Result<Vec<Answer>, String> {
+        let mut answers = Vec::new();
+        if cut {
+            let mut hung_up = Vec::new();
+            for copy in 1..copies {
+                let after = Duration::from_micros(copy as u64 * 7919 % 3000);
+                hung_up.push(self.send_and_hang_up(letter, after).await);
+            }
+            answers.push(self.send(letter).await.ok_or("no answer")?);
+            for stream in hung_up {
+                let_go(stream).await;
+            }
+        } else {
+            let sent = (0..copies).map(|_| self.send(letter));
+            for answer in futures_util::future::join_all(sent).await {
+                answers.push(answer.ok_or("no answer")?);
+            }
+        }
+        Ok(answers)
+    }
+
     /// Sends as the site's owner; the answer must be a success.
     pub async fn admin(&self, method: &'static str, path: &str, body: Option<Value>) -> Answer {
         let letter = Letter { method, path: path.to_owned(), token: Some(self.key.clone()), key: None, body };
@@ -139,20 +178,31 @@ impl<'d> Served<'d> {
         self.db.db()
     }
 
-    /// The ids of a track's keys, by path, of its newest version.
-    pub async fn ids(&self, site: &str, track: &str) -> Value {
-        let (site, track) = (site.to_owned(), track.to_owned());
-        let text: String = self
-            .db()
+    /// What is in the database, by one statement with the site's slug and another word.
+    pub async fn text(&self, sql: &'static str, site: &str, word: &str) -> String {
+        let (site, word) = (site.to_owned(), word.to_owned());
+        self.db()
             .read(move |tx| {
                 Box::pin(async move {
-                    Ok::<_, DbError>(on!(tx, conn => sqlx::query_scalar("SELECT v.definition FROM track_version v \
-                        JOIN track t ON t.id = v.track_id AND t.latest_version = v.version JOIN site s ON s.id = t.site_id \
-                        WHERE s.slug = $1 AND t.slug = $2").bind(site).bind(track).fetch_one(conn).await)?)
+                    Ok::<_, DbError>(
+                        on!(tx, conn => sqlx::query_scalar(sql).bind(site).bind(word).fetch_one(conn).await)?,
+                    )
                 })
             })
             .await
-            .unwrap();
+            .unwrap()
+    }
+
+    /// The ids of a track's keys, by path, of its newest version.
+    pub async fn ids(&self, site: &str, track: &str) -> Value {
+        let text = self
+            .text(
+                "SELECT v.definition FROM track_version v JOIN track t ON t.id = v.track_id AND t.latest_version = v.version \
+                 JOIN site s ON s.id = t.site_id WHERE s.slug = $1 AND t.slug = $2",
+                site,
+                track,
+            )
+            .await;
         serde_json::from_str::<Value>(&text).unwrap()["ids"].take()
     }
 }
@@ -162,22 +212,22 @@ fn client() -> reqwest::Client {
 }
 
 /// A member's token, good for a day.
-pub fn member(site: &str, sub: &str) -> String {
+pub fn member(site: &str, sub: &str, roles: &[&str]) -> String {
     let exp = Clock::system().now().plus_seconds(86_400).0 / 1000;
-    let claims = json!({ "sub": sub, "aud": site, "exp": exp });
+    let claims = json!({ "sub": sub, "aud": site, "exp": exp, "roles": roles });
     let key = jsonwebtoken::EncodingKey::from_secret(MEMBER_SECRET.as_bytes());
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
 }
 
 /// Reads what is left until the server has let go.
-pub async fn let_go(mut stream: TcpStream) {
+async fn let_go(mut stream: TcpStream) {
     let mut rest = Vec::new();
     // A reset is an end too.
     tokio::time::timeout(Duration::from_mins(1), stream.read_to_end(&mut rest)).await.unwrap().ok();
 }
 
 /// Waits to the microsecond, which no timer does: tokio's count milliseconds.
-pub async fn spin(moment: Duration) {
+async fn spin(moment: Duration) {
     let begun = Instant::now();
     while begun.elapsed() < moment {
         tokio::task::yield_now().await;

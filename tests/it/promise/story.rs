@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::command::{Act, Command, MEMBERS, Place, SEATS, TRACKS, Tab};
 use super::model::{Line, POOL, Says, Step, Way, Who, Wish, World};
-use super::server::{Answer, Letter, Served, let_go, member};
+use super::server::{Answer, Letter, Served, member};
+use super::worlds::{self, Sent};
 
 const SLUGS: [&str; TRACKS] = ["one", "two"];
 /// More worlds than this fit what was seen: the test has lost its grip, not the server.
@@ -22,9 +23,6 @@ struct Asked {
     /// The tab that hears the answer.
     tab: Option<Tab>,
 }
-
-/// One of a batch: its moment, what was asked, what was answered.
-type Sent<'a> = (u64, &'a Asked, Option<&'a Answer>);
 
 pub struct Story<'s, 'd> {
     served: &'s mut Served<'d>,
@@ -104,12 +102,12 @@ impl<'s, 'd> Story<'s, 'd> {
             }
             Command::Race { acts } => {
                 let asked = self.resolve_all(acts).await;
-                let answers = self.together(asked.clone(), None).await;
+                let answers = self.together(&asked, None).await;
                 self.settle(asked, answers).await
             }
             Command::Kill { acts, after_micros, again } => {
                 let asked = self.resolve_all(acts).await;
-                let answers = self.together(asked.clone(), Some(Duration::from_micros(*after_micros))).await;
+                let answers = self.together(&asked, Some(Duration::from_micros(*after_micros))).await;
                 self.settle(asked.clone(), answers.clone()).await?;
                 for (asked, answer) in asked.into_iter().zip(answers) {
                     if answer.is_some() {
@@ -123,7 +121,7 @@ impl<'s, 'd> Story<'s, 'd> {
                             world.keys.remove(&(who, key));
                         }
                         self.asked.retain(|other| other.letter.key != Some(key));
-                        self.dedupe();
+                        self.worlds = worlds::unlike(std::mem::take(&mut self.worlds));
                     }
                 }
                 Ok(())
@@ -138,7 +136,7 @@ impl<'s, 'd> Story<'s, 'd> {
     fn token(&self, who: Who) -> String {
         match who {
             Who::Guest(guest) => self.guests[guest].1.clone(),
-            Who::Member(number) => member(&self.site, &format!("m-{number}")),
+            Who::Member(number) => member(&self.site, &format!("m-{number}"), &[]),
         }
     }
 
@@ -301,22 +299,10 @@ impl<'s, 'd> Story<'s, 'd> {
         json!([answer("q1", right > 0), answer("q2", right > 1)])
     }
 
-    /// Sends all at the same moment; `kill`: the process, so much later. A death is followed by a start.
-    async fn together(&mut self, asked: Vec<Asked>, kill: Option<Duration>) -> Vec<Option<Answer>> {
-        let sent: Vec<_> = asked.iter().map(|asked| tokio::spawn(self.served.send(&asked.letter))).collect();
-        if let Some(after) = kill {
-            super::server::spin(after).await;
-            self.served.kill().await;
-        }
-        let mut answers = Vec::new();
-        for answer in sent {
-            answers.push(answer.await.unwrap());
-        }
-        if kill.is_some() {
-            self.served.start_again().await;
-        } else {
-            assert!(answers.iter().all(Option::is_some), "no answer: {asked:?}\n{}", self.told(""));
-        }
+    async fn together(&mut self, asked: &[Asked], kill: Option<Duration>) -> Vec<Option<Answer>> {
+        let letters: Vec<Letter> = asked.iter().map(|asked| asked.letter.clone()).collect();
+        let answers = self.served.together(&letters, kill).await;
+        assert!(kill.is_some() || answers.iter().all(Option::is_some), "no answer: {asked:?}\n{}", self.told(""));
         answers
     }
 
@@ -330,23 +316,7 @@ impl<'s, 'd> Story<'s, 'd> {
                 matches!(says, Says::Way(..) | Says::Receipt(..) | Says::Again)
             });
         let copies = if counts_once { copies } else { 1 };
-        let mut answers = Vec::new();
-        if cut {
-            let mut hung_up = Vec::new();
-            for copy in 1..copies {
-                let after = Duration::from_micros(copy as u64 * 7919 % 3000);
-                hung_up.push(self.served.send_and_hang_up(&asked.letter, after).await);
-            }
-            answers.push(self.served.send(&asked.letter).await.ok_or("no answer")?);
-            for stream in hung_up {
-                let_go(stream).await;
-            }
-        } else {
-            let sent = (0..copies).map(|_| self.served.send(&asked.letter));
-            for answer in futures_util::future::join_all(sent).await {
-                answers.push(answer.ok_or("no answer")?);
-            }
-        }
+        let answers = self.served.copies(&asked.letter, copies, cut).await?;
         let fresh = answers.iter().filter(|answer| answer.status < 300 && !answer.replay).count();
         if counts_once && fresh > 1 {
             return Err(format!("{fresh} of {copies} copies of one request did something: {asked:?} {answers:?}"));
@@ -379,7 +349,7 @@ impl<'s, 'd> Story<'s, 'd> {
             });
             self.log.push(format!("  {:?} key {:?}: {short:?}", asked.wish, asked.letter.key));
         }
-        let pairs: Vec<Sent<'_>> = (0..)
+        let pairs: Vec<Sent<'_, Asked>> = (0..)
             .zip(&asked)
             .zip(&answers)
             .map(|((number, asked), answer)| (self.batch * 100 + number, asked, answer.as_ref()))
@@ -387,7 +357,7 @@ impl<'s, 'd> Story<'s, 'd> {
         let mut after = Vec::new();
         let mut why = String::new();
         for world in std::mem::take(&mut self.worlds) {
-            self.explore(&world, &pairs, &mut after, &mut why);
+            worlds::explore(&world, &pairs, &|world, sent| self.step(world, sent), &mut after, &mut why);
         }
         self.worlds = after;
         if self.worlds.is_empty() {
@@ -428,32 +398,11 @@ impl<'s, 'd> Story<'s, 'd> {
         Ok(())
     }
 
-    /// All orders in which these may have been done; what had no answer may not have been done at all.
-    fn explore(&self, world: &World, rest: &[Sent<'_>], fit: &mut Vec<World>, why: &mut String) {
-        if rest.iter().all(|(_, _, answer)| answer.is_none()) && !fit.contains(world) {
-            fit.push(world.clone());
-        }
-        for place in 0..rest.len() {
-            let (moment, asked, answer) = rest[place];
-            let mut next = world.clone();
-            next.now = moment;
-            let says = next.wish(&asked.wish, asked.letter.key);
-            if let Some(answer) = answer
-                && let Err(error) = self.fits(&mut next, asked, &says, answer)
-            {
-                *why = format!("{:?}: {error}", asked.wish);
-                continue;
-            }
-            let others: Vec<_> =
-                rest.iter().enumerate().filter(|(other, _)| *other != place).map(|(_, pair)| *pair).collect();
-            if others.is_empty() {
-                if !fit.contains(&next) {
-                    fit.push(next);
-                }
-            } else {
-                self.explore(&next, &others, fit, why);
-            }
-        }
+    fn step(&self, world: &mut World, (moment, asked, answer): Sent<'_, Asked>) -> Result<(), String> {
+        world.now = moment;
+        let says = world.wish(&asked.wish, asked.letter.key);
+        let Some(answer) = answer else { return Ok(()) };
+        self.fits(world, asked, &says, answer).map_err(|error| format!("{:?}: {error}", asked.wish))
     }
 
     fn fits(&self, world: &mut World, asked: &Asked, says: &Says, answer: &Answer) -> Result<(), String> {
@@ -552,16 +501,6 @@ impl<'s, 'd> Story<'s, 'd> {
             }
         }
         if self.worlds.len() > WORLDS { Err(format!("{} worlds", self.worlds.len())) } else { Ok(()) }
-    }
-
-    fn dedupe(&mut self) {
-        let mut some: Vec<World> = Vec::new();
-        for world in std::mem::take(&mut self.worlds) {
-            if !some.contains(&world) {
-                some.push(world);
-            }
-        }
-        self.worlds = some;
     }
 
     /// Everybody's state once more, then the tables.

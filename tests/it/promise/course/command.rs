@@ -1,0 +1,246 @@
+//! What may happen in courses: a list of these is a story.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::content::{COURSES, LESSONS, SHARED, Version};
+
+pub const MEMBERS: usize = 2;
+pub const GRADERS: usize = 2;
+
+/// Which item is asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    /// The first that is not complete.
+    Next,
+    /// Any, perhaps a locked one, or one that another version has.
+    At(usize),
+}
+
+/// How a question is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Give {
+    Blank,
+    Wrong,
+    /// Half of what is right, where there are halves.
+    Half,
+    Right,
+    /// Everything is ticked, where there is more than one to tick.
+    All,
+}
+
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    Claim,
+    Release,
+    /// With so many half points; counted round, from none to one more than there are.
+    Accept(u64),
+    Reject,
+    SecondOpinion,
+}
+
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Everything but the last begins the course first, where the member is not in it.
+    Visit {
+        member: usize,
+        course: usize,
+        place: Place,
+        keyed: bool,
+    },
+    Report {
+        member: usize,
+        course: usize,
+        place: Place,
+        seconds: u64,
+        position: Option<u64>,
+        keyed: bool,
+    },
+    Answer {
+        member: usize,
+        course: usize,
+        place: Place,
+        /// Which of the item's quizzes.
+        quiz: usize,
+        gives: Vec<Give>,
+        seconds: u64,
+        keyed: bool,
+        /// Of a device that knows nothing of the last attempt.
+        stale: bool,
+    },
+    /// A grader takes the nth of all open answers.
+    Grade {
+        grader: usize,
+        nth: usize,
+        verdict: Verdict,
+    },
+    /// What was asked this long ago, once more.
+    Again {
+        back: usize,
+        same_key: bool,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// One thing, sent one to five times; `cut`: nobody listens to any but the last answer.
+    One { act: Act, copies: usize, cut: bool },
+    /// Things at the same moment: two devices, or a learner and a grader.
+    Race { acts: Vec<Act> },
+    /// Things at the same moment, and the process is killed in the middle; `again`: those without an
+    /// answer are asked once more.
+    Kill { acts: Vec<Act>, after_micros: u64, again: bool },
+    /// The author writes another version, and perhaps publishes it.
+    Edit { course: usize, plan: Version, publish: bool },
+    /// The author writes the shared lesson anew; courses take it in when they are written next.
+    EditLesson { items: Vec<usize> },
+}
+
+fn some(lesson: usize) -> impl Strategy<Value = Vec<usize>> {
+    let items: Vec<usize> = LESSONS[lesson].items.clone().collect();
+    let most = items.len();
+    prop_oneof![
+        2 => Just(items.clone()),
+        1 => (Just(items).prop_shuffle(), 1..=most).prop_map(|(mut items, some)| { items.truncate(some); items }),
+    ]
+}
+
+/// A version: its own lessons' items, and where the shared one stands. What that holds is not the course's.
+pub fn plan() -> impl Strategy<Value = Version> {
+    let order = Just(vec![0, SHARED, 2]).prop_shuffle();
+    (prop_oneof![1 => Just(vec![0, SHARED, 2]), 2 => order], 1..=3_usize, some(0), some(2)).prop_map(
+        |(mut order, length, intro, end)| {
+            // Nearly always with the shared one: without it there is little to be shared.
+            let shared = order.iter().position(|lesson| *lesson == SHARED).unwrap();
+            order.truncate(length.max(shared + 1));
+            order.into_iter().map(|lesson| (lesson, [&intro[..], &[], &end[..]][lesson].to_vec())).collect()
+        },
+    )
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    prop_oneof![3 => Just(Place::Next), 1 => (0..10_usize).prop_map(Place::At)]
+}
+
+fn gives() -> impl Strategy<Value = Vec<Give>> {
+    let good = vec(prop_oneof![8 => Just(Give::Right), 1 => Just(Give::Half), 1 => Just(Give::Blank)], 3);
+    let any =
+        vec(prop_oneof![Just(Give::Right), Just(Give::Half), Just(Give::Blank), Just(Give::Wrong), Just(Give::All)], 3);
+    prop_oneof![3 => good, 2 => any]
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    prop_oneof![
+        2 => Just(Verdict::Claim),
+        1 => Just(Verdict::Release),
+        6 => (0..=9_u64).prop_map(Verdict::Accept),
+        3 => Just(Verdict::Reject),
+        3 => Just(Verdict::SecondOpinion),
+    ]
+}
+
+fn answer(member: usize, course: usize) -> impl Strategy<Value = Act> {
+    (place(), 0..2_usize, gives(), 0..60_u64, prop::bool::weighted(0.8), prop::bool::weighted(0.07)).prop_map(
+        move |(place, quiz, gives, seconds, keyed, stale)| Act::Answer {
+            member,
+            course,
+            place,
+            quiz,
+            gives,
+            seconds,
+            keyed,
+            stale,
+        },
+    )
+}
+
+fn grade() -> impl Strategy<Value = Act> {
+    (0..GRADERS, 0..4_usize, verdict()).prop_map(|(grader, nth, verdict)| Act::Grade { grader, nth, verdict })
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let who = || (0..MEMBERS, 0..COURSES);
+    let keyed = || prop::bool::weighted(0.8);
+    let visit = (who(), place(), keyed()).prop_map(|((member, course), place, keyed)| Act::Visit {
+        member,
+        course,
+        place,
+        keyed,
+    });
+    let report = (who(), place(), 0..100_u64, prop::option::weighted(0.5, 0..50_u64), keyed()).prop_map(
+        |((member, course), place, seconds, position, keyed)| Act::Report {
+            member,
+            course,
+            place,
+            seconds,
+            position,
+            keyed,
+        },
+    );
+    prop_oneof![
+        5 => visit,
+        2 => report,
+        10 => who().prop_flat_map(|(member, course)| answer(member, course)),
+        4 => grade(),
+        1 => (1..8_usize, any::<bool>()).prop_map(|(back, same_key)| Act::Again { back, same_key }),
+    ]
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let copies = prop_oneof![3 => Just(1_usize), 1 => 2..=5_usize];
+    prop_oneof![
+        20 => (act(), copies, any::<bool>()).prop_map(|(act, copies, cut)| Command::One { act, copies, cut }),
+        6 => vec(act(), 2..=3).prop_map(|acts| Command::Race { acts }),
+        4 => (vec(act(), 1..=3), 0..8000_u64, any::<bool>())
+            .prop_map(|(acts, after_micros, again)| Command::Kill { acts, after_micros, again }),
+        1 => (0..COURSES, plan(), any::<bool>())
+            .prop_map(|(course, plan, publish)| Command::Edit { course, plan, publish }),
+        1 => some(SHARED).prop_map(|items| Command::EditLesson { items }),
+    ]
+}
+
+/// What happens in a row: anything; or a member who goes on with a course, or to its end while the author writes
+/// another version; or two devices of one member, or a learner and a grader, at the same moment; or graders who
+/// differ.
+pub fn chapter() -> impl Strategy<Value = Vec<Command>> {
+    let one = |act| Command::One { act, copies: 1, cut: false };
+    let walk = (0..MEMBERS, 0..COURSES, 1..7_usize, any::<bool>())
+        .prop_flat_map(|(member, course, length, graded)| {
+            (Just((member, course, graded)), vec((answer(member, course), grade()), length))
+        })
+        .prop_map(move |((member, course, graded), walk)| {
+            let visit = || Act::Visit { member, course, place: Place::Next, keyed: true };
+            let steps = walk.into_iter().flat_map(|(answer, grade)| {
+                let mut step = vec![one(visit()), one(answer)];
+                step.extend(graded.then(|| one(grade)));
+                step
+            });
+            steps.collect()
+        });
+    let race = (0..MEMBERS, 0..COURSES)
+        .prop_flat_map(|(member, course)| (answer(member, course), prop_oneof![answer(member, course), grade()]))
+        .prop_map(|(one, other)| vec![Command::Race { acts: vec![one, other] }]);
+    let to_the_end =
+        (0..MEMBERS, 0..COURSES, prop::option::of((0..10_usize, plan()))).prop_map(move |(member, course, edited)| {
+            let (place, keyed, gives) = (Place::Next, true, vec![Give::Right]);
+            let step = |quiz| {
+                let answer =
+                    Act::Answer { member, course, place, quiz, gives: gives.clone(), seconds: 1, keyed, stale: false };
+                [one(Act::Visit { member, course, place, keyed }), one(answer)]
+            };
+            let mut all: Vec<Command> = (0..9).flat_map(step).collect();
+            // What waits opens no gate: whoever grades, grades in between.
+            for place in [5, 11, 16] {
+                all.insert(place, one(Act::Grade { grader: 0, nth: 0, verdict: Verdict::Accept(3) }));
+            }
+            if let Some((place, plan)) = edited {
+                all.insert(place, Command::Edit { course, plan, publish: true });
+            }
+            all
+        });
+    let differ = (0..3_usize, vec(verdict(), 1..=3), verdict()).prop_map(move |(nth, first, last)| {
+        let graders = first.into_iter().map(|verdict| (0, verdict)).chain([(0, Verdict::SecondOpinion), (1, last)]);
+        graders.map(|(grader, verdict)| one(Act::Grade { grader, nth, verdict })).collect()
+    });
+    prop_oneof![4 => vec(command(), 1..=4), 5 => walk, 2 => race, 2 => to_the_end, 2 => differ]
+}
