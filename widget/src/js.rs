@@ -128,7 +128,7 @@ from_js! {
     VideoView { url, duration_seconds, poster, captions }
     CaptionView { lang, url }
     QuizView { attempt, max_attempts, cooldown_seconds, retry_at, reveal, questions }
-    QuestionView { id, kind, points, prompt, choices, items, lefts, rights }
+    QuestionView { id, kind, points, prompt, choices, items, lefts, rights, hints }
     ChoiceView { id, text, value }
     QuestionResult { question_id, score, awaits_grading, feedback, choices, right }
     ChoiceFeedback { choice_id, feedback }

@@ -1,7 +1,7 @@
 //! One question, of each kind; everything can be done with the keyboard, nothing needs dragging.
 
 use jalon_shared::{
-    ChoiceId,
+    ChoiceId, Resolved,
     quiz::source::QuestionKindName,
     wire::quiz::{ChoiceView, QuestionResult, QuestionView},
 };
@@ -12,7 +12,7 @@ use crate::{
     app::{App, Msg},
     device,
     draw::{el, p, text},
-    shell::inline,
+    shell::{inline, rich},
 };
 
 impl App {
@@ -51,9 +51,22 @@ impl App {
             .add(prompt)
             .maybe(self.view_fallback(&question.prompt))
             .maybe((!hint.is_empty() && !closed).then(|| p("p.soft", &self.words.t(hint))))
+            .maybe(if closed { None } else { self.view_hints(&question.hints) })
             .add(control)
             .maybe(result.map(|result| self.view_question_result(question, given, result)))
             .done()
+    }
+
+    /// What helps, closed until it is asked for; each holds the next one.
+    fn view_hints(&self, hints: &[Resolved]) -> Option<Html> {
+        let mut next = None;
+        for (n, hint) in hints.iter().enumerate().rev() {
+            #[expect(clippy::cast_precision_loss, reason = "a handful of hints")]
+            let place = self.words.number((n + 1) as f64);
+            let summary = el("summary").text(&self.words.with("hint", &[("n", &place)])).done();
+            next = Some(el("details.hint|data-jalon=hint").add(summary).add(rich(hint)).maybe(next).done());
+        }
+        next
     }
 
     fn view_choices(
