@@ -85,7 +85,7 @@ pub fn document<S: de::DeserializeOwned>(
 fn source_lang(root: &Spanned<Node>) -> Option<Lang> {
     let Node::Map(entries) = &root.value else { return None };
     entries.iter().find_map(|(key, node)| match &node.value {
-        Node::Scalar(Value::String(lang)) if key == "source_lang" => Lang::parse(lang).ok(),
+        Node::Scalar(Value::String(lang)) if key.value == "source_lang" => Lang::parse(lang).ok(),
         _ => None,
     })
 }
@@ -179,18 +179,19 @@ impl<'a> Reader<'a> {
                 items.iter().enumerate().map(|(place, item)| self.value(item, format!("{pointer}/{place}"))).collect()
             }
             Node::Map(entries) => match entries.as_slice() {
-                [(key, Spanned { value: Node::Scalar(Value::String(name)), .. })] if key == "file" => {
+                [(key, Spanned { value: Node::Scalar(Value::String(name)), .. })] if key.value == "file" => {
                     self.file_text(name, pointer, node.referenced.line())
                 }
                 [(key, Spanned { value: Node::Scalar(Value::String(name)), .. })]
-                    if (key == "gift" || key == "aiken") && pointer.ends_with("/questions") =>
+                    if (key.value == "gift" || key.value == "aiken") && pointer.ends_with("/questions") =>
                 {
-                    let format = if key == "gift" { Format::Gift } else { Format::Aiken };
+                    let format = if key.value == "gift" { Format::Gift } else { Format::Aiken };
                     self.question_file(format, name, &pointer, node.referenced.line())
                 }
                 entries => {
-                    let pairs =
-                        entries.iter().map(|(key, item)| (key.clone(), self.value(item, format!("{pointer}/{key}"))));
+                    let pairs = entries.iter().map(|(Spanned { value: key, .. }, item)| {
+                        (key.clone(), self.value(item, format!("{pointer}/{key}")))
+                    });
                     Value::Object(pairs.collect::<Map<_, _>>())
                 }
             },

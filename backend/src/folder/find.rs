@@ -62,7 +62,7 @@ impl Kind {
     fn of_file(file: &Path) -> Self {
         let node = read_text(file).ok().and_then(|text| root(file, &text).ok());
         let fields = |name: &str| match node.as_ref().map(|node| &node.value) {
-            Some(Node::Map(entries)) => entries.iter().any(|(key, _)| key == name),
+            Some(Node::Map(entries)) => entries.iter().any(|(key, _)| key.value == name),
             _ => false,
         };
         match () {

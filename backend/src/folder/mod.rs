@@ -5,7 +5,7 @@ pub mod document;
 pub mod export;
 pub mod find;
 pub mod import;
-mod node;
+pub(crate) mod node;
 
 use std::{
     fmt,

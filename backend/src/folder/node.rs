@@ -1,4 +1,4 @@
-//! YAML or JSON, with the line of each value.
+//! YAML or JSON, with the place of each key and value.
 
 use std::{fmt, path::Path};
 
@@ -9,10 +9,10 @@ use serde_saphyr::Spanned;
 use super::Fault;
 
 /// A value, with the places of those in it.
-pub(super) enum Node {
+pub(crate) enum Node {
     Scalar(Value),
     List(Vec<Spanned<Node>>),
-    Map(Vec<(String, Spanned<Node>)>),
+    Map(Vec<(Spanned<String>, Spanned<Node>)>),
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -55,10 +55,10 @@ impl<'de> Deserialize<'de> for Node {
                 Ok(Node::List(items))
             }
             fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-                let mut entries: Vec<(String, Spanned<Node>)> = Vec::new();
-                while let Some((key, value)) = map.next_entry::<String, Spanned<Node>>()? {
-                    if entries.iter().any(|(known, _)| *known == key) {
-                        return Err(de::Error::custom(format!("the key {key:?} stands here twice")));
+                let mut entries: Vec<(Spanned<String>, Spanned<Node>)> = Vec::new();
+                while let Some((key, value)) = map.next_entry::<Spanned<String>, Spanned<Node>>()? {
+                    if entries.iter().any(|(known, _)| known.value == key.value) {
+                        return Err(de::Error::custom(format!("the key {:?} stands here twice", key.value)));
                     }
                     entries.push((key, value));
                 }
@@ -69,13 +69,15 @@ impl<'de> Deserialize<'de> for Node {
     }
 }
 
-/// Reads a whole file.
-pub(super) fn root(file: &Path, text: &str) -> Result<Spanned<Node>, Vec<Fault>> {
+/// Reads a whole text; else the line of what is wrong, and what it is.
+pub(crate) fn parse(text: &str) -> Result<Spanned<Node>, (Option<u64>, String)> {
     // A course has 16 levels; every level costs stack, tens of kilobytes in a debug build.
     let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: 20, max_nodes: 1_000_000, max_events: 4_000_000 } };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let line = error.location().map(|location| location.line());
-        let message = error.without_snippet().to_string();
-        vec![Fault { file: file.to_owned(), line, pointer: String::new(), detail: message }]
-    })
+    serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| (error.location().map(|at| at.line()), error.without_snippet().to_string()))
+}
+
+/// The same, of a file.
+pub(super) fn root(file: &Path, text: &str) -> Result<Spanned<Node>, Vec<Fault>> {
+    parse(text).map_err(|(line, detail)| vec![Fault { file: file.to_owned(), line, pointer: String::new(), detail }])
 }

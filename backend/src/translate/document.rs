@@ -3,18 +3,21 @@
 //! Nothing here knows tracks: a [`Shape`] says which fields hold texts and who checks the whole.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::io::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use jalon_shared::Lang;
-use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::markdown::Format;
-use crate::folder::{Fault, MAX_FILE, find::Kind, import::check};
+use crate::folder::{
+    Fault, MAX_FILE,
+    find::Kind,
+    import::check,
+    node::{Node, parse},
+};
 
 /// What kind of document a file is.
 #[derive(Debug)]
@@ -240,19 +243,6 @@ fn everybody_may_read(_: &std::fs::File) -> std::io::Result<()> {
     Ok(())
 }
 
-/// YAML or JSON with the place of each key and value.
-pub(super) enum Node {
-    Scalar(Value),
-    List(Vec<Spanned<Node>>),
-    Map(Vec<(Spanned<String>, Spanned<Node>)>),
-}
-
-pub(super) fn parse(source: &str) -> Result<Spanned<Node>, (Option<u64>, String)> {
-    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: 24 } };
-    serde_saphyr::from_str_with_options(source, options)
-        .map_err(|error| (error.location().map(|at| at.line()), error.without_snippet().to_string()))
-}
-
 pub(super) fn value(node: &Node) -> Value {
     match node {
         Node::Scalar(value) => value.clone(),
@@ -260,57 +250,6 @@ pub(super) fn value(node: &Node) -> Value {
         Node::Map(entries) => {
             Value::Object(entries.iter().map(|(key, item)| (key.value.clone(), value(&item.value))).collect())
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Node;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text, a number, a list or a map")
-            }
-            fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-                Ok(Node::Scalar(value.into()))
-            }
-            fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-                Ok(Node::Scalar(value.into()))
-            }
-            fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-                Ok(Node::Scalar(value.into()))
-            }
-            fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-                Ok(Node::Scalar(value.into()))
-            }
-            fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-                Ok(Node::Scalar(value.into()))
-            }
-            fn visit_unit<E>(self) -> Result<Node, E> {
-                Ok(Node::Scalar(Value::Null))
-            }
-            fn visit_none<E>(self) -> Result<Node, E> {
-                Ok(Node::Scalar(Value::Null))
-            }
-            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-                Node::deserialize(deserializer)
-            }
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = list.next_element()? {
-                    items.push(item);
-                }
-                Ok(Node::List(items))
-            }
-            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Node::Map(entries))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
     }
 }
 

@@ -10,6 +10,7 @@ use jalon_shared::Lang;
 use serde_json::{Value, json};
 
 use super::document::{self, Document, Entry, Text};
+use crate::folder::node;
 
 /// What shall stand there.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,7 +57,7 @@ pub(super) fn with(document: &Document, lang: &Lang, texts: &[(usize, New)]) -> 
     for Edit { at, with } in edits.iter().rev() {
         source.replace_range(at.clone(), with);
     }
-    let again = document::parse(&source).map_err(|(_, detail)| refused(&detail))?;
+    let again = node::parse(&source).map_err(|(_, detail)| refused(&detail))?;
     if document::value(&again.value) == expected { Ok(source) } else { Err(refused("it would not read as it should")) }
 }
 
