@@ -11,6 +11,7 @@ mod key;
 mod migrate;
 mod openapi;
 mod questions;
+mod recalculate;
 mod serve;
 mod site;
 mod token;
@@ -67,6 +68,8 @@ enum Command {
     Translate(translate::Args),
     /// Question files: GIFT and Aiken to our own YAML, and back
     Questions(questions::Args),
+    // It says more in its own help than a line.
+    Recalculate(recalculate::Args),
     /// Add and list sites
     Site(site::Args),
     /// Make, list and revoke API keys
@@ -93,6 +96,7 @@ impl Command {
             Self::Export(args) => args.run(context).await,
             Self::Translate(args) => args.run(context).await,
             Self::Questions(args) => args.run(context),
+            Self::Recalculate(args) => args.run(context).await,
             Self::Site(args) => args.run(context).await,
             Self::Key(args) => args.run(context).await,
             Self::Token(args) => args.run(context).await,

@@ -167,11 +167,7 @@ impl Asked {
         let texts = In { wanted: &grader.wanted, source: &lesson.source_lang };
         let lesson_title = texts.plain(&lesson.title);
         let quiz = item.quizzes.iter().find(|quiz| quiz.id == answer.quiz);
-        let question = quiz.and_then(|quiz| {
-            let drawn = quiz.draws.iter().flat_map(|draw| draw.pool.iter());
-            quiz.quiz.questions.iter().chain(drawn).find(|question| question.id == answer.question)
-        });
-        let Some(question) = question else {
+        let Some(question) = quiz.and_then(|quiz| quiz.question(answer.question)) else {
             return Self { lesson_title, prompt: texts.plain(&nothing), guidance: None };
         };
         let guidance = match &question.kind {
@@ -292,7 +288,7 @@ async fn change_in(
     let happened = course::decide(&version.outline, &enrollment.progress, &command, now)
         .map_err(|refusal| problem::refusal(&refusal, None))?;
     let saving = Saving { site_slug: &grader.site_slug, cause: None, now };
-    learn::save(tx, &mut enrollment, &happened, (&version, lesson, &untouched), &saving).await?;
+    learn::save(tx, &mut enrollment, &happened, (&version, &untouched), &saving).await?;
     answer.state = if score.is_some() { OpenAnswerState::Accepted } else { OpenAnswerState::Rejected };
     (answer.queued, answer.asked_by, answer.claim) = (false, None, None);
     (answer.score, answer.comment, answer.graded_at) = (score, Some(comment.clone()), Some(now));

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jalon_shared::{
     EnrollmentId, ItemId, Lang, Learner, QuestionId, QuizId, Score, SiteId, Timestamp, UserId,
-    course::{self, Command, CourseEvent, Enrollment, Item, ItemProgress, Lesson, Mark, Marked, Record, Right},
+    course::{
+        self, Command, CourseEvent, Enrollment, Item, ItemProgress, Lesson, Mark, Marked, Record, Regraded, Right,
+    },
     quiz::{self, Answer, Quiz},
     wire::course::{AnswersRequest, AnswersResponse, AttemptResult, CourseEnrollment},
     wire::enrollment::ReportRequest,
@@ -297,7 +299,7 @@ async fn change_in(
         attempt.check()?;
     }
     let saving = Saving { site_slug: &asker.site_slug, cause: asker.key.map(|(key, _)| key), now };
-    save(tx, &mut enrollment, &happened, (&version, lesson, &untouched), &saving).await?;
+    save(tx, &mut enrollment, &happened, (&version, &untouched), &saving).await?;
 
     let after = view::enrollment(&enrollment, &version, &asker.site_slug, None, now);
     let body = match (&what, attempt) {
@@ -431,7 +433,7 @@ pub async fn save(
     tx: &mut Tx<'_>,
     enrollment: &mut Enrollment,
     happened: &[CourseEvent],
-    (version, lesson, untouched): (&Version, &Lesson, &BTreeMap<ItemId, ItemProgress>),
+    (version, untouched): (&Version, &BTreeMap<ItemId, ItemProgress>),
     &Saving { site_slug, cause, now }: &Saving<'_>,
 ) -> Result<(), ApiError> {
     if happened.is_empty() {
@@ -446,6 +448,10 @@ pub async fn save(
             messages.push(completed::message(enrollment, version, site_slug, id, now)?);
         }
     }
+    let lesson_of = |item: &ItemId| {
+        let found = version.item(*item).map(|(lesson, _)| lesson);
+        found.ok_or_else(|| DbError::other(format!("version {} has no item {item}", version.number)))
+    };
     // What graders and staff do doesn't make the learner one who is here.
     let by_learner = |event: &CourseEvent| {
         use CourseEvent::{ItemProgressed, ItemViewed, QuizAnswered};
@@ -454,21 +460,26 @@ pub async fn save(
     store::update_enrollment(tx, enrollment, happened.iter().any(by_learner).then_some(now)).await?;
     for (item, progress) in &enrollment.progress.items {
         if untouched.get(item) != Some(progress) {
-            store::put_item(tx, enrollment, lesson.id, *item, progress).await?;
+            store::put_item(tx, enrollment, lesson_of(item)?.id, *item, progress).await?;
         }
     }
     append_events(tx, &events).await?;
     for event in happened {
         match event {
             CourseEvent::QuizAnswered { item_id, quiz_id, record, answers, .. } => {
-                let place = (lesson, *item_id, *quiz_id);
+                let place = (lesson_of(item_id)?, *item_id, *quiz_id);
                 save_attempt(tx, enrollment, place, record, answers, now).await?;
             }
-            CourseEvent::QuizGraded { quiz_id, attempt, question_id, score, .. } => {
+            CourseEvent::QuizGraded { item_id, quiz_id, attempt, question_id, score, .. } => {
                 let mark = score.map_or(Mark::Rejected, Mark::Scored);
                 store::regrade(tx, enrollment, *quiz_id, *attempt, *question_id, mark).await?;
                 if *score == Some(Score::FULL) {
-                    share(tx, enrollment, lesson, *question_id, now).await?;
+                    share(tx, enrollment, lesson_of(item_id)?, *question_id, now).await?;
+                }
+            }
+            CourseEvent::Recalculated { records, .. } => {
+                for regraded in records {
+                    save_regraded(tx, enrollment, lesson_of(&regraded.item_id)?, regraded, now).await?;
                 }
             }
             _ => {}
@@ -498,6 +509,22 @@ async fn save_attempt(
             }
             Mark::Scored(Score::FULL) => share(tx, enrollment, lesson, marked.question_id, now).await?,
             _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn save_regraded(
+    tx: &mut Tx<'_>,
+    enrollment: &Enrollment,
+    lesson: &Lesson,
+    regraded: &Regraded,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    for record in &regraded.attempts {
+        store::put_record(tx, enrollment.site_id, enrollment.id, regraded.quiz_id, record).await?;
+        for marked in record.marks.iter().filter(|marked| marked.mark == Mark::Scored(Score::FULL)) {
+            share(tx, enrollment, lesson, marked.question_id, now).await?;
         }
     }
     Ok(())

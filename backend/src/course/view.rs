@@ -3,7 +3,7 @@
 use jalon_shared::{
     Lang, Timestamp,
     course::{
-        Enrollment, Item, ItemProgress, ItemQuiz, ItemTarget, Lesson, OutlineItem, Points, Progress, Record,
+        Enrollment, Item, ItemProgress, ItemQuiz, ItemTarget, Lesson, Outline, OutlineItem, Points, Progress, Record,
         decide::retry_at, source::ItemKind,
     },
     quiz::{Answer, GradedQuestion, Quiz},
@@ -118,8 +118,6 @@ pub fn enrollment(
     now: Timestamp,
 ) -> CourseEnrollment {
     let (progress, outline) = (&enrollment.progress, &version.outline);
-    let open = usize::try_from(progress.gates.open).unwrap_or(usize::MAX);
-    let gate = outline.gates().nth(open).filter(|_| progress.completed_at.is_none());
     let course = &version.course;
     let title = wanted.map(|wanted| In { wanted, source: &course.source_lang }.plain(&course.title));
     CourseEnrollment {
@@ -137,13 +135,20 @@ pub fn enrollment(
         points_total: outline.points(),
         progress: progress.of_course_by_totals(outline),
         time_spent_seconds: progress.totals.time_spent_seconds,
-        gate: gate.map(|(place, quiz)| GateView { item_id: outline.items[place].id, quiz_id: quiz.id }),
+        gate: gate(progress, outline),
         items: outline
             .items
             .iter()
             .filter_map(|item| Some(item_state(item, progress.items.get(&item.id)?, progress, now)))
             .collect(),
     }
+}
+
+/// The first gate that is not passed (C1); in a completed course none is asked for.
+pub fn gate(progress: &Progress, outline: &Outline) -> Option<GateView> {
+    let open = usize::try_from(progress.gates.open).unwrap_or(usize::MAX);
+    let (place, quiz) = outline.gates().nth(open).filter(|_| progress.completed_at.is_none())?;
+    Some(GateView { item_id: outline.items[place].id, quiz_id: quiz.id })
 }
 
 fn item_state(item: &OutlineItem, done: &ItemProgress, progress: &Progress, now: Timestamp) -> ItemState {

@@ -53,11 +53,13 @@ impl Page {
         let limit = usize::try_from(self.limit).unwrap_or(100);
         let more = items.len() > limit;
         items.truncate(limit);
-        let next = items
-            .last()
-            .filter(|_| more)
-            .map(|last| URL_SAFE_NO_PAD.encode(serde_json::to_vec(&place(last)).unwrap_or_default()));
+        let next = items.last().filter(|_| more).map(|last| Self::cursor(&place(last)));
         (items, next)
+    }
+
+    /// The cursor of the page after this place.
+    pub fn cursor(place: &impl Serialize) -> String {
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(place).unwrap_or_default())
     }
 }
 

@@ -9,7 +9,10 @@ use crate::{
     app::AppState,
     article::routes as articles,
     cohort::routes as cohorts,
-    course::{evaluation, routes as courses, routes_admin as course_authoring, routes_grading as grading},
+    course::{
+        evaluation, routes as courses, routes_admin as course_authoring, routes_grading as grading,
+        routes_staff as course_staff,
+    },
     embed, guest, site,
     track::{page, routes as tracks, routes_admin as authoring},
     webhook,
@@ -56,6 +59,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(course_authoring::get_bank, course_authoring::put_bank))
         .routes(routes!(course_authoring::list_question_statistics))
         .routes(routes!(evaluation::list_evaluations))
+        .routes(routes!(course_staff::recalculate_course))
         .routes(routes!(cohorts::list_my_cohorts))
         .routes(routes!(cohorts::get_cohort_dashboard))
         .routes(routes!(cohorts::list_cohort_learners))

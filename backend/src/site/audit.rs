@@ -24,6 +24,9 @@ pub const SIGNING_KEY_ADDED: &str = "site.signing_key_added";
 /// A key that signs members' tokens was given an end.
 pub const SIGNING_KEY_EXPIRED: &str = "site.signing_key_expired";
 
+/// A course's enrollments were brought to its published version and counted anew.
+pub const COURSE_RECALCULATED: &str = "site.course_recalculated";
+
 /// All types of these events begin so, by which the index and [`forget`] find them.
 #[cfg(test)]
 const PREFIX: &str = "site.";
@@ -31,8 +34,8 @@ const PREFIX: &str = "site.";
 /// Who did it; nobody where the operator did, on the command line.
 pub type By = Option<Actor>;
 
-/// Writes down what was done to `subject`: a key, or the site itself. Whoever calls holds the site's row,
-/// so that two don't count alike.
+/// Writes down what was done to `subject`: a key, a course, or the site itself. Whoever calls holds
+/// the row of that, or the site's, so that two don't count alike.
 pub async fn record(
     tx: &mut Tx<'_>,
     site: SiteId,
@@ -96,7 +99,8 @@ mod tests {
     #[test]
     fn the_index_knows_these_types() {
         assert_eq!(PREFIX.len(), 5, "substr(type, 1, 5) in the statements and in migration 6");
-        for kind in [SITE_CREATED, SITE_CHANGED, KEY_CREATED, KEY_REVOKED, SIGNING_KEY_ADDED, SIGNING_KEY_EXPIRED] {
+        let sites = [SITE_CREATED, SITE_CHANGED, KEY_CREATED, KEY_REVOKED, SIGNING_KEY_ADDED, SIGNING_KEY_EXPIRED];
+        for kind in sites.into_iter().chain([COURSE_RECALCULATED]) {
             assert!(kind.starts_with(PREFIX), "{kind}");
         }
     }

@@ -107,6 +107,9 @@ pub struct QuizProgress {
     /// Questions answered right in another course that holds the lesson, with their weight here.
     #[serde(rename = "s", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub shared: BTreeMap<QuestionId, u32>,
+    /// What all that brings at most, where attempts of an earlier version were worth more than the quiz is.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<Points>,
 }
 
 impl QuizProgress {
@@ -124,13 +127,27 @@ impl QuizProgress {
     /// wins over a shared one, and a question that the attempt has not got adds nothing: it may be one that
     /// another attempt would have drawn in place of those this one was worth.
     pub fn confirmed(&self) -> Points {
-        Self::with_shared(self.counting(), &self.shared)
+        self.capped(Self::with_shared(self.counting(), &self.shared))
     }
 
     /// What a grader could still add to what is earned (C3).
     pub fn potential(&self) -> Points {
         let Some(waiting) = &self.waiting else { return Points::ZERO };
-        (Self::with_shared(Some(waiting), &self.shared) + waiting.ungraded()).less(self.confirmed())
+        self.capped(Self::with_shared(Some(waiting), &self.shared) + waiting.ungraded()).less(self.confirmed())
+    }
+
+    fn capped(&self, points: Points) -> Points {
+        self.most.map_or(points, |most| points.min(most))
+    }
+
+    /// Whether attempts or shared answers of an earlier version are worth more than a quiz of so many points.
+    pub(super) fn exceeds<'r>(&self, points: Points, attempts: impl IntoIterator<Item = &'r Record>) -> bool {
+        let beside = |record: &Record| -> Points {
+            let asks = |question: QuestionId| record.marks.iter().any(|marked| marked.question_id == question);
+            self.shared.iter().filter(|(question, _)| !asks(**question)).map(|(_, points)| Points::whole(*points)).sum()
+        };
+        let shared: Points = self.shared.values().copied().map(Points::whole).sum();
+        shared > points || attempts.into_iter().any(|record| record.of() + beside(record) > points)
     }
 
     fn with_shared(record: Option<&Record>, shared: &BTreeMap<QuestionId, u32>) -> Points {

@@ -69,7 +69,7 @@ pub enum Command {
     Recalculate {
         /// The outline's version.
         course_version: u32,
-        /// Quizzes whose attempts are graded differently now.
+        /// Quizzes that are counted differently now; see [`super::Course::regraded`].
         #[serde(default)]
         records: Vec<Regraded>,
     },
@@ -342,6 +342,10 @@ impl<'o> Deciding<'o> {
         let outline = self.outline;
         for item in &outline.items {
             self.follow(item);
+        }
+        // What a lesson still lacked may be gone.
+        for item in outline.items.iter().filter(|item| self.after.is_complete(item.id)).collect::<Vec<_>>() {
+            self.complete_lesson(item);
         }
     }
 

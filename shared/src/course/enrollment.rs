@@ -86,6 +86,8 @@ pub fn apply(progress: &mut Progress, event: &CourseEvent) {
                 let quiz = progress.item(regraded.item_id).quizzes.entry(regraded.quiz_id).or_default();
                 quiz.best.clone_from(&regraded.best);
                 quiz.waiting.clone_from(&regraded.waiting);
+                quiz.shared.clone_from(&regraded.shared);
+                quiz.most = regraded.most;
             }
             progress.totals = *totals;
             progress.gates.clone_from(gates);

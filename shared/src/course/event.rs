@@ -1,5 +1,7 @@
 //! What happens to an enrollment in a course, and what its rows add up from (V1).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Gates, Points, Record, Totals};
@@ -155,7 +157,7 @@ pub enum CourseEvent {
     Recalculated {
         /// The version from now on.
         course_version: u32,
-        /// Attempts that are graded differently now.
+        /// Quizzes that are counted differently now.
         records: Vec<Regraded>,
         /// The sums from now on.
         totals: Totals,
@@ -166,17 +168,26 @@ pub enum CourseEvent {
     },
 }
 
-/// A quiz whose attempts are graded differently now.
+/// A quiz that is counted differently now.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Regraded {
     /// The item.
     pub item_id: ItemId,
     /// Its quiz.
     pub quiz_id: QuizId,
+    /// The attempts that are graded differently.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Record>,
     /// The best attempt from now on.
     pub best: Option<Record>,
     /// The attempt that still waits.
     pub waiting: Option<Record>,
+    /// Shared answers from now on, with their weight.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shared: BTreeMap<QuestionId, u32>,
+    /// What all that brings at most from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<Points>,
 }
 
 impl CourseEvent {

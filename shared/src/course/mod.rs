@@ -12,6 +12,7 @@ pub mod event;
 pub mod outline;
 pub mod points;
 pub mod progress;
+pub mod recalculate;
 pub mod source;
 
 pub use attempt::{Mark, Marked, QuizProgress, Record};
@@ -22,3 +23,4 @@ pub use event::{CourseEvent, Regraded};
 pub use outline::{Outline, OutlineItem, OutlineQuiz};
 pub use points::Points;
 pub use progress::{Gates, ItemProgress, Progress, Share, Totals};
+pub use recalculate::Attempted;

@@ -80,6 +80,13 @@ pub fn check(quiz: &Quiz, answers: &[Answer]) -> Vec<FieldError> {
     faults
 }
 
+/// Whether this could be an answer to this question: what was answered to an earlier version of it may not.
+pub fn fits(question: &Question, answer: &Answer) -> bool {
+    let mut faults = Vec::new();
+    check_one(question, answer, "", &mut faults);
+    faults.is_empty()
+}
+
 fn check_one(question: &Question, answer: &Answer, at: &str, faults: &mut Vec<FieldError>) {
     let given = [
         ("choice_ids", answer.choice_ids.is_some()),

@@ -41,7 +41,7 @@ pub fn grade(quiz: &Quiz, answers: &[Answer]) -> Graded {
 }
 
 /// How right an answer is; `None`: a person must say.
-fn grade_one(question: &Question, answer: &Answer) -> Option<Score> {
+pub fn grade_one(question: &Question, answer: &Answer) -> Option<Score> {
     let open = matches!(question.kind, QuestionKind::OpenEnded { .. });
     if open && !answer.is_blank() { None } else { Some(by_key(question, answer)) }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ChoiceId, Lang, LocalizedText, QuestionId};
 
 pub use answer::Answer;
-pub use grade::{Graded, GradedQuestion, grade};
+pub use grade::{Graded, GradedQuestion, grade, grade_one};
 
 /// A quiz with its answer keys.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

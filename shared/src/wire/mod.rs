@@ -9,6 +9,7 @@ pub mod grading;
 pub mod guest;
 pub mod merge;
 pub mod quiz;
+pub mod recalculation;
 pub mod site;
 pub mod track;
 pub mod webhook;

@@ -5,6 +5,7 @@ mod cohort;
 mod example;
 mod folder;
 mod grading;
+mod recalculation;
 mod story;
 
 pub use story::{Learner, answers, items};

@@ -105,6 +105,7 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("PUT", "/api/v1/admin/sites/{site}/courses/{course}", Scoped(CoursesWrite)),
     ("POST", "/api/v1/admin/sites/{site}/courses/{course}/publish", Scoped(CoursesWrite)),
     ("POST", "/api/v1/admin/sites/{site}/courses/{course}/deprecate", Scoped(CoursesWrite)),
+    ("POST", "/api/v1/admin/sites/{site}/courses/{course}/recalculation", Scoped(CoursesWrite)),
     ("GET", "/api/v1/admin/sites/{site}/courses/{course}/question-statistics", Scoped(StatisticsRead)),
     ("GET", "/api/v1/admin/sites/{site}/course-statistics", Scoped(StatisticsRead)),
     ("GET", "/api/v1/admin/sites/{site}/courses/{course}/evaluations", Scoped(CoursesRead)),

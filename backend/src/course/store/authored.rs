@@ -80,6 +80,17 @@ pub async fn course_for_update(tx: &mut Tx<'_>, site: SiteId, slug: &CourseSlug)
     row.map(TryInto::try_into).transpose()
 }
 
+/// The same, held so that it does not change until the end of the transaction; learners go on meanwhile.
+pub async fn course_held(tx: &mut Tx<'_>, site: SiteId, slug: &CourseSlug) -> Result<Option<CourseRow>, DbError> {
+    const SQLITE: &str = "SELECT id, slug, state, published_version, latest_version, revision FROM course WHERE site_id = $1 AND slug = $2";
+    // Not FOR UPDATE: who answers holds an enrollment and asks whether its course is there.
+    const POSTGRES: &str = "SELECT id, slug, state, published_version, latest_version, revision FROM course WHERE site_id = $1 AND slug = $2 FOR NO KEY UPDATE";
+    let sql = tx.pick(SQLITE, POSTGRES);
+    let row: Option<RawCourse> =
+        on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(slug.as_str()).fetch_optional(conn).await)?;
+    row.map(TryInto::try_into).transpose()
+}
+
 /// A new draft without versions; a slug that exists is the schema's to refuse.
 pub async fn insert_course(tx: &mut Tx<'_>, site: SiteId, course: &CourseRow, now: Timestamp) -> Result<(), DbError> {
     const SQL: &str = "INSERT INTO course (id, site_id, slug, state, published_version, latest_version, revision, created_at, updated_at) \

@@ -9,7 +9,7 @@ use jalon_shared::{
 };
 use uuid::Uuid;
 
-use super::{corrupt, number, raw, signed, unsigned};
+use super::{Held, corrupt, number, raw, signed, unsigned};
 use crate::db::{DbError, Tx, execute, on};
 
 #[derive(sqlx::FromRow)]
@@ -150,6 +150,28 @@ pub async fn enrollments_of_learner(
             on!(tx, conn => sqlx::query_as(GUEST).bind(site.0).bind(guest.0).fetch_all(conn).await)?
         }
     };
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// The next enrollments of a course after this id, without their items; held until the end of the transaction
+/// where it writes and the database locks rows.
+pub async fn enrollments_of_course(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    course: CourseId,
+    after: Uuid,
+    limit: i64,
+    held: Held,
+) -> Result<Vec<Enrollment>, DbError> {
+    const READ: &str = enrollment_columns!("WHERE site_id = $1 AND course_id = $2 AND id > $3 ORDER BY id LIMIT $4");
+    const UPDATE: &str =
+        enrollment_columns!("WHERE site_id = $1 AND course_id = $2 AND id > $3 ORDER BY id LIMIT $4 FOR UPDATE");
+    let sql = match held {
+        Held::Update => tx.pick(READ, UPDATE),
+        Held::No | Held::Share => READ,
+    };
+    let rows: Vec<RawEnrollment> =
+        on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(course.0).bind(after).bind(limit).fetch_all(conn).await)?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 

@@ -5,12 +5,14 @@ mod authored;
 mod enrolled;
 mod erased;
 mod open_answer;
+mod recalculated;
 
 pub use answered::*;
 pub use authored::*;
 pub use enrolled::*;
 pub use erased::*;
 pub use open_answer::*;
+pub use recalculated::*;
 
 use crate::db::DbError;
 

@@ -1,0 +1,56 @@
+//! What authors and staff call for those who are in courses already.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use jalon_shared::{
+    Problem,
+    slug::CourseSlug,
+    wire::recalculation::{RecalculationReport, RecalculationRequest},
+};
+
+use super::recalculate::{self, BATCH, Batch, MOST};
+use crate::{
+    app::AppState,
+    http::{
+        auth::{Admin, scope},
+        error::{ApiError, ApiResult},
+        json::ApiJson,
+        page::Page,
+        query::ApiPath,
+    },
+};
+
+/// Brings a course's enrollments to its published version and counts anew, with recorded answers graded by its
+/// keys (C3); or, with `dry_run`, only says what that would change. One call is one batch: go on with
+/// `next_cursor`. Nobody who finished is un-finished (C4); doing it twice changes nothing more.
+#[utoipa::path(post, path = "/api/v1/admin/sites/{site}/courses/{course}/recalculation", tag = "authoring",
+    params(("site" = String, Path), ("course" = String, Path)), request_body = RecalculationRequest,
+    responses((status = 200, body = RecalculationReport), (status = 404, body = Problem), (status = 409, body = Problem, description = "It was never published"), (status = 422, body = Problem)),
+    security(("api_key" = []), ("member" = [])))]
+pub async fn recalculate_course(
+    State(app): State<AppState>,
+    admin: Admin<scope::CoursesWrite>,
+    ApiPath((_, course)): ApiPath<(String, String)>,
+    ApiJson(request): ApiJson<RecalculationRequest>,
+) -> ApiResult<Json<RecalculationReport>> {
+    // No course is named so.
+    let course = CourseSlug::parse(&course).map_err(|_| ApiError::not_found())?;
+    let limit = request.limit.unwrap_or(BATCH);
+    if !(1..=MOST).contains(&limit) {
+        return Err(ApiError::invalid_value("/limit", format!("A batch holds 1 to {MOST} enrollments.")));
+    }
+    let page = Page { limit, cursor: request.cursor };
+    let batch = Batch {
+        site: admin.site.id,
+        site_slug: Arc::from(admin.site.slug.as_str()),
+        course,
+        by: Some(admin.actor),
+        dry_run: request.dry_run,
+        after: page.after()?.unwrap_or_default(),
+        limit,
+    };
+    let (mut report, next) = recalculate::batch(&app.db, &app.courses.catalog, batch, app.clock.now()).await?;
+    report.next_cursor = next.as_ref().map(Page::cursor);
+    Ok(Json(report))
+}
