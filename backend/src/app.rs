@@ -48,8 +48,8 @@ impl AppState {
     /// Puts the parts together. The database must be migrated.
     pub async fn new(db: Db, clock: Clock, config: Config) -> Result<Self, DbError> {
         let gate = Gate::new(&db, &clock, &config).await?;
-        let tracks = Tracks::new(&db, &clock);
         let courses = Courses::new(&db);
+        let tracks = Tracks::new(&db, &courses.catalog, &clock);
         let articles = Articles::new(&db, config.development).map_err(DbError::other)?;
         let webhooks = Webhooks::new(&config, &gate.metrics)?;
         Ok(Self(Arc::new(App {

@@ -33,6 +33,7 @@ fn outlines() -> impl Strategy<Value = Outline> {
                     required,
                     pass_mark: quiz.flatten().map(score),
                     scored: quiz.is_some(),
+                    lesson: false,
                 })
                 .collect(),
         })
@@ -76,7 +77,7 @@ fn command(outline: &Outline, doing: &Doing) -> Command {
         max_attempts: Some(6),
         cooldown_seconds: 20,
     });
-    Command::Advance { step, time_spent_seconds: doing.seconds, last_position: doing.position, attempt }
+    Command::Advance { step, time_spent_seconds: doing.seconds, last_position: doing.position, attempt, lesson: None }
 }
 
 fn started(n: u128, learner: Learner) -> TrackEvent {
@@ -276,7 +277,14 @@ proptest! {
 #[test]
 fn m1_m6_a_finished_guest_changes_owner_and_is_announced() {
     let outline = Outline {
-        steps: vec![OutlineStep { id: step_id(1), order: 1, required: true, pass_mark: None, scored: false }],
+        steps: vec![OutlineStep {
+            id: step_id(1),
+            order: 1,
+            required: true,
+            pass_mark: None,
+            scored: false,
+            lesson: false,
+        }],
     };
     let doing = Doing { step: 1, hundredths: 0, seconds: 5, position: None, report: false, after: 7 };
     let (before, mut events) = live(&outline, &[doing], 2, guest(2));
@@ -300,7 +308,14 @@ fn m1_m6_a_finished_guest_changes_owner_and_is_announced() {
 
 #[test]
 fn t1_m4_a_newer_version_takes_nothing_away() {
-    let step = |n: u16| OutlineStep { id: step_id(n), order: n, required: true, pass_mark: None, scored: false };
+    let step = |n: u16| OutlineStep {
+        id: step_id(n),
+        order: n,
+        required: true,
+        pass_mark: None,
+        scored: false,
+        lesson: false,
+    };
     let old = Outline { steps: vec![step(1)] };
     let newer = Outline { steps: vec![step(1), step(2)] };
     let doing = Doing { step: 1, hundredths: 0, seconds: 5, position: None, report: false, after: 7 };

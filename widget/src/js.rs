@@ -6,16 +6,18 @@
 //! formatting is linked in.
 
 use jalon_shared::{
-    ChoiceId, EnrollmentId, GuestId, Lang, QuestionId, QuizId, Resolved, Score, StepId, Timestamp, UserId,
+    ChoiceId, EnrollmentId, GuestId, ItemId, Lang, LessonId, QuestionId, QuizId, Resolved, Score, StepId, Timestamp,
+    UserId,
     quiz::{Answer, Quantity, Reveal, source::QuestionKindName},
+    slug::CourseSlug,
     track::{StepKind, StepState, TrackSlug, TrackType},
     wire::{
         enrollment::{AdvanceRequest, Enrollment, EnrollmentStep, TrackRef},
         guest::GuestCreated,
-        merge::{MergeOutcome, MergeReceipt, MergedTrack},
+        merge::{MergeOutcome, MergeReceipt, MergedCourse, MergedTrack},
         quiz::{ChoiceFeedback, ChoiceView, QuestionResult, QuestionView, QuizView, RightAnswer},
         site::{Look, SiteView},
-        track::{CaptionView, StepBody, StepOutline, TrackView, VideoView},
+        track::{CaptionView, LessonStep, StepBody, StepOutline, TrackView, VideoView},
     },
 };
 use js_sys::{Array, Object, Reflect};
@@ -124,7 +126,8 @@ from_js! {
     Look { accent, accent_dark, radius, font, logo_url }
     TrackView { site, slug, track_type, version, source_lang, languages, title, summary, steps }
     StepOutline { id, order, kind, title, required, pass_mark, scored }
-    StepBody { step_id, order, kind, title, required, pass_mark, content, video, quiz, url }
+    StepBody { step_id, order, kind, title, required, pass_mark, content, video, quiz, lesson, url }
+    LessonStep { course, version, lesson_id, title, items }
     VideoView { url, duration_seconds, poster, captions }
     CaptionView { lang, url }
     QuizView { attempt, max_attempts, cooldown_seconds, retry_at, reveal, questions }
@@ -143,7 +146,8 @@ from_js! {
         last_position, completed_at, last_attempt_at,
     }
     GuestCreated { guest_id, token, expires_at }
-    MergeReceipt { guest_id, user_id, merged_at, tracks }
+    MergeReceipt { guest_id, user_id, merged_at, tracks, courses }
+    MergedCourse { course, enrollment_id, outcome, items_from_guest, completed_by_merge }
     MergedTrack { track, enrollment_id, outcome, current_step_order, steps_from_guest, completed_by_merge }
     AdvanceRequest { answers, time_spent_seconds, last_position }
     Answer { question_id, choice_ids, text, number, pairs, order }
@@ -185,7 +189,7 @@ macro_rules! ids {
         }
     )*};
 }
-ids! { StepId QuestionId ChoiceId EnrollmentId GuestId QuizId }
+ids! { StepId QuestionId ChoiceId EnrollmentId GuestId QuizId LessonId ItemId }
 
 #[inline(never)]
 fn uuid(value: &JsValue) -> Result<Uuid, Unreadable> {
@@ -212,7 +216,7 @@ macro_rules! parsed {
         }
     )*};
 }
-parsed! { Lang TrackSlug UserId }
+parsed! { Lang TrackSlug CourseSlug UserId }
 
 impl FromJs for String {
     fn from_js(value: &JsValue) -> Result<Self, Unreadable> {

@@ -71,7 +71,9 @@ impl Entry {
         let (step, last_position) = (self.step, self.request.last_position);
         match (self.advance, self.is_answers()) {
             (_, true) => None,
-            (true, false) => Some(Command::Advance { step, time_spent_seconds, last_position, attempt: None }),
+            (true, false) => {
+                Some(Command::Advance { step, time_spent_seconds, last_position, attempt: None, lesson: None })
+            }
             (false, false) => Some(Command::Report { step, time_spent_seconds, last_position }),
         }
     }

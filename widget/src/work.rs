@@ -418,6 +418,7 @@ pub fn shown(name: &str, order: u16, raw: &JsValue) -> Result<Shown, Unreadable>
         content: js::get(raw, "content")?,
         video,
         quiz: None,
+        lesson: None,
         url: js::get(raw, "url")?,
     };
     let tasks = js::get(raw, "quizzes")?;

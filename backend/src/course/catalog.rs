@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jalon_shared::{
-    CourseId, ItemId, SiteId,
+    CourseId, ItemId, LessonId, SiteId,
     course::{Course, Item, Lesson, Outline},
     localized,
     slug::CourseSlug,
@@ -37,6 +37,11 @@ impl Held {
         let (module, lesson, item) = *self.places.get(&id)?;
         let lesson = self.course.modules.get(module)?.lessons.get(lesson)?;
         Some((lesson, lesson.items.get(item)?))
+    }
+
+    /// A lesson.
+    pub fn lesson(&self, id: LessonId) -> Option<&Lesson> {
+        self.course.modules.iter().flat_map(|module| &module.lessons).find(|lesson| lesson.id == id)
     }
 }
 

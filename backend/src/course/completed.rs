@@ -1,6 +1,9 @@
 //! The announcement of a completed course (C3, W1).
 
-use jalon_shared::{Learner, Timestamp, course::Enrollment};
+use jalon_shared::{
+    Learner, Timestamp,
+    course::{CourseEvent, Enrollment},
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -23,9 +26,11 @@ pub fn message(
     enrollment: &Enrollment,
     version: &Version,
     site: &str,
+    event: &CourseEvent,
     id: Uuid,
     now: Timestamp,
 ) -> Result<outbox::Message, DbError> {
+    let merged_from_guest = matches!(event, CourseEvent::Completed { merged_from_guest: true, .. });
     let progress = &enrollment.progress;
     let payload = json!({
         "type": COMPLETED,
@@ -49,6 +54,7 @@ pub fn message(
             "completed_at": progress.completed_at,
             "time_spent_seconds": progress.totals.time_spent_seconds,
             "lang": enrollment.lang,
+            "merged_from_guest": merged_from_guest,
         },
     });
     Ok(outbox::Message {

@@ -138,6 +138,7 @@ async fn view(
         points_total: Points::whole(answer.points),
         enrollment_id: answer.enrollment,
         user_id: enrollment.learner.user_id().cloned(),
+        guest_id: enrollment.learner.guest_id(),
         attempt: answer.attempt,
         answer: answer.answer,
         answered_at: answer.at,

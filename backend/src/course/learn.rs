@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jalon_shared::{
-    EnrollmentId, ItemId, Lang, Learner, QuestionId, QuizId, Score, SiteId, Timestamp, UserId,
+    CourseId, EnrollmentId, ItemId, Lang, Learner, QuestionId, QuizId, Score, SiteId, Timestamp,
     course::{
         self, Command, CourseEvent, Enrollment, Item, ItemProgress, Lesson, Mark, Marked, Record, Regraded, Right,
     },
@@ -21,6 +21,7 @@ use super::{
 use crate::{
     cohort,
     db::{Db, DbError, Tx},
+    guest,
     http::{
         code,
         error::ApiError,
@@ -38,8 +39,8 @@ pub struct Asker {
     /// The site's slug.
     pub site_slug: Arc<str>,
     /// The caller.
-    pub user: UserId,
-    /// The cohorts they learn in, by their token.
+    pub learner: Learner,
+    /// The cohorts they learn in, by their token; none of guests.
     pub cohorts: Vec<String>,
     /// In which languages to answer.
     pub wanted: Vec<Lang>,
@@ -48,13 +49,26 @@ pub struct Asker {
 }
 
 impl Asker {
-    fn learner(&self) -> Learner {
-        Learner::User(self.user.clone())
+    /// The key, as it is looked up.
+    pub fn query(&self) -> Option<idempotency::Query> {
+        let (key, fingerprint) = self.key?;
+        Some(idempotency::Query { site: self.site, caller: idempotency::caller_of(&self.learner), key, fingerprint })
     }
 
-    fn query(&self) -> Option<idempotency::Query> {
-        let (key, fingerprint) = self.key?;
-        Some(idempotency::Query { site: self.site, caller: idempotency::caller_of(&self.learner()), key, fingerprint })
+    /// Writes down in which cohorts a member learns.
+    async fn keep_cohorts(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), DbError> {
+        match self.learner.user_id() {
+            Some(user) => cohort::store::keep(tx, self.site, user, &self.cohorts, now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Holds the learner until the end of the transaction: a merge or an erasure comes before or after.
+    pub async fn hold(&self, tx: &mut Tx<'_>) -> Result<(), ApiError> {
+        match &self.learner {
+            Learner::User(user) => Ok(lock_member(tx, self.site, user).await?),
+            Learner::Guest(guest) => guest::state::hold(tx, self.site, *guest).await,
+        }
     }
 }
 
@@ -80,7 +94,8 @@ pub struct Done {
     pub replay: bool,
 }
 
-async fn before(tx: &mut Tx<'_>, query: Option<&idempotency::Query>) -> Result<Option<Done>, ApiError> {
+/// The answer that was given under a key before.
+pub async fn before(tx: &mut Tx<'_>, query: Option<&idempotency::Query>) -> Result<Option<Done>, ApiError> {
     let Some(query) = query else { return Ok(None) };
     match idempotency::lookup(tx, query).await? {
         Lookup::Replay(before) => Ok(Some(Done { status: before.status, body: before.response, replay: true })),
@@ -89,7 +104,7 @@ async fn before(tx: &mut Tx<'_>, query: Option<&idempotency::Query>) -> Result<O
     }
 }
 
-async fn remember(
+pub(super) async fn remember(
     tx: &mut Tx<'_>,
     query: Option<idempotency::Query>,
     status: u16,
@@ -104,13 +119,23 @@ async fn remember(
 
 /// The version an enrollment is in.
 pub async fn version_of(tx: &mut Tx<'_>, catalog: &Catalog, enrollment: &Enrollment) -> Result<Arc<Version>, DbError> {
-    let (id, number) = (enrollment.course_id, enrollment.course_version);
+    version_numbered(tx, catalog, enrollment.site_id, enrollment.course_id, enrollment.course_version).await
+}
+
+/// A version of a course.
+pub async fn version_numbered(
+    tx: &mut Tx<'_>,
+    catalog: &Catalog,
+    site: SiteId,
+    id: CourseId,
+    number: u32,
+) -> Result<Arc<Version>, DbError> {
     if let Some(known) = catalog.known_version(id, number) {
         return Ok(known);
     }
     let missing = || DbError::other(format!("course {id} has no version {number}"));
-    let slug = store::slug(tx, enrollment.site_id, id).await?.ok_or_else(missing)?;
-    catalog.version_in(tx, enrollment.site_id, id, slug, number).await?.ok_or_else(missing)
+    let slug = store::slug(tx, site, id).await?.ok_or_else(missing)?;
+    catalog.version_in(tx, site, id, slug, number).await?.ok_or_else(missing)
 }
 
 /// Enrolls in a course, or answers the enrollment there is (at most one per course and learner).
@@ -137,44 +162,61 @@ async fn enroll_in(
     lang: Option<Lang>,
     now: Timestamp,
 ) -> Result<Done, ApiError> {
-    // An erasure of this member comes before or after.
-    lock_member(tx, asker.site, &asker.user).await?;
+    asker.hold(tx).await?;
     let query = asker.query();
     if let Some(done) = before(tx, query.as_ref()).await? {
         return Ok(done);
     }
-    cohort::store::keep(tx, asker.site, &asker.user, &asker.cohorts, now).await?;
-    let learner = asker.learner();
-    if let Some(mut there) = store::enrollment_in_course(tx, asker.site, &learner, version.id).await? {
+    asker.keep_cohorts(tx, now).await?;
+    if let Some(mut there) = store::enrollment_in_course(tx, asker.site, &asker.learner, version.id).await? {
         there.progress.items = store::items(tx, asker.site, there.id, None).await?;
         let version = version_of(tx, catalog, &there).await?;
-        let body = json(&view::enrollment(&there, &version, &asker.site_slug, Some(&asker.wanted), now))?;
+        let body = json(&whole(&there, &version, &asker, now))?;
         return remember(tx, query, 200, body, now).await;
     }
+    let enrollment = begin(tx, &asker, version, lang, now).await?;
+    let body = json(&whole(&enrollment, version, &asker, now))?;
+    remember(tx, query, 201, body, now).await
+}
+
+/// An enrollment with all its items, as its learner reads it.
+pub(super) fn whole(enrollment: &Enrollment, version: &Version, asker: &Asker, now: Timestamp) -> CourseEnrollment {
+    let open_lessons = view::open_lessons(enrollment, version, None);
+    let view = view::enrollment(enrollment, version, &asker.site_slug, Some(&asker.wanted), now);
+    CourseEnrollment { open_lessons, ..view }
+}
+
+/// A new enrollment of a learner who has none in this course.
+pub(super) async fn begin(
+    tx: &mut Tx<'_>,
+    asker: &Asker,
+    version: &Version,
+    lang: Option<Lang>,
+    now: Timestamp,
+) -> Result<Enrollment, ApiError> {
     let event = CourseEvent::Enrolled {
         enrollment_id: EnrollmentId(crate::id::new_v7(now)),
         site_id: asker.site,
         course_id: version.id,
         course_version: version.number,
-        learner,
+        learner: asker.learner.clone(),
         lang,
         at: now,
     };
     let enrollment = Enrollment::begun(&event).ok_or_else(|| DbError::other("an enrollment that did not begin"))?;
     if !store::insert_enrollment(tx, &enrollment).await? {
-        return Err(DbError::Busy("another backend enrolled the same member".to_owned()).into());
+        return Err(DbError::Busy("another backend enrolled the same learner".to_owned()).into());
     }
     let cause = asker.key.map(|(key, _)| key);
     append_events(tx, &[record(&enrollment, &event, crate::id::new_v7(now), cause, now)?]).await?;
-    let body = json(&view::enrollment(&enrollment, version, &asker.site_slug, Some(&asker.wanted), now))?;
-    remember(tx, query, 201, body, now).await
+    Ok(enrollment)
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String, ApiError> {
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String, ApiError> {
     serde_json::to_string(value).map_err(|error| DbError::from(error).into())
 }
 
-fn record(
+pub(super) fn record(
     enrollment: &Enrollment,
     event: &CourseEvent,
     id: Uuid,
@@ -201,16 +243,15 @@ pub async fn of_caller(
     db: &Db,
     catalog: &Catalog,
     site: SiteId,
-    user: UserId,
+    learner: Learner,
     id: EnrollmentId,
 ) -> Result<(Enrollment, Arc<Version>), ApiError> {
     let catalog = catalog.clone();
     db.read(move |tx| {
         Box::pin(async move {
             let enrollment = store::enrollment(tx, site, id).await?;
-            let mut enrollment = enrollment
-                .filter(|enrollment| enrollment.learner.user_id() == Some(&user))
-                .ok_or_else(ApiError::not_found)?;
+            let mut enrollment =
+                enrollment.filter(|enrollment| enrollment.learner == learner).ok_or_else(ApiError::not_found)?;
             enrollment.progress.items = store::items(tx, site, id, None).await?;
             let version = version_of(tx, &catalog, &enrollment).await?;
             Ok((enrollment, version))
@@ -231,7 +272,9 @@ pub async fn all_of(
     for mut enrollment in store::enrollments_of_learner(tx, site, learner).await? {
         enrollment.progress.items = store::items(tx, site, enrollment.id, None).await?;
         let version = version_of(tx, catalog, &enrollment).await?;
-        all.push(view::enrollment(&enrollment, &version, site_slug, Some(&[]), now));
+        let open_lessons = view::open_lessons(&enrollment, &version, None);
+        let view = view::enrollment(&enrollment, &version, site_slug, Some(&[]), now);
+        all.push(CourseEnrollment { open_lessons, ..view });
     }
     Ok(all)
 }
@@ -261,21 +304,25 @@ async fn change_in(
     now: Timestamp,
 ) -> Result<Done, ApiError> {
     let found = store::enrollment_for_update(tx, asker.site, id).await?;
+    if let Some(guest) = asker.learner.guest_id() {
+        // After the row: a merge holds it too, and is done then.
+        guest::state::may_write(&guest::store::guest_state(tx, asker.site, guest).await?)?;
+    }
     let mut enrollment =
-        found.filter(|enrollment| enrollment.learner.user_id() == Some(&asker.user)).ok_or_else(ApiError::not_found)?;
+        found.filter(|enrollment| enrollment.learner == asker.learner).ok_or_else(ApiError::not_found)?;
     // After the row: who waited for it sees what its owner remembered.
     let query = asker.query();
     if let Some(done) = before(tx, query.as_ref()).await? {
         return Ok(done);
     }
     let version = version_of(tx, catalog, &enrollment).await?;
-    let (lesson, shown) = version.item(item).ok_or_else(ApiError::not_found)?;
+    let (lesson, shown) = item_for(&enrollment, &version, item)?;
     enrollment.progress.items = store::items(tx, asker.site, id, Some(lesson.id)).await?;
     let untouched = enrollment.progress.items.clone();
 
     let (command, attempt) = match &what {
         What::Visit => {
-            cohort::store::keep(tx, asker.site, &asker.user, &asker.cohorts, now).await?;
+            asker.keep_cohorts(tx, now).await?;
             let rights = rights(tx, &asker, lesson, &enrollment).await?;
             (Command::Visit { item, rights }, None)
         }
@@ -301,7 +348,9 @@ async fn change_in(
     let saving = Saving { site_slug: &asker.site_slug, cause: asker.key.map(|(key, _)| key), now };
     save(tx, &mut enrollment, &happened, (&version, &untouched), &saving).await?;
 
+    let open_lessons = view::open_lessons(&enrollment, &version, Some(lesson.id));
     let after = view::enrollment(&enrollment, &version, &asker.site_slug, None, now);
+    let after = CourseEnrollment { open_lessons, ..after };
     let body = match (&what, attempt) {
         (What::Answer(quiz, request), Some(attempt)) => {
             let result =
@@ -313,7 +362,20 @@ async fn change_in(
     remember(tx, query, 200, body, now).await
 }
 
-fn refused(refusal: &course::Refusal, version: &Version, wanted: &[Lang]) -> ApiError {
+/// An item, if this learner may know of it: of a course a guest sees the lessons that a track opened.
+pub fn item_for<'v>(
+    enrollment: &Enrollment,
+    version: &'v Version,
+    item: ItemId,
+) -> Result<(&'v Lesson, &'v Item), ApiError> {
+    let found = version.item(item);
+    let member = enrollment.learner.user_id().is_some();
+    found
+        .filter(|(lesson, _)| member || enrollment.progress.gates.lessons.contains_key(&lesson.id))
+        .ok_or_else(ApiError::not_found)
+}
+
+pub(super) fn refused(refusal: &course::Refusal, version: &Version, wanted: &[Lang]) -> ApiError {
     let title = match refusal {
         course::Refusal::ItemLocked { item, .. } => {
             version.item(*item).map(|(lesson, item)| item.title.resolve(wanted, &lesson.source_lang).value)
@@ -330,10 +392,12 @@ async fn rights(
     lesson: &Lesson,
     enrollment: &Enrollment,
 ) -> Result<Vec<Right>, DbError> {
+    // What a guest answers is shared once they are a member.
+    let Some(user) = asker.learner.user_id() else { return Ok(Vec::new()) };
     if !lesson.shared || enrollment.progress.completed_at.is_some() {
         return Ok(Vec::new());
     }
-    let known = store::shared_answers(tx, asker.site, &asker.user, lesson.id).await?;
+    let known = store::shared_answers(tx, asker.site, user, lesson.id).await?;
     let mut rights = Vec::new();
     for item in &lesson.items {
         for quiz in &item.quizzes {
@@ -445,7 +509,7 @@ pub async fn save(
         let id = crate::id::new_v7(now);
         events.push(record(enrollment, event, id, cause, now)?);
         if let CourseEvent::Completed { .. } = event {
-            messages.push(completed::message(enrollment, version, site_slug, id, now)?);
+            messages.push(completed::message(enrollment, version, site_slug, event, id, now)?);
         }
     }
     let lesson_of = |item: &ItemId| {

@@ -8,6 +8,8 @@ pub mod evaluation;
 pub(crate) mod folder;
 pub mod grading;
 pub mod learn;
+pub mod lesson;
+pub mod merge;
 pub mod problem;
 pub mod recalculate;
 pub mod routes;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use jalon_shared::{
-    EnrollmentId, ItemId, Lang, Problem, QuizId,
+    EnrollmentId, ItemId, Lang, Learner, LessonId, Problem, QuizId,
     course::source::{Category, Difficulty},
     slug::CourseSlug,
     wire::{
@@ -28,7 +28,7 @@ use crate::{
     app::AppState,
     catalog::Rendered,
     http::{
-        auth::{Caller, MemberAuth},
+        auth::{Caller, LearnerAuth, MemberAuth},
         code,
         error::{ApiError, ApiResult},
         etag::{ETag, IfNoneMatch},
@@ -128,17 +128,19 @@ pub async fn list_courses(
     Ok(Json(List { items, next_cursor }))
 }
 
-/// Which version.
+/// Which version, and what of it.
 #[derive(Debug, Deserialize)]
 pub struct VersionQuery {
     /// Its number.
     version: Option<u32>,
+    /// Only this lesson, with its module.
+    lesson: Option<LessonId>,
 }
 
 /// A course and its outline, without bodies and keys. `version` shows the version of an enrollment that began
-/// earlier.
+/// earlier; `lesson` shows that lesson only.
 #[utoipa::path(get, path = "/api/v1/sites/{site}/courses/{course}", tag = "learner",
-    params(("site" = String, Path), ("course" = String, Path), ("version" = Option<u32>, Query), ("lang" = Option<String>, Query)),
+    params(("site" = String, Path), ("course" = String, Path), ("version" = Option<u32>, Query), ("lesson" = Option<Uuid>, Query), ("lang" = Option<String>, Query)),
     responses((status = 200, body = CourseView), (status = 304), (status = 404, body = Problem)),
     security((), ("guest" = []), ("member" = [])))]
 pub async fn get_course(
@@ -158,22 +160,28 @@ pub async fn get_course(
         version = older.ok_or_else(ApiError::not_found)?;
     }
     let wanted = caller_langs(langs, &caller);
-    let rendered = version.rendered("course", &wanted, || to_json(&view::course(&version, &site.slug, &wanted)));
+    if query.lesson.is_some_and(|lesson| version.lesson(lesson).is_none()) {
+        return Err(ApiError::not_found());
+    }
+    let what = query.lesson.map_or_else(|| "course".to_owned(), |lesson| format!("lesson {lesson} "));
+    let rendered =
+        version.rendered(&what, &wanted, || to_json(&view::course(&version, &site.slug, query.lesson, &wanted)));
     Ok(ready(&rendered, &if_none_match))
 }
 
-fn asker(auth: &MemberAuth, langs: Langs, key: Option<(Uuid, Fingerprint)>) -> Asker {
+/// Who asks, as what is done in courses wants it.
+pub(crate) fn asker(auth: &LearnerAuth, langs: Langs, key: Option<(Uuid, Fingerprint)>) -> Asker {
     Asker {
         site: auth.site.id,
         site_slug: Arc::from(auth.site.slug.as_str()),
-        user: auth.member.user.clone(),
-        cohorts: auth.member.cohorts.clone(),
-        wanted: wanted(langs, auth.member.lang.as_ref(), &auth.site),
+        learner: auth.learner.clone(),
+        cohorts: auth.cohorts.clone(),
+        wanted: wanted(langs, auth.lang.as_ref(), &auth.site),
         key,
     }
 }
 
-fn answered(done: learn::Done) -> Response {
+pub(crate) fn answered(done: learn::Done) -> Response {
     let mut response = json_text(StatusCode::from_u16(done.status).unwrap_or(StatusCode::OK), done.body);
     if done.replay {
         idempotency::mark_replay(&mut response);
@@ -197,7 +205,14 @@ pub async fn enroll_in_course(
     let IdemJson { body: EnrollRequest {}, key, fingerprint } = request;
     let (_, slug) = place;
     let version = visible(&app, &caller, &slug).await?;
-    let asker = asker(&auth, langs, key.0.map(|key| (key, fingerprint)));
+    let asker = Asker {
+        site: auth.site.id,
+        site_slug: Arc::from(auth.site.slug.as_str()),
+        learner: Learner::User(auth.member.user),
+        cohorts: auth.member.cohorts,
+        wanted: wanted(langs, auth.member.lang.as_ref(), &auth.site),
+        key: key.0.map(|key| (key, fingerprint)),
+    };
     let lang = asker.wanted.first().cloned();
     Ok(answered(learn::enroll(&app.db, &app.courses.catalog, asker, version, lang, app.clock.now()).await?))
 }
@@ -266,39 +281,63 @@ pub async fn list_my_courses(
     Ok(Json(List { items, next_cursor }))
 }
 
-/// One enrollment of the member, with all items in which anything was done.
+/// One enrollment of the caller, with all items in which anything was done.
 #[utoipa::path(get, path = "/api/v1/course-enrollments/{id}", tag = "learner", params(("id" = Uuid, Path), ("lang" = Option<String>, Query)),
-    responses((status = 200, body = CourseEnrollment), (status = 404, body = Problem)), security(("member" = [])))]
+    responses((status = 200, body = CourseEnrollment), (status = 404, body = Problem)), security(("guest" = []), ("member" = [])))]
 pub async fn get_course_enrollment(
     State(app): State<AppState>,
-    auth: MemberAuth,
+    auth: LearnerAuth,
     langs: Langs,
     ApiPath(id): ApiPath<EnrollmentId>,
 ) -> ApiResult<Response> {
-    let wanted = wanted(langs, auth.member.lang.as_ref(), &auth.site);
+    let wanted = wanted(langs, auth.lang.as_ref(), &auth.site);
     let (enrollment, version) =
-        learn::of_caller(&app.db, &app.courses.catalog, auth.site.id, auth.member.user, id).await?;
+        learn::of_caller(&app.db, &app.courses.catalog, auth.site.id, auth.learner.clone(), id).await?;
     let tag = ETag(format!("v{}", enrollment.version));
     let wanted = Some(wanted.as_slice());
-    Ok(tag.on(Json(view::enrollment(&enrollment, &version, &auth.site.slug, wanted, app.clock.now()))))
+    let open_lessons = view::open_lessons(&enrollment, &version, None);
+    let view = view::enrollment(&enrollment, &version, &auth.site.slug, wanted, app.clock.now());
+    Ok(tag.on(Json(CourseEnrollment { open_lessons, ..view })))
 }
 
-/// What an item shows, once it may be opened (C1, G6).
+/// E1: a page of the site gets what a guest has in a lesson only while a track that opened it may be embedded.
+/// Members reach the course itself in such pages too.
+async fn may_be_embedded(
+    app: &AppState,
+    auth: &LearnerAuth,
+    enrollment: &jalon_shared::course::Enrollment,
+    lesson: LessonId,
+) -> ApiResult<()> {
+    if !auth.embedded || auth.learner.guest_id().is_none() {
+        return Ok(());
+    }
+    let (site, catalog) = (&auth.site, &app.tracks.catalog);
+    for track in enrollment.progress.gates.lessons.get(&lesson).into_iter().flatten() {
+        let Some(slug) = catalog.slug(site.id, site.revision, *track).await? else { continue };
+        if catalog.row(site.id, site.revision, &slug).await?.is_some_and(|row| row.cms_block_enabled) {
+            return Ok(());
+        }
+    }
+    Err(ApiError::cms_block_disabled())
+}
+
+/// What an item shows, once it may be opened (C1, G6). A guest sees items of lessons that a track opened.
 #[utoipa::path(get, path = "/api/v1/course-enrollments/{id}/items/{item}", tag = "learner",
     params(("id" = Uuid, Path), ("item" = Uuid, Path), ("lang" = Option<String>, Query)),
     responses((status = 200, body = ItemBody), (status = 304), (status = 404, body = Problem), (status = 409, body = Problem, description = "`item_locked` with `blocking_item`")),
-    security(("member" = [])))]
+    security(("guest" = []), ("member" = [])))]
 pub async fn get_item(
     State(app): State<AppState>,
-    auth: MemberAuth,
+    auth: LearnerAuth,
     langs: Langs,
     ApiPath((id, item)): ApiPath<(EnrollmentId, ItemId)>,
     if_none_match: IfNoneMatch,
 ) -> ApiResult<Response> {
-    let wanted = wanted(langs, auth.member.lang.as_ref(), &auth.site);
+    let wanted = wanted(langs, auth.lang.as_ref(), &auth.site);
     let (enrollment, version) =
-        learn::of_caller(&app.db, &app.courses.catalog, auth.site.id, auth.member.user, id).await?;
-    let (lesson, shown) = version.item(item).ok_or_else(ApiError::not_found)?;
+        learn::of_caller(&app.db, &app.courses.catalog, auth.site.id, auth.learner.clone(), id).await?;
+    let (lesson, shown) = learn::item_for(&enrollment, &version, item)?;
+    may_be_embedded(&app, &auth, &enrollment, lesson.id).await?;
     if let Some((blocking, quiz)) = enrollment.progress.blocking(&version.outline, item) {
         let title =
             version.item(blocking.id).map(|(lesson, item)| item.title.resolve(&wanted, &lesson.source_lang).value);
@@ -316,10 +355,10 @@ pub async fn get_item(
 #[utoipa::path(post, path = "/api/v1/course-enrollments/{id}/items/{item}/visit", tag = "learner",
     params(("id" = Uuid, Path), ("item" = Uuid, Path), ("Idempotency-Key" = Option<Uuid>, Header)), request_body = VisitRequest,
     responses((status = 200, body = CourseEnrollment), (status = 404, body = Problem), (status = 409, body = Problem, description = "`item_locked` with `blocking_item`")),
-    security(("member" = [])))]
+    security(("guest" = []), ("member" = [])))]
 pub async fn visit_item(
     State(app): State<AppState>,
-    auth: MemberAuth,
+    auth: LearnerAuth,
     langs: Langs,
     ApiPath(place): ApiPath<(EnrollmentId, ItemId)>,
     request: IdemJson<VisitRequest>,
@@ -333,10 +372,10 @@ pub async fn visit_item(
 #[utoipa::path(patch, path = "/api/v1/course-enrollments/{id}/items/{item}", tag = "learner",
     params(("id" = Uuid, Path), ("item" = Uuid, Path), ("Idempotency-Key" = Option<Uuid>, Header)), request_body = ReportRequest,
     responses((status = 200, body = CourseEnrollment), (status = 404, body = Problem), (status = 409, body = Problem, description = "`item_locked` with `blocking_item`"), (status = 422, body = Problem)),
-    security(("member" = [])))]
+    security(("guest" = []), ("member" = [])))]
 pub async fn report_item(
     State(app): State<AppState>,
-    auth: MemberAuth,
+    auth: LearnerAuth,
     langs: Langs,
     ApiPath(place): ApiPath<(EnrollmentId, ItemId)>,
     request: IdemJson<ReportRequest>,
@@ -353,10 +392,10 @@ pub async fn report_item(
     request_body = AnswersRequest,
     responses((status = 200, body = AnswersResponse), (status = 404, body = Problem), (status = 422, body = Problem),
         (status = 409, body = Problem, description = "`item_locked` with `blocking_item`, `attempts_exhausted`, `cooldown` with `retry_at`, `awaiting_grading`, `attempt_over` with `attempt`")),
-    security(("member" = [])))]
+    security(("guest" = []), ("member" = [])))]
 pub async fn answer_quiz(
     State(app): State<AppState>,
-    auth: MemberAuth,
+    auth: LearnerAuth,
     langs: Langs,
     ApiPath((id, item, quiz)): ApiPath<(EnrollmentId, ItemId, QuizId)>,
     request: IdemJson<AnswersRequest>,

@@ -1,7 +1,7 @@
 //! What learners get to see of a course, an item and an attempt: in their language, never with a key (S4).
 
 use jalon_shared::{
-    Lang, Timestamp,
+    Lang, LessonId, Timestamp,
     course::{
         Enrollment, Item, ItemProgress, ItemQuiz, ItemTarget, Lesson, Outline, OutlineItem, Points, Progress, Record,
         decide::retry_at, source::ItemKind,
@@ -10,7 +10,7 @@ use jalon_shared::{
     wire::{
         course::{
             AttemptResult, CourseEnrollment, CourseRef, CourseSummary, CourseView, GateView, InstructorView, ItemBody,
-            ItemOutline, ItemQuizView, ItemState, LessonView, ModuleView, QuizOutline, QuizState,
+            ItemOutline, ItemQuizView, ItemState, LessonView, ModuleView, OpenLesson, QuizOutline, QuizState,
         },
         grading::OpenAnswerOwn,
         track::{CaptionView, VideoView},
@@ -58,8 +58,8 @@ pub fn kind(item: &Item) -> ItemKind {
     }
 }
 
-/// A course and its outline.
-pub fn course(version: &Version, site: &str, wanted: &[Lang]) -> CourseView {
+/// A course and its outline, or one lesson of it.
+pub fn course(version: &Version, site: &str, only: Option<LessonId>, wanted: &[Lang]) -> CourseView {
     let course = &version.course;
     let texts = In { wanted, source: &course.source_lang };
     let lesson = |lesson: &Lesson| {
@@ -91,8 +91,14 @@ pub fn course(version: &Version, site: &str, wanted: &[Lang]) -> CourseView {
             .map(|module| ModuleView {
                 id: module.id,
                 title: texts.plain(&module.title),
-                lessons: module.lessons.iter().map(lesson).collect(),
+                lessons: module
+                    .lessons
+                    .iter()
+                    .filter(|lesson| only.is_none_or(|only| only == lesson.id))
+                    .map(lesson)
+                    .collect(),
             })
+            .filter(|module| !module.lessons.is_empty())
             .collect(),
     }
 }
@@ -141,6 +147,7 @@ pub fn enrollment(
             .iter()
             .filter_map(|item| Some(item_state(item, progress.items.get(&item.id)?, progress, now)))
             .collect(),
+        open_lessons: Vec::new(),
     }
 }
 
@@ -149,6 +156,18 @@ pub fn gate(progress: &Progress, outline: &Outline) -> Option<GateView> {
     let open = usize::try_from(progress.gates.open).unwrap_or(usize::MAX);
     let (place, quiz) = outline.gates().nth(open).filter(|_| progress.completed_at.is_none())?;
     Some(GateView { item_id: outline.items[place].id, quiz_id: quiz.id })
+}
+
+/// The lessons that tracks opened, or the one of them that is named, whose items must be there.
+pub fn open_lessons(enrollment: &Enrollment, version: &Version, only: Option<LessonId>) -> Vec<OpenLesson> {
+    let progress = &enrollment.progress;
+    let opened = progress.gates.lessons.keys().filter(|lesson| only.is_none_or(|only| **lesson == only));
+    let known = opened.filter(|lesson| version.outline.lesson(**lesson).next().is_some());
+    let gate = |lesson| {
+        let gate = progress.gate_of_lesson(&version.outline, lesson).filter(|_| progress.completed_at.is_none());
+        gate.map(|(item, quiz)| GateView { item_id: item.id, quiz_id: quiz.id })
+    };
+    known.map(|lesson| OpenLesson { lesson_id: *lesson, gate: gate(*lesson) }).collect()
 }
 
 fn item_state(item: &OutlineItem, done: &ItemProgress, progress: &Progress, now: Timestamp) -> ItemState {

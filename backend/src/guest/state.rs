@@ -3,7 +3,10 @@
 use jalon_shared::{GuestId, SiteId, Timestamp, UserId};
 
 use super::store::{GuestState, state};
-use crate::db::{DbError, Tx, on};
+use crate::{
+    db::{DbError, Tx, on},
+    http::{code, error::ApiError},
+};
 
 /// One guest's state, locked where the database locks rows: who asks next waits for this transaction.
 pub async fn state_for_update(tx: &mut Tx<'_>, site: SiteId, guest: GuestId) -> Result<Option<GuestState>, DbError> {
@@ -14,6 +17,21 @@ pub async fn state_for_update(tx: &mut Tx<'_>, site: SiteId, guest: GuestId) -> 
     let row: Option<(Option<String>, bool)> =
         on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(guest.0).fetch_optional(conn).await)?;
     row.map(|(merged_into, revoked)| state(revoked, merged_into)).transpose()
+}
+
+/// Holds a guest until the end of the transaction, so that a merge comes before or after (M8); refuses one who
+/// writes no more (E3, M5).
+pub async fn hold(tx: &mut Tx<'_>, site: SiteId, guest: GuestId) -> Result<(), ApiError> {
+    may_write(&state_for_update(tx, site, guest).await?.unwrap_or(GuestState::Revoked))
+}
+
+/// Refuses a guest who writes no more (E3, M5).
+pub fn may_write(state: &GuestState) -> Result<(), ApiError> {
+    match state {
+        GuestState::Live => Ok(()),
+        GuestState::Merged(_) => Err(ApiError::new(&code::GUEST_MERGED)),
+        GuestState::Revoked => Err(ApiError::token_revoked()),
+    }
 }
 
 /// The receipt of a guest's merge (M3, M7).

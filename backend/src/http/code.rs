@@ -47,6 +47,7 @@ codes! {
     ALREADY_EXISTS = 409 "already_exists", "It exists already", "There is one of this name already.";
     STEP_OUT_OF_ORDER = 409 "step_out_of_order", "A step before must be completed first", "blocking_step names the first step that must be completed. Nothing was written.";
     STEP_GONE = 409 "step_gone", "The step is not in the track any more", "The learner's version of the track has no step of this id; read the enrollment again. Nothing was written.";
+    LESSON_INCOMPLETE = 409 "lesson_incomplete", "The lesson is not complete", "missing_items names what is to be done in the lesson, in course_enrollment_id (null: open the lesson first). Nothing was written.";
     ITEM_LOCKED = 409 "item_locked", "A quiz before must be passed first", "blocking_item names the first lesson item whose quiz must be passed. Nothing was written.";
     ATTEMPT_OVER = 409 "attempt_over", "Another attempt is next", "These answers are for an attempt that was submitted already, or that was not begun; read the quiz again.";
     AWAITING_GRADING = 409 "awaiting_grading", "The last attempt waits for a grader", "A grader reads the open answers of the last attempt first; then another attempt is possible.";

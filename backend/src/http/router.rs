@@ -14,7 +14,7 @@ use crate::{
         routes_staff as course_staff,
     },
     embed, guest, site,
-    track::{page, routes as tracks, routes_admin as authoring},
+    track::{lesson, page, routes as tracks, routes_admin as authoring},
     webhook,
 };
 
@@ -32,6 +32,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(tracks::get_enrollment))
         .routes(routes!(tracks::get_step, tracks::report_step))
         .routes(routes!(tracks::advance_step))
+        .routes(routes!(lesson::open_lesson))
         .routes(routes!(courses::list_courses))
         .routes(routes!(courses::get_course))
         .routes(routes!(courses::enroll_in_course))

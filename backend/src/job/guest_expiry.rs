@@ -5,11 +5,12 @@
 //! the member's rows are what the events add up to (V1), and by the guest's row an erasure finds what
 //! the guest left, and a second merge its receipt (M3, M5).
 
-use jalon_shared::{GuestId, Learner, Timestamp, TrackId};
+use jalon_shared::{GuestId, Learner, SiteId, Timestamp, TrackId};
 use uuid::Uuid;
 
 use super::BATCH;
 use crate::{
+    course,
     db::{DbError, Tx, execute, on},
     track::completed,
 };
@@ -30,6 +31,11 @@ pub(super) async fn batch(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, DbErro
             on!(tx, conn => sqlx::query_scalar(TRACKS).bind(*site).bind(*guest).fetch_all(conn).await)?;
         for track in tracks {
             let key = completed::dedupe_key(TrackId(track), &Learner::Guest(GuestId(*guest)));
+            execute!(tx, sqlx::query(MESSAGE).bind(*site).bind(key))?;
+        }
+        let learner = Learner::Guest(GuestId(*guest));
+        for course in course::store::courses_for_update(tx, SiteId(*site), &learner).await? {
+            let key = course::completed::dedupe_key(course, &learner);
             execute!(tx, sqlx::query(MESSAGE).bind(*site).bind(key))?;
         }
         execute!(tx, sqlx::query(EVENTS).bind(*guest))?;

@@ -11,7 +11,7 @@ use std::{
 
 use jalon_shared::{
     EnrollmentId, GuestId, Lang, Learner, SiteId, StepId, Timestamp, quiz,
-    track::{self, Command, Enrollment, OutlineStep, Refusal, TrackEvent, enrollment::Attempt},
+    track::{self, Command, Enrollment, LessonPlace, OutlineStep, Refusal, TrackEvent, enrollment::Attempt},
     wire::{
         enrollment::{self as wire, AdvanceRequest, ReportRequest, TrackRef},
         quiz::QuizResult,
@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    course::{self, lesson::Standing},
     db::{Db, DbError, Gatherer, Tx},
     failpoint,
     guest::{self, store::GuestState},
@@ -57,6 +58,8 @@ pub struct Advance {
     pub step: Option<StepId>,
     /// What to do.
     pub what: What,
+    /// How far the learner is with the step's lesson, where it is one. Asked for when it is found to be.
+    pub lesson: Option<Arc<Standing>>,
     /// The idempotency key, and what was asked with it.
     pub key: Option<(Uuid, Fingerprint)>,
     /// In which languages to answer.
@@ -114,6 +117,8 @@ pub struct Advancer {
     recent: Arc<Recent>,
     /// Whether it is of use: rows are locked and read at once on PostgreSQL.
     remembers: bool,
+    db: Db,
+    courses: course::catalog::Catalog,
 }
 
 /// Why a command was refused.
@@ -129,6 +134,10 @@ pub enum Refused {
     KeyReused,
     /// The enrollment's version has no such step (any more).
     StepGone,
+    /// The step is done in this lesson: ask how far that is, then come again.
+    AsksLesson(Box<Advance>, LessonPlace),
+    /// The lesson is not complete.
+    LessonIncomplete(Arc<Standing>),
     /// A rule says no; with the title of the step that blocks.
     Rule(Refusal, Option<String>),
     /// The answers' form is wrong.
@@ -144,6 +153,9 @@ impl From<Refused> for ApiError {
             Refused::KeyReused => Self::idempotency_key_reused(),
             Refused::StepGone => super::problem::step_gone(),
             Refused::Answers(faults) => Self::validation_failed(faults),
+            // A merge after a merge took the enrollment to another version each time.
+            Refused::AsksLesson(..) => DbError::Busy("the step's lesson changed again".to_owned()).into(),
+            Refused::LessonIncomplete(standing) => super::problem::lesson_incomplete(&standing),
             Refused::Rule(refusal, title) => super::problem::refusal(&refusal, title.as_deref()),
         }
     }
@@ -151,14 +163,14 @@ impl From<Refused> for ApiError {
 
 impl Advancer {
     /// Starts gathering.
-    pub fn new(db: &Db, catalog: &Catalog, clock: &Clock) -> Self {
+    pub fn new(db: &Db, catalog: &Catalog, courses: &course::catalog::Catalog, clock: &Clock) -> Self {
         let (catalog, clock, recent) = (catalog.clone(), clock.clone(), Arc::<Recent>::default());
         let known = Arc::clone(&recent);
         let gatherer = Gatherer::new(db, move |tx, commands| {
             let (catalog, known, now) = (catalog.clone(), Arc::clone(&known), clock.now());
             Box::pin(async move { run(tx, &catalog, &known, &commands, now).await })
         });
-        Self { gatherer, recent, remembers: db.is_sqlite() }
+        Self { gatherer, recent, remembers: db.is_sqlite(), db: db.clone(), courses: courses.clone() }
     }
 
     /// Lets go of what nobody asked for of late; call it every minute.
@@ -175,7 +187,7 @@ impl Advancer {
     pub async fn advance(&self, command: Advance) -> Result<Done, ApiError> {
         let key = command.enrollment.0.as_u64_pair().1;
         let (site, whole) = (Arc::clone(&command.site_slug), matches!(command.what, What::Advance(_)));
-        let said = self.gatherer.submit(key, command).await??;
+        let said = self.submit(key, command).await?;
         failpoint::reach("advance.committed");
         if let Answer::State { enrollment, .. } = said.answer.as_ref()
             && self.remembers
@@ -188,6 +200,25 @@ impl Advancer {
             Answer::Text(text) => text.clone().into_bytes(),
         };
         Ok(Done { body, replay: said.replay })
+    }
+}
+
+impl Advancer {
+    /// Has a command decided. Only what turns out to be a lesson's step needs the course beside it: it is asked
+    /// outside the group, and the command comes again.
+    async fn submit(&self, key: u64, mut command: Advance) -> Result<Said, ApiError> {
+        for _ in 0..3 {
+            match self.gatherer.submit(key, command).await? {
+                Err(Refused::AsksLesson(asking, place)) => {
+                    let (site, learner, wanted) = (asking.site, asking.learner.clone(), asking.wanted.clone());
+                    let standing =
+                        course::lesson::standing(&self.db, &self.courses, site, learner, place, wanted).await?;
+                    command = Advance { lesson: Some(Arc::new(standing)), ..*asking };
+                }
+                other => return Ok(other?),
+            }
+        }
+        Err(DbError::Busy("the step's lesson changed again and again".to_owned()).into())
     }
 }
 
@@ -399,6 +430,9 @@ impl Group {
         };
         let happened = match track::decide(&version.outline, &enrollment.progress, &wish, self.now) {
             Ok(happened) => happened,
+            Err(Refusal::LessonIncomplete) if command.lesson.is_some() => {
+                return Ok(Err(command.lesson.clone().map_or(Refused::StepGone, Refused::LessonIncomplete)));
+            }
             Err(refusal) => {
                 return Ok(Err(Refused::Rule(refusal.clone(), blocking_title(&refusal, version, &command.wanted))));
             }
@@ -479,6 +513,12 @@ fn understand(
     };
     let quiz = version.track.step(step.order).and_then(track::Step::quiz);
     let blocked = version.outline.blocking(step, &enrollment.progress).is_some();
+    let place = version.track.step(step.order).and_then(track::Step::lesson).filter(|_| !blocked);
+    let lesson = match (place, &command.lesson) {
+        (Some(place), Some(standing)) if standing.lesson == place.lesson_id => standing.done,
+        (Some(place), _) => return Err(Refused::AsksLesson(Box::new(command.clone()), *place)),
+        (None, _) => None,
+    };
     let (attempt, shown) = match (quiz, &request.answers) {
         // Locked comes before everything: nothing is graded, not even the form of it (G2, S4).
         (Some(quiz), Some(answers)) if !blocked => {
@@ -510,6 +550,7 @@ fn understand(
         time_spent_seconds: request.time_spent_seconds.unwrap_or(0),
         last_position: request.last_position,
         attempt,
+        lesson,
     };
     Ok((wish, shown))
 }

@@ -2,12 +2,14 @@
 
 use jalon_shared::{
     FieldError, SiteId, Timestamp, TrackId,
-    track::{Definition, IdMap, TrackSlug, TrackSource, TrackState},
+    course::Points,
+    track::{Definition, IdMap, LessonPlaces, TrackSlug, TrackSource, TrackState},
     wire::track::TrackAdmin,
 };
 
 use super::store::{self, TrackRow};
 use crate::{
+    course,
     db::{DbError, Tx},
     http::{error::ApiError, etag::ETag},
     id::unordered as unordered_id,
@@ -19,6 +21,24 @@ pub fn faults(source: &TrackSource) -> Vec<FieldError> {
     let mut faults = source.check();
     source.texts(|pointer, text| markdown::check(&pointer, text, &mut faults));
     faults
+}
+
+/// The lessons that a track's steps name, as the site has them now (published); else what is wrong with them.
+async fn lessons(tx: &mut Tx<'_>, site: SiteId, source: &TrackSource) -> Result<LessonPlaces, ApiError> {
+    let (mut places, mut faults) = (LessonPlaces::new(), Vec::new());
+    for (place, step) in source.steps.iter().enumerate() {
+        let Some(named) = &step.lesson else { continue };
+        match course::lesson::find(tx, site, named, &format!("/steps/{place}/lesson")).await? {
+            Ok((_, Points::ZERO)) if step.pass_mark.is_some() => faults.push(FieldError::new(
+                format!("/steps/{place}/pass_mark"),
+                "no_points",
+                "the lesson has no quiz, so no score could reach the mark; leave it out",
+            )),
+            Ok((found, _)) => drop(places.insert(step.key.clone(), found)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() { Ok(places) } else { Err(ApiError::validation_failed(faults)) }
 }
 
 /// What a write made.
@@ -47,6 +67,7 @@ pub async fn put(
     }
     let before = store::track_for_update(tx, site, slug).await?;
     if_match(before.as_ref().map(|row| ETag::revision(row.revision)).as_ref())?;
+    let lessons = lessons(tx, site, &source).await?;
     let Some(mut row) = before else {
         let row = TrackRow {
             id: TrackId(crate::id::new_v7(now)),
@@ -59,7 +80,7 @@ pub async fn put(
             revision: 1,
         };
         store::insert_track(tx, site, &row, now).await?;
-        let definition = Definition::new(source, IdMap::new(), || unordered_id(now));
+        let definition = Definition::new(source, IdMap::new(), lessons, || unordered_id(now));
         store::insert_version(tx, site, row.id, 1, &definition, now).await?;
         store::update_track(tx, site, &row, now).await?;
         return Ok(Written { track: admin(&row, Some(definition.source)), created: true, changed: true });
@@ -67,7 +88,10 @@ pub async fn put(
     let latest = store::definition(tx, site, row.id, row.latest_version).await?;
     let latest = latest
         .ok_or_else(|| DbError::other(format!("track {} has lost its version {}", row.id, row.latest_version)))?;
-    let same = latest.source == source;
+    // The same words may name another lesson by now.
+    let moved =
+        |(key, place): (_, &jalon_shared::track::LessonPlace)| latest.lessons.get(key).is_none_or(|was| !was.is(place));
+    let same = latest.source == source && !lessons.iter().any(moved);
     if same && row.cms_block_enabled == source.cms_block_enabled {
         return Ok(Written { track: admin(&row, Some(source)), created: false, changed: false });
     }
@@ -76,7 +100,7 @@ pub async fn put(
     row.track_type = source.track_type;
     if !same {
         row.latest_version += 1;
-        let definition = Definition::new(source.clone(), latest.ids, || unordered_id(now));
+        let definition = Definition::new(source.clone(), latest.ids, lessons, || unordered_id(now));
         store::insert_version(tx, site, row.id, row.latest_version, &definition, now).await?;
     }
     store::update_track(tx, site, &row, now).await?;

@@ -10,13 +10,12 @@ use jalon_shared::{
 use uuid::Uuid;
 
 use super::{
-    advance::Refused,
     catalog::{Catalog, Version},
     store::{self, EventRecord},
 };
 use crate::{
     db::{Db, DbError, Tx},
-    guest::{self, store::GuestState},
+    guest,
     http::{
         error::ApiError,
         idempotency::{self, Lookup},
@@ -102,11 +101,7 @@ async fn enroll_in(tx: &mut Tx<'_>, catalog: &Catalog, wish: Enroll, now: Timest
     }
     if let Learner::Guest(guest) = &wish.learner {
         // Held until the end: a merge of this guest comes before or after, never between (M8).
-        match guest::state::state_for_update(tx, wish.site, *guest).await? {
-            Some(GuestState::Live) => {}
-            Some(GuestState::Merged(_)) => return Err(Refused::GuestMerged.into()),
-            Some(GuestState::Revoked) | None => return Err(Refused::GuestRevoked.into()),
-        }
+        guest::state::hold(tx, wish.site, *guest).await?;
     }
     let (status, enrollment) = match store::enrollment_in_track(tx, wish.site, &wish.learner, wish.version.id).await? {
         Some(there) => (200, there),

@@ -171,9 +171,12 @@ pub async fn erase(db: &Db, site: SiteId, learner: Learner, by: Eraser) -> Resul
             if let Learner::User(user) = &learner {
                 whole.extend(store::guests_of_user(tx, site, user).await?.into_iter().map(Learner::Guest));
             }
+            let mut courses = Vec::new();
+            for who in &whole {
+                courses.extend(course::store::courses_for_update(tx, site, who).await?);
+            }
             // The member last: by it the merged guests are found.
             for who in whole.iter().rev() {
-                let courses = course::store::courses_for_update(tx, site, who).await?;
                 let mut keys: Vec<String> = tracks.iter().map(|track| completed::dedupe_key(*track, who)).collect();
                 keys.extend(courses.iter().map(|course| course::completed::dedupe_key(*course, who)));
                 store::erase_learner(tx, site, who, &idempotency::caller_of(who), &keys).await?;

@@ -16,6 +16,7 @@ use super::{
     store::{self, EventRecord},
 };
 use crate::{
+    course::{self, catalog::Catalog as Courses},
     db::{Db, DbError, Tx},
     guest::{self, store::GuestState},
     http::{
@@ -51,17 +52,29 @@ pub struct Merged {
 }
 
 /// Merges; answers the receipt, the same again for the same guest and member (M3, M7).
-pub async fn merge(db: &Db, catalog: &Catalog, wish: Merge, now: Timestamp) -> Result<Merged, ApiError> {
+pub async fn merge(
+    db: &Db,
+    catalog: &Catalog,
+    courses: &Courses,
+    wish: Merge,
+    now: Timestamp,
+) -> Result<Merged, ApiError> {
     // Another guest of the same member, merged at the same moment elsewhere, may have taken the place
     // that this one found free.
     again_after_conflict(|| {
-        let (catalog, wish) = (catalog.clone(), wish.clone());
-        db.write(move |tx| Box::pin(async move { keyed(tx, &catalog, wish, now).await }))
+        let (catalog, courses, wish) = (catalog.clone(), courses.clone(), wish.clone());
+        db.write(move |tx| Box::pin(async move { keyed(tx, &catalog, &courses, wish, now).await }))
     })
     .await
 }
 
-async fn keyed(tx: &mut Tx<'_>, catalog: &Catalog, wish: Merge, now: Timestamp) -> Result<Merged, ApiError> {
+async fn keyed(
+    tx: &mut Tx<'_>,
+    catalog: &Catalog,
+    courses: &Courses,
+    wish: Merge,
+    now: Timestamp,
+) -> Result<Merged, ApiError> {
     // Two guests of one member, merged at the same moment, would take the same places in the tracks, each
     // in the order of its own enrollments, and wait for each other for ever.
     store::lock_member(tx, wish.site, &wish.user).await?;
@@ -73,7 +86,7 @@ async fn keyed(tx: &mut Tx<'_>, catalog: &Catalog, wish: Merge, now: Timestamp) 
             Lookup::Fresh => {}
         }
     }
-    let receipt = merge_in(tx, catalog, wish, now).await?;
+    let receipt = merge_in(tx, catalog, courses, wish, now).await?;
     let receipt = serde_json::to_string(&receipt).map_err(DbError::from)?;
     if let Some(query) = key {
         idempotency::remember(tx, &idempotency::Answer { query, status: 200, response: receipt.clone() }, now).await?;
@@ -81,7 +94,13 @@ async fn keyed(tx: &mut Tx<'_>, catalog: &Catalog, wish: Merge, now: Timestamp) 
     Ok(Merged { receipt, replay: false })
 }
 
-async fn merge_in(tx: &mut Tx<'_>, catalog: &Catalog, wish: Merge, now: Timestamp) -> Result<MergeReceipt, ApiError> {
+async fn merge_in(
+    tx: &mut Tx<'_>,
+    catalog: &Catalog,
+    courses: &Courses,
+    wish: Merge,
+    now: Timestamp,
+) -> Result<MergeReceipt, ApiError> {
     // Locked: two merges of one guest, or a merge and an enrollment, come one after the other.
     match guest::state::state_for_update(tx, wish.site, wish.guest).await? {
         Some(GuestState::Live) => {}
@@ -140,7 +159,16 @@ async fn merge_in(tx: &mut Tx<'_>, catalog: &Catalog, wish: Merge, now: Timestam
     }
     store::append_events(tx, &work.events).await?;
     outbox::enqueue(tx, &work.messages, now).await?;
-    let receipt = MergeReceipt { guest_id: wish.guest, user_id: wish.user, merged_at: now, tracks };
+    let merging = course::merge::Merging {
+        site: wish.site,
+        site_slug: &wish.site_slug,
+        user: &wish.user,
+        guest: wish.guest,
+        cause: wish.key.as_ref().map(|query| query.key),
+        now,
+    };
+    let courses = course::merge::merge(tx, courses, &merging).await?;
+    let receipt = MergeReceipt { guest_id: wish.guest, user_id: wish.user, merged_at: now, tracks, courses };
     let text = serde_json::to_string(&receipt).map_err(DbError::from)?;
     guest::state::mark_merged(tx, wish.site, wish.guest, &receipt.user_id, &text, now).await?;
     Ok(receipt)

@@ -7,6 +7,7 @@ pub mod completed;
 pub mod enroll;
 pub mod folder;
 pub mod learner;
+pub mod lesson;
 pub mod merge;
 pub mod page;
 pub mod problem;
@@ -22,6 +23,7 @@ use jalon_shared::track::{Enrollment, TrackSlug};
 
 use crate::{
     clock::Clock,
+    course,
     db::{Db, DbError, Tx},
     http::{code, error::ApiError},
 };
@@ -38,9 +40,9 @@ pub struct Tracks {
 
 impl Tracks {
     /// Ready to serve.
-    pub fn new(db: &Db, clock: &Clock) -> Self {
+    pub fn new(db: &Db, courses: &course::catalog::Catalog, clock: &Clock) -> Self {
         let catalog = Catalog::new(db);
-        Self { advancer: advance::Advancer::new(db, &catalog, clock), catalog }
+        Self { advancer: advance::Advancer::new(db, &catalog, courses, clock), catalog }
     }
 }
 

@@ -10,7 +10,7 @@ use axum::{
 };
 use jalon_shared::{
     Lang, Timestamp,
-    track::{Progress, TrackSlug, TrackState},
+    track::{Progress, StepKind, TrackSlug, TrackState},
     wire::track::StepBody,
 };
 use std::fmt::Write as _;
@@ -39,6 +39,7 @@ struct Words {
     needs_script: &'static str,
     locked: &'static str,
     quiz: &'static str,
+    lesson: &'static str,
     open_link: &'static str,
     optional: &'static str,
     not_found: &'static str,
@@ -50,6 +51,7 @@ const FRENCH: Words = Words {
     needs_script: "Votre navigateur n’exécute pas la version interactive : voici le début du parcours. Pour répondre aux questions et enregistrer votre progression, ouvrez cette page dans un navigateur récent.",
     locked: "S’ouvre après l’étape",
     quiz: "Les questions de cette étape se répondent dans la version interactive.",
+    lesson: "Cette leçon se suit dans la version interactive.",
     open_link: "Ouvrir la page",
     optional: "facultatif",
     not_found: "Ce parcours n’existe pas, ou plus.",
@@ -61,6 +63,7 @@ const SWEDISH: Words = Words {
     needs_script: "Din webbläsare kör inte den interaktiva versionen: här är början av spåret. Öppna sidan i en nyare webbläsare för att svara på frågor och spara dina framsteg.",
     locked: "Öppnas efter steg",
     quiz: "Frågorna i det här steget besvaras i den interaktiva versionen.",
+    lesson: "Den här lektionen gör du i den interaktiva versionen.",
     open_link: "Öppna sidan",
     optional: "frivilligt",
     not_found: "Det här spåret finns inte, eller inte längre.",
@@ -72,6 +75,7 @@ const ENGLISH: Words = Words {
     needs_script: "Your browser does not run the interactive version: here is the beginning of the track. To answer questions and keep your progress, open this page in a recent browser.",
     locked: "Opens after step",
     quiz: "The questions of this step are answered in the interactive version.",
+    lesson: "This lesson is taken in the interactive version.",
     open_link: "Open the page",
     optional: "optional",
     not_found: "There is no such track, or no more.",
@@ -232,6 +236,9 @@ fn step_html(body: &StepBody, blocking: Option<u16>, words: &Words) -> String {
     if let Some(url) = &body.url {
         let _ =
             writeln!(html, "<p><a href=\"{}\" rel=\"noopener noreferrer\">{}</a></p>", escape(url), words.open_link);
+    }
+    if body.kind == StepKind::Lesson {
+        let _ = writeln!(html, "<p class=\"note\">{}</p>", words.lesson);
     }
     if body.quiz.is_some() {
         let _ = writeln!(html, "<p class=\"note\">{}</p>", words.quiz);

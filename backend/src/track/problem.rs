@@ -3,7 +3,10 @@
 use jalon_shared::{FieldError, track::Refusal};
 use serde_json::json;
 
-use crate::http::{code, error::ApiError};
+use crate::{
+    course::lesson::Standing,
+    http::{code, error::ApiError},
+};
 
 /// A refusal of `shared`, with the title of the step that blocks (G2).
 pub fn refusal(refusal: &Refusal, blocking_title: Option<&str>) -> ApiError {
@@ -17,6 +20,7 @@ pub fn refusal(refusal: &Refusal, blocking_title: Option<&str>) -> ApiError {
             .with("blocking_step", json!({ "id": blocking.id, "order": blocking.order, "title": blocking_title })),
         Refusal::AnswersRequired => invalid("/answers", "answers_required"),
         Refusal::NoQuestions => invalid("/answers", "no_questions"),
+        Refusal::LessonIncomplete => ApiError::new(&code::LESSON_INCOMPLETE),
         Refusal::AttemptsExhausted => ApiError::new(&code::ATTEMPTS_EXHAUSTED),
         Refusal::Cooldown { retry_at } => ApiError::new(&code::COOLDOWN)
             .detail(format!("Try again at {retry_at}."))
@@ -24,6 +28,14 @@ pub fn refusal(refusal: &Refusal, blocking_title: Option<&str>) -> ApiError {
         Refusal::AbsurdTime => invalid("/time_spent_seconds", "out_of_range"),
         Refusal::AbsurdPosition => invalid("/last_position", "out_of_range"),
     }
+}
+
+/// The lesson of a step is not complete.
+pub fn lesson_incomplete(standing: &Standing) -> ApiError {
+    let missing: Vec<_> = standing.missing.iter().map(|(id, title)| json!({ "id": id, "title": title })).collect();
+    ApiError::new(&code::LESSON_INCOMPLETE)
+        .with("missing_items", missing)
+        .with("course_enrollment_id", json!(standing.enrollment))
 }
 
 /// The step that was named isn't in the enrollment's version.

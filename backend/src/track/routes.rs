@@ -11,7 +11,7 @@ use axum::{
 };
 use jalon_shared::{
     EnrollmentId, Lang, Learner, Problem, StepId, Timestamp,
-    track::{Progress, TrackSlug, TrackState, TrackType},
+    track::{LessonPlace, Progress, Step, TrackSlug, TrackState, TrackType},
     wire::{
         enrollment::{
             AdvanceRequest, AdvanceResponse, EnrollRequest, Enrollment as EnrollmentView, EnrollmentStatus,
@@ -27,7 +27,7 @@ use uuid::Uuid;
 use super::{
     advance::{Advance, Done, What},
     catalog::Version,
-    enroll, learner, merge, problem, store, view,
+    enroll, learner, lesson, merge, problem, store, view,
 };
 use crate::{
     app::AppState,
@@ -213,6 +213,11 @@ pub async fn preview_step(
     let version = visible(&app, &caller, &slug).await?;
     let wanted = wanted(langs, caller.learner.as_ref().and_then(|learner| learner.lang.as_ref()), &caller.site);
     open_step(&version, &Progress::begun(Timestamp(0)), order, &wanted)?;
+    if let Some((step, place)) = lesson_step(&version, order) {
+        let learner = caller.learner.as_ref().map(|auth| auth.learner.clone());
+        let body = to_json(&lesson::body(&app, (&caller.site, learner), &version, (step, place), &wanted).await?);
+        return Ok(ready(&Rendered { etag: ETag::of(&body), body: body.into() }, &if_none_match));
+    }
     let rendered = version.rendered(&format!("step{order}"), &wanted, || match version.track.step(order) {
         Some(step) => to_json(&view::step_body(&version.track, step, Uuid::nil(), None, &wanted, Timestamp(0))),
         None => Vec::new(),
@@ -220,9 +225,15 @@ pub async fn preview_step(
     Ok(ready(&rendered, &if_none_match))
 }
 
+/// A step that is done in a lesson, and where that is.
+fn lesson_step(version: &Version, order: u16) -> Option<(&Step, LessonPlace)> {
+    let step = version.track.step(order)?;
+    Some((step, *step.lesson()?))
+}
+
 /// E1: a page of the site gets what is in a track only while it may be embedded, enrolled or not. What
 /// was done there is still taken, so that nobody's work is lost when the switch goes off.
-async fn may_be_embedded(app: &AppState, auth: &LearnerAuth, version: &Version) -> ApiResult<()> {
+pub(crate) async fn may_be_embedded(app: &AppState, auth: &LearnerAuth, version: &Version) -> ApiResult<()> {
     if !auth.embedded {
         return Ok(());
     }
@@ -231,7 +242,7 @@ async fn may_be_embedded(app: &AppState, auth: &LearnerAuth, version: &Version) 
 }
 
 /// G6: the body of a locked step is not served.
-fn open_step(version: &Version, progress: &Progress, order: u16, wanted: &[Lang]) -> ApiResult<()> {
+pub(crate) fn open_step(version: &Version, progress: &Progress, order: u16, wanted: &[Lang]) -> ApiResult<()> {
     let step = version.outline.at(order).ok_or_else(ApiError::not_found)?;
     let Some(blocking) = version.outline.blocking(step, progress) else { return Ok(()) };
     let title =
@@ -334,6 +345,12 @@ pub async fn get_step(
     may_be_embedded(&app, &auth, &version).await?;
     open_step(&version, &enrollment.progress, order, &wanted)?;
     let step = version.track.step(order).ok_or_else(ApiError::not_found)?;
+    if let Some((step, place)) = lesson_step(&version, order) {
+        // A course changes under its tracks.
+        let learner = (auth.site.as_ref(), Some(auth.learner.clone()));
+        let body = to_json(&lesson::body(&app, learner, &version, (step, place), &wanted).await?);
+        return Ok(ready(&Rendered { etag: ETag::of(&body), body: body.into() }, &if_none_match));
+    }
     if step.quiz().is_none() {
         let rendered = version.rendered(&format!("step{order}"), &wanted, || {
             to_json(&view::step_body(&version.track, step, Uuid::nil(), None, &wanted, Timestamp(0)))
@@ -357,7 +374,7 @@ pub async fn get_step(
 pub struct StepQuery {
     /// Its id, which no version changes. In the query and not in the body: a server that doesn't know it
     /// yet, while servers are being replaced one by one, leaves it alone.
-    step_id: Option<StepId>,
+    pub(super) step_id: Option<StepId>,
 }
 
 /// What stands around every command of the hot path.
@@ -379,6 +396,7 @@ async fn run(
         order,
         step,
         what,
+        lesson: None,
         key,
     };
     let Done { body, replay } = app.tracks.advancer.advance(command).await?;
@@ -398,7 +416,7 @@ async fn run(
         ("step_id" = Option<Uuid>, Query), ("lang" = Option<String>, Query)),
     request_body = AdvanceRequest,
     responses((status = 200, body = AdvanceResponse), (status = 404, body = Problem), (status = 422, body = Problem),
-        (status = 409, body = Problem, description = "`step_out_of_order` with `blocking_step`, `attempts_exhausted`, `cooldown` with `retry_at`, `step_gone`, `guest_merged`")),
+        (status = 409, body = Problem, description = "`step_out_of_order` with `blocking_step`, `attempts_exhausted`, `cooldown` with `retry_at`, `lesson_incomplete` with `missing_items` and `course_enrollment_id`, `step_gone`, `guest_merged`")),
     security(("guest" = []), ("member" = [])))]
 pub async fn advance_step(
     State(app): State<AppState>,
@@ -460,7 +478,7 @@ pub async fn merge_guest(
         guest: claims.guest,
         key: key.0.map(|key| idempotency::Query { site: auth.site.id, caller, key, fingerprint }),
     };
-    let merged = merge::merge(&app.db, &app.tracks.catalog, wish, now).await?;
+    let merged = merge::merge(&app.db, &app.tracks.catalog, &app.courses.catalog, wish, now).await?;
     let mut response = json_text(StatusCode::OK, merged.receipt);
     if merged.replay {
         idempotency::mark_replay(&mut response);

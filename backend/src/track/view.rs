@@ -77,11 +77,14 @@ pub fn step_body(
         content: None,
         video: None,
         quiz: None,
+        lesson: None,
         url: None,
     };
     match &step.target {
         StepTarget::Content(text) => body.content = Some(texts.html(text)),
         StepTarget::Link(url) => body.url = Some(url.clone()),
+        // Who serves it asks the course.
+        StepTarget::Lesson(..) => {}
         StepTarget::Video(video) => {
             body.video = Some(VideoView {
                 url: video.url.clone(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CourseEvent, Mark, Marked, Outline, OutlineItem, OutlineQuiz, Progress, Record, event::Regraded};
 use crate::{
-    ItemId, QuestionId, QuizId, Score, Timestamp, UserId,
+    ItemId, LessonId, QuestionId, QuizId, Score, Timestamp, TrackId, UserId,
     quiz::Answer,
     track::enrollment::{MAX_POSITION_SECONDS, MAX_REPORT_SECONDS},
 };
@@ -14,6 +14,13 @@ use crate::{
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
+    /// A track opens a lesson to its learner.
+    OpenLesson {
+        /// The lesson.
+        lesson: LessonId,
+        /// The track.
+        track: TrackId,
+    },
     /// A learner opens an item. What they answered right in other courses that hold its lesson comes along.
     Visit {
         /// The item.
@@ -143,6 +150,7 @@ pub fn decide(
 ) -> Result<Vec<CourseEvent>, Refusal> {
     let mut deciding = Deciding { outline, after: progress.clone(), events: Vec::new(), now };
     match command {
+        Command::OpenLesson { lesson, track } => deciding.open_lesson(*lesson, *track)?,
         Command::Visit { item, rights } => deciding.visit(*item, rights)?,
         Command::Report { item, time_spent_seconds, last_position } => {
             deciding.report(*item, *time_spent_seconds, *last_position)?;
@@ -242,6 +250,17 @@ impl<'o> Deciding<'o> {
             Some((item, quiz)) => Err(Refusal::ItemLocked { item: item.id, quiz: quiz.id }),
             None => Ok(found),
         }
+    }
+
+    fn open_lesson(&mut self, lesson_id: LessonId, track_id: TrackId) -> Result<(), Refusal> {
+        if self.outline.lesson(lesson_id).next().is_none() {
+            return Err(Refusal::NoSuchItem);
+        }
+        let opened = self.after.gates.lessons.get(&lesson_id);
+        if opened.is_none_or(|tracks| !tracks.contains(&track_id)) {
+            self.push(CourseEvent::LessonOpened { lesson_id, track_id, at: self.now });
+        }
+        Ok(())
     }
 
     fn visit(&mut self, item: ItemId, rights: &[Right]) -> Result<(), Refusal> {
@@ -407,6 +426,7 @@ impl<'o> Deciding<'o> {
             confirmed: totals.confirmed,
             potential: totals.potential,
             at: self.now,
+            merged_from_guest: false,
         });
     }
 }

@@ -282,6 +282,13 @@ impl Definition {
         }
     }
 
+    /// The lesson of this key, with how many points its quizzes are worth.
+    pub fn lesson_of_key(&self, key: &str) -> Option<(LessonId, Points)> {
+        let lesson = self.lesson(self.course.source.lessons().find(|lesson| lesson.key == key)?)?;
+        let points = lesson.items.iter().flat_map(|item| &item.quizzes).map(|quiz| quiz.outline().points).sum();
+        Some((lesson.id, points))
+    }
+
     /// The version ready to be used; what was checked before.
     pub fn compile(&self) -> Course {
         let source = &self.course.source;

@@ -30,7 +30,10 @@ pub struct Enrollment {
 /// Changes what was done by one event. Never refuses: what was decided has happened.
 pub fn apply(progress: &mut Progress, event: &CourseEvent) {
     match event {
-        CourseEvent::Enrolled { .. } => {}
+        CourseEvent::Enrolled { .. } | CourseEvent::Moved { .. } => {}
+        CourseEvent::LessonOpened { lesson_id, track_id, .. } => {
+            progress.gates.lessons.entry(*lesson_id).or_default().insert(*track_id);
+        }
         CourseEvent::ItemViewed { item_id, at } => {
             let item = progress.item(*item_id);
             item.viewed_at = item.viewed_at.or(Some(*at));
@@ -125,8 +128,10 @@ impl Enrollment {
     pub fn apply(&mut self, event: &CourseEvent) {
         apply(&mut self.progress, event);
         self.version += 1;
-        if let CourseEvent::Recalculated { course_version, .. } = event {
-            self.course_version = *course_version;
+        match event {
+            CourseEvent::Recalculated { course_version, .. } => self.course_version = *course_version,
+            CourseEvent::Moved { user_id, .. } => self.learner = Learner::User(user_id.clone()),
+            _ => {}
         }
     }
 

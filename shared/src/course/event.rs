@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Gates, Points, Record, Totals};
 use crate::{
-    CourseId, EnrollmentId, ItemId, Lang, Learner, LessonId, QuestionId, QuizId, Score, SiteId, Timestamp, UserId,
-    quiz::Answer,
+    CourseId, EnrollmentId, GuestId, ItemId, Lang, Learner, LessonId, QuestionId, QuizId, Score, SiteId, Timestamp,
+    TrackId, UserId, quiz::Answer,
 };
 
 /// One event of an enrollment in a course. Every event makes its `version` one higher.
@@ -29,6 +29,16 @@ pub enum CourseEvent {
         learner: Learner,
         /// The language of the page.
         lang: Option<Lang>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A track opened a lesson, whatever stands before it in the course.
+    #[serde(rename = "lesson.opened")]
+    LessonOpened {
+        /// The lesson.
+        lesson_id: LessonId,
+        /// The track.
+        track_id: TrackId,
         /// When.
         at: Timestamp,
     },
@@ -151,6 +161,19 @@ pub enum CourseEvent {
         potential: Points,
         /// When.
         at: Timestamp,
+        /// Whether a merge brought it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        merged_from_guest: bool,
+    },
+    /// A guest's enrollment changed owner (M1).
+    #[serde(rename = "guest.moved")]
+    Moved {
+        /// From this guest.
+        guest_id: GuestId,
+        /// To this member.
+        user_id: UserId,
+        /// When.
+        at: Timestamp,
     },
     /// Brought to another version, or counted anew (C3).
     #[serde(rename = "course.recalculated")]
@@ -195,6 +218,7 @@ impl CourseEvent {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Enrolled { .. } => "course.enrolled",
+            Self::LessonOpened { .. } => "lesson.opened",
             Self::ItemViewed { .. } => "lesson_item.viewed",
             Self::ItemProgressed { .. } => "lesson_item.progressed",
             Self::PointsShared { .. } => "points.shared",
@@ -204,6 +228,7 @@ impl CourseEvent {
             Self::ItemCompleted { .. } => "lesson_item.completed",
             Self::LessonCompleted { .. } => "lesson.completed",
             Self::Completed { .. } => "course.completed",
+            Self::Moved { .. } => "guest.moved",
             Self::Recalculated { .. } => "course.recalculated",
         }
     }

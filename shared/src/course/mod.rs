@@ -9,6 +9,7 @@ pub mod decide;
 pub mod definition;
 pub mod enrollment;
 pub mod event;
+pub mod merge;
 pub mod outline;
 pub mod points;
 pub mod progress;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Outline, OutlineItem, OutlineQuiz, Points, QuizProgress};
-use crate::{ItemId, LessonId, ModuleId, QuizId, Score, Timestamp};
+use crate::{ItemId, LessonId, ModuleId, QuizId, Score, Timestamp, TrackId};
 
 /// What was done in a course.
 ///
@@ -43,7 +43,7 @@ pub struct Totals {
 }
 
 /// Which gates (C1) are passed: all before the first that is not, and those behind it that were passed
-/// when they stood elsewhere.
+/// when they stood elsewhere. And which lessons a track opened, whatever stands before them.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Gates {
     /// How many of the version's gates, from the first, are passed without a hole.
@@ -51,6 +51,9 @@ pub struct Gates {
     /// Gates behind the hole that are passed too.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub ahead: BTreeSet<QuizId>,
+    /// Lessons that tracks opened, with these tracks: in them only their own gates hold.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lessons: BTreeMap<LessonId, BTreeSet<TrackId>>,
 }
 
 /// What was done in a lesson item.
@@ -136,13 +139,42 @@ impl Progress {
     }
 
     /// The first gate that keeps this item shut (C1), with its item; `None`: it may be opened. What is
-    /// complete is never shut again, and in a completed course nothing is.
+    /// complete is never shut again, and in a completed course nothing is. In a lesson that a track opened
+    /// only the lesson's own gates shut anything.
     pub fn blocking<'o>(&self, outline: &'o Outline, item: ItemId) -> Option<(&'o OutlineItem, &'o OutlineQuiz)> {
         if self.completed_at.is_some() || self.is_complete(item) {
             return None;
         }
+        let lesson = outline.item(item)?.lesson;
+        if self.gates.lessons.contains_key(&lesson) {
+            let (blocking, gate) = self.gate_of_lesson(outline, lesson)?;
+            return (outline.place(item)? > outline.place(blocking.id)?).then_some((blocking, gate));
+        }
         let (place, gate) = outline.gates().nth(usize::try_from(self.gates.open).unwrap_or(usize::MAX))?;
         (outline.place(item)? > place).then(|| (&outline.items[place], gate))
+    }
+
+    /// The first gate inside a lesson that is not passed, with its item. Needs the lesson's items.
+    pub fn gate_of_lesson<'o>(
+        &self,
+        outline: &'o Outline,
+        lesson: LessonId,
+    ) -> Option<(&'o OutlineItem, &'o OutlineQuiz)> {
+        let mut gates = outline
+            .lesson(lesson)
+            .flat_map(|item| item.quizzes.iter().filter(|quiz| quiz.gate).map(move |quiz| (item, quiz)));
+        gates.find(|(item, quiz)| !self.is_passed(item.id, quiz.id))
+    }
+
+    /// How much of a lesson's points is earned; `None` where it has none. Needs the lesson's items.
+    pub fn score_of_lesson(&self, outline: &Outline, lesson: LessonId) -> Option<Score> {
+        let quizzes = outline.lesson(lesson).flat_map(|item| item.quizzes.iter().map(move |quiz| (item.id, quiz)));
+        let (mut earned, mut all) = (Points::ZERO, Points::ZERO);
+        for (item, quiz) in quizzes {
+            earned = earned + self.quiz(item, quiz.id).map_or(Points::ZERO, QuizProgress::confirmed);
+            all = all + quiz.points;
+        }
+        (all > Points::ZERO).then(|| earned.share_of(all))
     }
 
     /// Questions answered of all, in one quiz (C4).
@@ -210,7 +242,8 @@ impl Progress {
         }
         let needed = outline.needed().filter(|item| self.is_complete(item.id)).count();
         totals.needed_complete = u32::try_from(needed).unwrap_or(u32::MAX);
-        (totals, Gates::of(outline, |place, quiz| self.is_passed(outline.items[place].id, quiz)))
+        let gates = Gates::of(outline, |place, quiz| self.is_passed(outline.items[place].id, quiz));
+        (totals, Gates { lessons: self.gates.lessons.clone(), ..gates })
     }
 
     /// Whether this quiz was passed.

@@ -8,6 +8,11 @@ use uuid::Uuid;
 use super::{Choice, Item, Pair, Quantity, Question, QuestionKind, Quiz, Reveal};
 use crate::{ChoiceId, FieldError, Lang, LocalizedText, QuestionId};
 
+/// Whether this may be an author's key.
+pub fn is_key(key: &str) -> bool {
+    (1..=64).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
 /// A quiz as written. Keys are the author's and stay stable over versions; learners never see them.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -254,9 +259,7 @@ impl<'a> Check<'a> {
     pub fn keys<'k>(&mut self, keys: impl Iterator<Item = &'k str>, at: &str) {
         let mut seen = BTreeSet::new();
         for (place, key) in keys.enumerate() {
-            let well_formed = !key.is_empty()
-                && key.len() <= 64
-                && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            let well_formed = is_key(key);
             if !well_formed {
                 self.fault(format!("{at}/{place}/key"), "invalid_key", "a key has 1 to 64 letters, digits, - or _");
             }

@@ -116,6 +116,7 @@ impl StepProgress {
             || self.time_spent_seconds > 0
             || self.last_position.is_some()
             || self.completed_at.is_some()
+            || self.score.is_some()
     }
 }
 
@@ -150,6 +151,9 @@ pub enum Command {
         last_position: Option<u32>,
         /// For a quiz: the attempt.
         attempt: Option<Attempt>,
+        /// For a lesson: what became of it in its course.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lesson: Option<LessonDone>,
     },
     /// Report time and position.
     Report {
@@ -160,6 +164,13 @@ pub enum Command {
         /// The new position, in seconds.
         last_position: Option<u32>,
     },
+}
+
+/// A lesson that is complete in its course.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LessonDone {
+    /// How much of its points was earned; `None` where it has none.
+    pub score: Option<Score>,
 }
 
 /// A graded attempt at a quiz, with the quiz's limits.
@@ -213,6 +224,9 @@ pub enum Refusal {
     /// Only a quiz takes answers.
     #[error("this step has no questions to answer")]
     NoQuestions,
+    /// A lesson is completed in its course first.
+    #[error("the lesson must be completed first")]
+    LessonIncomplete,
     /// All attempts are used.
     #[error("all attempts are used")]
     AttemptsExhausted,
@@ -261,6 +275,17 @@ pub fn decide(
                 .then_some(TrackEvent::Progressed { step_id: step.id, time_spent_seconds, last_position, at: now })
                 .into_iter()
                 .collect())
+        }
+        Command::Advance { attempt: Some(_), .. } if step.lesson => Err(Refusal::NoQuestions),
+        Command::Advance { lesson: None, .. } if step.lesson => {
+            if progress.is_complete(step.id) {
+                Ok(Vec::new())
+            } else {
+                Err(Refusal::LessonIncomplete)
+            }
+        }
+        Command::Advance { lesson: Some(lesson), .. } if step.lesson => {
+            Ok(learn(outline, progress, step, *lesson, (time_spent_seconds, last_position), now))
         }
         Command::Advance { attempt: None, .. } if step.scored => {
             if progress.is_complete(step.id) {
@@ -359,6 +384,42 @@ fn answer(
     Ok(with_completion(outline, progress, vec![answered, completed], now))
 }
 
+/// A lesson was completed in its course, or a better score earned there since (G3, G4).
+fn learn(
+    outline: &Outline,
+    progress: &Progress,
+    step: &OutlineStep,
+    lesson: LessonDone,
+    (time_spent_seconds, last_position): (u32, Option<u32>),
+    now: Timestamp,
+) -> Vec<TrackEvent> {
+    let best = progress.steps.get(&step.id).and_then(|done| done.score);
+    let mut events = Vec::new();
+    if let Some(score) = lesson.score.filter(|score| best.is_none_or(|best| *score > best)) {
+        events.push(TrackEvent::LessonScored { step_id: step.id, score, at: now });
+    }
+    if progress.is_complete(step.id) {
+        return events;
+    }
+    let best = best.max(lesson.score);
+    // A mark that nothing can reach, in a lesson without questions, holds nobody up.
+    if step.pass_mark.is_some_and(|mark| best.is_some_and(|best| best < mark)) {
+        if time_spent_seconds > 0 {
+            events.push(TrackEvent::Progressed { step_id: step.id, time_spent_seconds, last_position, at: now });
+        }
+        return events;
+    }
+    events.push(TrackEvent::StepCompleted {
+        step_id: step.id,
+        order: step.order,
+        attempt: true,
+        time_spent_seconds,
+        last_position,
+        at: now,
+    });
+    with_completion(outline, progress, events, now)
+}
+
 /// Adds the track's completion, if these events bring it (G5).
 fn with_completion(
     outline: &Outline,
@@ -397,6 +458,10 @@ pub fn apply(progress: &mut Progress, event: &TrackEvent) {
             step.time_spent_seconds = step.time_spent_seconds.saturating_add(*time_spent_seconds);
             step.score = step.score.max(Some(*score));
             step.last_attempt_at = Some(*at);
+        }
+        TrackEvent::LessonScored { step_id, score, .. } => {
+            let step = progress.steps.entry(*step_id).or_default();
+            step.score = step.score.max(Some(*score));
         }
         TrackEvent::StepCompleted { step_id, order, attempt, time_spent_seconds, last_position, at } => {
             let step = progress.steps.entry(*step_id).or_default();

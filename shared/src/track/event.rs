@@ -62,6 +62,16 @@ pub enum TrackEvent {
         /// When.
         at: Timestamp,
     },
+    /// A better score was earned in the lesson that a step points at.
+    #[serde(rename = "lesson.scored")]
+    LessonScored {
+        /// The step.
+        step_id: StepId,
+        /// How much of the lesson's points.
+        score: Score,
+        /// When it was seen.
+        at: Timestamp,
+    },
     /// A step became complete.
     #[serde(rename = "step.completed")]
     StepCompleted {
@@ -133,6 +143,7 @@ impl TrackEvent {
             Self::Started { .. } => "track.started",
             Self::Progressed { .. } => "step.progressed",
             Self::QuizAnswered { .. } => "quiz.answered",
+            Self::LessonScored { .. } => "lesson.scored",
             Self::StepCompleted { .. } => "step.completed",
             Self::Completed { .. } => "track.completed",
             Self::Moved { .. } => "guest.moved",

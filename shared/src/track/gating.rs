@@ -26,6 +26,9 @@ pub struct OutlineStep {
     pub pass_mark: Option<Score>,
     /// Whether doing it yields a score.
     pub scored: bool,
+    /// Whether it is done elsewhere, in a lesson of a course.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lesson: bool,
 }
 
 /// Where a learner stands with a step.

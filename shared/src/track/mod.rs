@@ -12,13 +12,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Lang, LocalizedText, Score, StepId, VideoSource, quiz::Quiz};
+use crate::{CourseId, Lang, LessonId, LocalizedText, Score, StepId, VideoSource, quiz::Quiz, slug::CourseSlug};
 
 pub use crate::slug::{NotASlug, TrackSlug};
 pub use enrollment::{Command, Enrollment, Progress, Refusal, StepProgress, apply, decide, replay};
 pub use event::TrackEvent;
 pub use gating::{Outline, OutlineStep, StepState};
-pub use source::{StepSource, TrackSource};
+pub use source::{StepLessonSource, StepSource, TrackSource};
 
 /// What a track is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -104,6 +104,28 @@ pub enum StepKind {
 /// key goes, so that a key which comes back is the same step again.
 pub type IdMap = BTreeMap<String, Uuid>;
 
+/// Where a lesson that a step names is: found when the track is written, so that a course's author can rename
+/// what they like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct LessonPlace {
+    /// The course.
+    pub course_id: CourseId,
+    /// A published version that holds it.
+    pub course_version: u32,
+    /// The lesson.
+    pub lesson_id: LessonId,
+}
+
+impl LessonPlace {
+    /// Whether both are the same lesson of the same course, in whatever version.
+    pub fn is(&self, other: &Self) -> bool {
+        (self.course_id, self.lesson_id) == (other.course_id, other.lesson_id)
+    }
+}
+
+/// The lessons of a track, by the keys of their steps.
+pub type LessonPlaces = BTreeMap<String, LessonPlace>;
+
 /// One version of a track, as it is stored: immutable once published.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Definition {
@@ -111,12 +133,16 @@ pub struct Definition {
     pub source: TrackSource,
     /// The ids of its keys.
     pub ids: IdMap,
+    /// Its lessons.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lessons: LessonPlaces,
 }
 
 impl Definition {
     /// A new version of what was checked before: known keys keep their ids, new ones get one from
-    /// `new_id`, which must be random so that ids never tell the authored order (S4).
-    pub fn new(source: TrackSource, mut ids: IdMap, mut new_id: impl FnMut() -> Uuid) -> Self {
+    /// `new_id`, which must be random so that ids never tell the authored order (S4). `lessons` are those that
+    /// its steps name.
+    pub fn new(source: TrackSource, mut ids: IdMap, lessons: LessonPlaces, mut new_id: impl FnMut() -> Uuid) -> Self {
         for step in &source.steps {
             if let Some(quiz) = &step.quiz {
                 quiz.paths(&step.key, &mut |path| {
@@ -125,7 +151,7 @@ impl Definition {
             }
             ids.entry(step.key.clone()).or_insert_with(&mut new_id);
         }
-        Self { source, ids }
+        Self { source, ids, lessons }
     }
 
     /// The version ready to be used.
@@ -143,7 +169,7 @@ impl Definition {
                 required: step.required,
                 pass_mark: step.pass_mark,
                 title: step.title.clone(),
-                target: step.target(&id),
+                target: step.target(&id, &self.lessons),
             })
             .collect();
         Track {
@@ -199,6 +225,8 @@ pub enum StepTarget {
     Video(VideoSource),
     /// Questions to answer.
     Quiz(Quiz),
+    /// A lesson of a course, to be done there.
+    Lesson(CourseSlug, LessonPlace),
     /// A page elsewhere.
     Link(String),
 }
@@ -216,6 +244,7 @@ impl Track {
                     required: step.required,
                     pass_mark: step.pass_mark,
                     scored: step.scored(),
+                    lesson: step.lesson().is_some(),
                 })
                 .collect(),
         }
@@ -228,9 +257,17 @@ impl Track {
 }
 
 impl Step {
-    /// Whether doing it yields a score.
+    /// Whether doing it can yield a score; a lesson without questions yields none.
     pub fn scored(&self) -> bool {
-        matches!(self.target, StepTarget::Quiz(_))
+        matches!(self.target, StepTarget::Quiz(_) | StepTarget::Lesson(..))
+    }
+
+    /// Its lesson, if it is one.
+    pub fn lesson(&self) -> Option<&LessonPlace> {
+        match &self.target {
+            StepTarget::Lesson(_, place) => Some(place),
+            _ => None,
+        }
     }
 
     /// Its quiz, if it is one.

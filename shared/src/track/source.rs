@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{StepKind, StepTarget, TrackType};
+use super::{LessonPlaces, StepKind, StepTarget, TrackType};
 use crate::{
     FieldError, Lang, LocalizedText, Score, VideoSource,
     address::is_safe_address,
-    quiz::source::{Check, QuestionKindName, QuizSource, is_default},
+    quiz::source::{Check, QuestionKindName, QuizSource, is_default, is_key},
+    slug::CourseSlug,
 };
 
 /// A whole track, as `PUT` and `jalon import` take it.
@@ -38,7 +39,7 @@ pub struct TrackSource {
 pub struct StepSource {
     /// Unique in the track: letters, digits, `-`, `_`; at most 64. It names the step over all versions.
     pub key: String,
-    /// What it points at: `content`, `video`, `quiz` or `link`.
+    /// What it points at: `content`, `video`, `quiz`, `lesson` or `link`.
     pub kind: StepKind,
     /// May be written for the reader's sake; then it must be the step's place, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,7 +47,7 @@ pub struct StepSource {
     /// Whether later steps wait for it (G1).
     #[serde(default = "yes")]
     pub required: bool,
-    /// For a quiz: the score that passes it (G3).
+    /// For a quiz or a lesson: the score that passes it (G3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pass_mark: Option<Score>,
     /// Its title.
@@ -60,9 +61,23 @@ pub struct StepSource {
     /// Quiz.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiz: Option<QuizSource>,
+    /// Lesson: one of a course of this site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lesson: Option<StepLessonSource>,
     /// Link: an https address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+}
+
+/// A lesson of a course, by the names its author gave.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct StepLessonSource {
+    /// The course, which must be published.
+    pub course: CourseSlug,
+    /// The lesson's key in it.
+    pub lesson: String,
 }
 
 fn yes() -> bool {
@@ -117,19 +132,20 @@ impl StepSource {
             );
         }
         check.text(&self.title, &format!("{at}/title"), 500);
-        if self.pass_mark.is_some() && self.kind != StepKind::Quiz {
+        if self.pass_mark.is_some() && !matches!(self.kind, StepKind::Quiz | StepKind::Lesson) {
             check.fault(format!("{at}/pass_mark"), "unknown_field", "only a scored step has a pass mark");
         }
         let wanted = match self.kind {
             StepKind::Content => "body",
             StepKind::Video => "video",
             StepKind::Quiz => "quiz",
+            StepKind::Lesson => "lesson",
             StepKind::Link => "url",
-            StepKind::Lesson | StepKind::Exam | StepKind::Webinar => {
+            StepKind::Exam | StepKind::Webinar => {
                 check.fault(
                     format!("{at}/kind"),
                     "unsupported_step_kind",
-                    "steps of this kind can't be written yet; use content, video, quiz or link",
+                    "steps of this kind can't be written yet; use content, video, quiz, lesson or link",
                 );
                 return;
             }
@@ -138,6 +154,7 @@ impl StepSource {
             ("body", self.body.is_some()),
             ("video", self.video.is_some()),
             ("quiz", self.quiz.is_some()),
+            ("lesson", self.lesson.is_some()),
             ("url", self.url.is_some()),
         ] {
             if there && name != wanted {
@@ -176,18 +193,23 @@ impl StepSource {
                 }
             }
         }
+        if self.lesson.as_ref().is_some_and(|lesson| !is_key(&lesson.lesson)) {
+            check.fault(format!("{at}/lesson/lesson"), "invalid_key", "the lesson's key, as its course has it");
+        }
         if self.url.as_ref().is_some_and(|url| !is_safe_address(url)) {
             check.fault(format!("{at}/url"), "unsafe_url", "an https address is needed");
         }
     }
 
-    pub(super) fn target(&self, id: &impl Fn(&str) -> Uuid) -> StepTarget {
+    pub(super) fn target(&self, id: &impl Fn(&str) -> Uuid, lessons: &LessonPlaces) -> StepTarget {
         if let Some(quiz) = &self.quiz {
             StepTarget::Quiz(quiz.compile(&self.key, id))
         } else if let Some(video) = &self.video {
             StepTarget::Video(video.clone())
         } else if let Some(url) = &self.url {
             StepTarget::Link(url.clone())
+        } else if let Some(lesson) = &self.lesson {
+            StepTarget::Lesson(lesson.course.clone(), lessons.get(&self.key).copied().unwrap_or_default())
         } else {
             StepTarget::Content(self.body.clone().unwrap_or_default())
         }

@@ -209,6 +209,37 @@ pub struct CourseEnrollment {
     pub gate: Option<GateView>,
     /// Items in which anything was done; in an answer to a change those of its lesson only.
     pub items: Vec<ItemState>,
+    /// Lessons that a track opened, whatever stands before them in the course; in an answer to a change that of
+    /// its item only, and none in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_lessons: Vec<OpenLesson>,
+}
+
+/// A lesson that a track opened: in it only its own gates hold (C1).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OpenLesson {
+    /// The lesson.
+    pub lesson_id: LessonId,
+    /// The first gate in it that is not passed; null when all are.
+    pub gate: Option<GateView>,
+}
+
+/// The body of `POST …/lesson`; may be left out.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OpenLessonRequest {}
+
+/// The answer to `POST …/lesson`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OpenedLesson {
+    /// The learner's way through the course.
+    #[serde(flatten)]
+    pub enrollment: CourseEnrollment,
+    /// The lesson that is open now.
+    pub lesson_id: LessonId,
 }
 
 /// The gate that keeps the rest shut.

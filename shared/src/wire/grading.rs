@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EnrollmentId, ItemId, LessonId, QuestionId, QuizId, Resolved, Timestamp, UserId, course::Points, slug::CourseSlug,
+    EnrollmentId, GuestId, ItemId, LessonId, QuestionId, QuizId, Resolved, Timestamp, UserId, course::Points,
+    slug::CourseSlug,
 };
 
 /// What became of an open answer.
@@ -62,8 +63,11 @@ pub struct OpenAnswerView {
     pub points_total: Points,
     /// The learner's way.
     pub enrollment_id: EnrollmentId,
-    /// The learner.
+    /// The member, or null.
     pub user_id: Option<UserId>,
+    /// The guest, where it is one: they came by a track.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest_id: Option<GuestId>,
     /// Which attempt.
     pub attempt: u32,
     /// What was answered; plain text.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EnrollmentId, GuestId, Timestamp, UserId, track::TrackSlug};
+use crate::{EnrollmentId, GuestId, ItemId, Timestamp, UserId, slug::CourseSlug, track::TrackSlug};
 
 /// The body of `POST …/me/merge`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -25,6 +25,25 @@ pub struct MergeReceipt {
     pub merged_at: Timestamp,
     /// By track.
     pub tracks: Vec<MergedTrack>,
+    /// By course, where the guest was in any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub courses: Vec<MergedCourse>,
+}
+
+/// What a merge did in one course.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MergedCourse {
+    /// The course.
+    pub course: CourseSlug,
+    /// The member's enrollment.
+    pub enrollment_id: EnrollmentId,
+    /// What happened.
+    pub outcome: MergeOutcome,
+    /// The items that the guest brought something to.
+    pub items_from_guest: Vec<ItemId>,
+    /// Whether the merge completed the course for the member.
+    pub completed_by_merge: bool,
 }
 
 /// What a merge did in one track.

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Lang, Resolved, Score, StepId,
+    Lang, LessonId, Resolved, Score, StepId,
     quiz::source::is_default,
+    slug::CourseSlug,
     track::{Outline, OutlineStep, StepKind, TrackSlug, TrackSource, TrackState, TrackType},
     wire::quiz::QuizView,
 };
@@ -83,6 +84,7 @@ impl TrackView {
                     required: step.required,
                     pass_mark: step.pass_mark,
                     scored: step.scored,
+                    lesson: step.kind == StepKind::Lesson,
                 })
                 .collect(),
         }
@@ -90,7 +92,7 @@ impl TrackView {
 }
 
 /// What is to be done in a step; served only once the step may be opened (G6). Of `content`, `video`,
-/// `quiz` and `url`, the one of its kind is there.
+/// `quiz`, `lesson` and `url`, the one of its kind is there.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StepBody {
@@ -115,9 +117,28 @@ pub struct StepBody {
     /// Questions to answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiz: Option<QuizView>,
+    /// A lesson to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lesson: Option<LessonStep>,
     /// A page elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+}
+
+/// The lesson of a course that a step points at.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LessonStep {
+    /// The course.
+    pub course: CourseSlug,
+    /// The version the learner has it in, or would begin with.
+    pub version: u32,
+    /// The lesson.
+    pub lesson_id: LessonId,
+    /// Its title.
+    pub title: Resolved,
+    /// How many items it has.
+    pub items: u32,
 }
 
 /// A video.

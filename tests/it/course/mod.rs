@@ -5,6 +5,7 @@ mod cohort;
 mod example;
 mod folder;
 mod grading;
+mod lesson_step;
 mod recalculation;
 mod story;
 

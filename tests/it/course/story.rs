@@ -38,7 +38,7 @@ async fn put(stage: &Stage, path: &str, body: &Value) -> Answer {
     stage.server.put(path).bearer(&stage.key).json(body).send().await
 }
 
-/// A member in a course.
+/// A learner in a course.
 pub struct Learner<'s> {
     stage: &'s Stage,
     token: String,
@@ -47,6 +47,11 @@ pub struct Learner<'s> {
 }
 
 impl<'s> Learner<'s> {
+    /// Who is in the course already.
+    pub fn found(stage: &'s Stage, token: &str, id: &str) -> Self {
+        Self { stage, token: token.to_owned(), path: format!("/api/v1/course-enrollments/{id}") }
+    }
+
     /// Enrolls.
     pub async fn enroll(stage: &'s Stage, user: &str, course: &str) -> Self {
         Self::with_token(stage, &stage.member(user), course).await

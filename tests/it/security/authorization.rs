@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use Needs::{Anybody, CohortStaff, CourseOwner, Learner, Member, Owner, Scoped, Server, ServerOrNobody};
+use Needs::{Anybody, CohortStaff, CourseMember, CourseOwner, Learner, Member, Owner, Scoped, Server, ServerOrNobody};
 use Scope::{
     CoursesRead, CoursesWrite, EventsRead, Grading, KeysWrite, LearnersWrite, SiteAdmin, SiteRead, StatisticsRead,
     TracksRead, TracksWrite, Webhooks,
@@ -37,8 +37,10 @@ enum Needs {
     Server,
     /// The same, for an operation that tells nobody else that it is there.
     ServerOrNobody,
-    /// The member whose enrollment in a course it is.
+    /// The learner whose enrollment in a course it is: here always a member's.
     CourseOwner,
+    /// The same, and a member for sure.
+    CourseMember,
     /// A member who looks after cohorts; whose cohort it is, a test of its own says.
     CohortStaff,
 }
@@ -64,6 +66,7 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/enrollments/{id}/steps/{order}", Owner),
     ("PATCH", "/api/v1/enrollments/{id}/steps/{order}", Owner),
     ("POST", "/api/v1/enrollments/{id}/steps/{order}/advance", Owner),
+    ("POST", "/api/v1/enrollments/{id}/steps/{order}/lesson", Owner),
     ("GET", "/api/v1/sites/{site}/courses", Needs::AnybodyOrLearner),
     ("GET", "/api/v1/sites/{site}/courses/{course}", Needs::AnybodyOrLearner),
     ("POST", "/api/v1/sites/{site}/courses/{course}/enrollments", Member),
@@ -73,7 +76,7 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("PATCH", "/api/v1/course-enrollments/{id}/items/{item}", CourseOwner),
     ("POST", "/api/v1/course-enrollments/{id}/items/{item}/visit", CourseOwner),
     ("POST", "/api/v1/course-enrollments/{id}/items/{item}/quizzes/{quiz}/answers", CourseOwner),
-    ("PUT", "/api/v1/course-enrollments/{id}/evaluation", CourseOwner),
+    ("PUT", "/api/v1/course-enrollments/{id}/evaluation", CourseMember),
     ("GET", "/api/v1/sites/{site}/me/cohorts", CohortStaff),
     ("GET", "/api/v1/sites/{site}/me/cohorts/{cohort}", CohortStaff),
     ("GET", "/api/v1/sites/{site}/me/cohorts/{cohort}/learners", CohortStaff),
@@ -194,7 +197,7 @@ fn verdict(needs: Needs, on_site: bool, who: &Who) -> Verdict {
         (ServerOrNobody, Who::Bad(_)) => STRANGER,
         (_, Who::Bad(code)) => Out(401, code),
         // The token names its own site, where it is good.
-        (Owner | CourseOwner, Who::ForeignMember) => Out(404, "not_found"),
+        (Owner | CourseOwner | CourseMember, Who::ForeignMember) => Out(404, "not_found"),
         (Server, Who::ForeignMember) => LACKING,
         (_, Who::ForeignMember) => STRANGER,
         (ServerOrNobody | Server, Who::ServerKey) => In,
@@ -202,7 +205,7 @@ fn verdict(needs: Needs, on_site: bool, who: &Who) -> Verdict {
         (ServerOrNobody, _) if is_key => LACKING,
         // Here a learner's token is no key at all, and not read.
         (ServerOrNobody, _) => STRANGER,
-        (Needs::AnybodyOrLearner | Learner | Member | Owner | CourseOwner, _) if is_key => LACKING,
+        (Needs::AnybodyOrLearner | Learner | Member | Owner | CourseOwner | CourseMember, _) if is_key => LACKING,
         (Needs::AnybodyOrLearner | Learner, _) | (Member, Who::Member(..)) => In,
         (Member, _) => LACKING,
         (Owner, Who::Guest(own) | Who::Member(own, _)) => {
@@ -212,14 +215,16 @@ fn verdict(needs: Needs, on_site: bool, who: &Who) -> Verdict {
                 Out(404, "not_found")
             }
         }
-        (CourseOwner, Who::Member(own, _)) => {
+        (CourseOwner | CourseMember, Who::Member(own, _)) => {
             if *own {
                 In
             } else {
                 Out(404, "not_found")
             }
         }
-        (CourseOwner, _) => LACKING,
+        // A guest's own is one that a track opened; here it is a member's.
+        (CourseOwner, Who::Guest(_)) => Out(404, "not_found"),
+        (CourseOwner | CourseMember, _) => LACKING,
         // Of the roles those that see progress; of the scopes it is these that the roles bring along.
         (CohortStaff, Who::Member(_, allowed)) if allowed.contains(&StatisticsRead) => In,
         (CohortStaff, _) => LACKING,
@@ -376,7 +381,7 @@ for_both! {
                 ("another guest".to_owned(), Who::Guest(false), Some(other_guest)),
                 ("another member".to_owned(), Who::Member(false, Vec::new()), Some(member)),
             ];
-            let enrollment = if matches!(needs, CourseOwner) {
+            let enrollment = if matches!(needs, CourseOwner | CourseMember) {
                 let its = stage.member_of(Stage::SITE, json!({ "sub": Uuid::now_v7() }));
                 let course = stage.server.post("/api/v1/sites/fpsf/courses/small/enrollments").bearer(&its);
                 let enrollment = course.json(&json!({})).send().await.expect(201)["id"].as_str().unwrap().to_owned();

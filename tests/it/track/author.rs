@@ -25,7 +25,7 @@ for_both! {
             (with(|t| t["steps"][1]["key"] = "welcome".into()), "/steps/1/key", "duplicate_key"),
             (with(|t| t["steps"][0]["key"] = "a b".into()), "/steps/0/key", "invalid_key"),
             (with(|t| t["steps"][0]["order"] = 2.into()), "/steps/0/order", "order_hole"),
-            (with(|t| t["steps"][0]["kind"] = "lesson".into()), "/steps/0/kind", "unsupported_step_kind"),
+            (with(|t| t["steps"][0]["kind"] = "exam".into()), "/steps/0/kind", "unsupported_step_kind"),
             (with(|t| t["steps"][0]["pass_mark"] = 50.into()), "/steps/0/pass_mark", "unknown_field"),
             (with(|t| t["steps"][0]["body"] = json!({ "fr": "[x](javascript:alert(1))" })), "/steps/0/body/fr", "unsafe_url"),
             (with(|t| { t["steps"][0].as_object_mut().unwrap().remove("body"); }), "/steps/0/body", "missing_field"),

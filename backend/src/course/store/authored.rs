@@ -257,6 +257,14 @@ pub async fn put_part<S: Serialize>(
     .map(drop)
 }
 
+/// The version of a course that learners begin with; `None` before the first publish.
+pub async fn published_version(tx: &mut Tx<'_>, site: SiteId, course: CourseId) -> Result<Option<u32>, DbError> {
+    const SQL: &str = "SELECT published_version FROM course WHERE site_id = $1 AND id = $2";
+    let version: Option<Option<i32>> =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(course.0).fetch_optional(conn).await)?;
+    version.flatten().map(number).transpose()
+}
+
 /// The slug of a course.
 pub async fn slug(tx: &mut Tx<'_>, site: SiteId, course: CourseId) -> Result<Option<CourseSlug>, DbError> {
     const SQL: &str = "SELECT slug FROM course WHERE site_id = $1 AND id = $2";

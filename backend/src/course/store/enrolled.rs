@@ -175,6 +175,38 @@ pub async fn enrollments_of_course(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
+/// The enrollments of a member and of the guest who becomes that member, held until the end of the transaction
+/// where the database locks rows; without their items.
+pub async fn enrollments_of_both(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    user: &UserId,
+    guest: GuestId,
+) -> Result<Vec<Enrollment>, DbError> {
+    const SQLITE: &str = enrollment_columns!("WHERE site_id = $1 AND (user_id = $2 OR guest_id = $3) ORDER BY id");
+    const POSTGRES: &str =
+        enrollment_columns!("WHERE site_id = $1 AND (user_id = $2 OR guest_id = $3) ORDER BY id FOR UPDATE");
+    let sql = tx.pick(SQLITE, POSTGRES);
+    let rows: Vec<RawEnrollment> =
+        on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(user.as_str()).bind(guest.0).fetch_all(conn).await)?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Says whose an enrollment is now (M1).
+pub async fn move_enrollment(tx: &mut Tx<'_>, enrollment: &Enrollment) -> Result<(), DbError> {
+    const SQL: &str = "UPDATE course_enrollment SET user_id = $3, guest_id = $4 WHERE site_id = $1 AND id = $2";
+    let (user, guest) = (enrollment.learner.user_id(), enrollment.learner.guest_id());
+    execute!(
+        tx,
+        sqlx::query(SQL)
+            .bind(enrollment.site_id.0)
+            .bind(enrollment.id.0)
+            .bind(user.map(UserId::as_str))
+            .bind(guest.map(|guest| guest.0))
+    )
+    .map(drop)
+}
+
 /// What was done in the items of one lesson, or in all.
 pub async fn items(
     tx: &mut Tx<'_>,

@@ -1,0 +1,135 @@
+//! What a guest did in courses becomes the member's (M1–M7), in the transaction that merges their tracks.
+
+use std::collections::HashMap;
+
+use jalon_shared::{
+    GuestId, Learner, LessonId, QuizId, Score, SiteId, Timestamp, UserId,
+    course::{CourseEvent, Enrollment, Mark, merge},
+    wire::merge::{MergeOutcome, MergedCourse},
+};
+use uuid::Uuid;
+
+use super::{
+    catalog::{Catalog, Version},
+    completed, learn, store,
+};
+use crate::{
+    db::{DbError, Tx},
+    track::store::append_events,
+    webhook::outbox,
+};
+
+/// Who becomes whom.
+#[derive(Debug)]
+pub struct Merging<'a> {
+    /// The site of both.
+    pub site: SiteId,
+    /// Its slug.
+    pub site_slug: &'a str,
+    /// The member, who is held.
+    pub user: &'a UserId,
+    /// The guest, who is held.
+    pub guest: GuestId,
+    /// The idempotency key of the request.
+    pub cause: Option<Uuid>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Merges what both did in courses; answers the receipt's lines (M7).
+pub async fn merge(tx: &mut Tx<'_>, catalog: &Catalog, merging: &Merging<'_>) -> Result<Vec<MergedCourse>, DbError> {
+    let &Merging { site, user, guest, .. } = merging;
+    let (mut own, mut theirs) = (HashMap::new(), Vec::new());
+    for enrollment in store::enrollments_of_both(tx, site, user, guest).await? {
+        match &enrollment.learner {
+            Learner::User(_) => drop(own.insert(enrollment.course_id, enrollment)),
+            Learner::Guest(_) => theirs.push(enrollment),
+        }
+    }
+    let mut courses = Vec::with_capacity(theirs.len());
+    for mut theirs in theirs {
+        let version = learn::version_of(tx, catalog, &theirs).await?;
+        theirs.progress.items = store::items(tx, site, theirs.id, None).await?;
+        share(tx, merging, &theirs, &version).await?;
+        if own.contains_key(&theirs.course_id) {
+            continue;
+        }
+        courses.push(take_over(tx, merging, theirs, &version).await?);
+    }
+    courses.sort_by(|a, b| a.course.cmp(&b.course));
+    Ok(courses)
+}
+
+/// The guest's enrollment changes owner (M1).
+async fn take_over(
+    tx: &mut Tx<'_>,
+    merging: &Merging<'_>,
+    mut enrollment: Enrollment,
+    version: &Version,
+) -> Result<MergedCourse, DbError> {
+    let items_from_guest = merge::items_from_guest(&version.outline, None, &enrollment.progress);
+    let happened = merge::decide_move(&enrollment, merging.user, merging.now);
+    write(tx, merging, &mut enrollment, &happened, version).await?;
+    store::move_enrollment(tx, &enrollment).await?;
+    Ok(MergedCourse {
+        course: version.slug.clone(),
+        enrollment_id: enrollment.id,
+        outcome: MergeOutcome::Moved,
+        items_from_guest,
+        completed_by_merge: completes(&happened),
+    })
+}
+
+fn completes(happened: &[CourseEvent]) -> bool {
+    happened.iter().any(|event| matches!(event, CourseEvent::Completed { .. }))
+}
+
+/// Writes what happened to an enrollment, and what others hear of it; its items are the caller's.
+async fn write(
+    tx: &mut Tx<'_>,
+    merging: &Merging<'_>,
+    enrollment: &mut Enrollment,
+    happened: &[CourseEvent],
+    version: &Version,
+) -> Result<(), DbError> {
+    let (mut events, mut messages) = (Vec::new(), Vec::new());
+    for event in happened {
+        enrollment.apply(event);
+        let id = crate::id::new_v7(merging.now);
+        events.push(learn::record(enrollment, event, id, merging.cause, merging.now)?);
+        if let CourseEvent::Completed { .. } = event {
+            messages.push(completed::message(enrollment, version, merging.site_slug, event, id, merging.now)?);
+        }
+    }
+    store::update_enrollment(tx, enrollment, Some(merging.now)).await?;
+    append_events(tx, &events).await?;
+    outbox::enqueue(tx, &messages, merging.now).await
+}
+
+/// The guest's right answers in shared lessons are the member's from here on, for every course that holds them.
+async fn share(tx: &mut Tx<'_>, merging: &Merging<'_>, theirs: &Enrollment, version: &Version) -> Result<(), DbError> {
+    for (lesson, quiz) in shared_quizzes(version, theirs) {
+        for record in store::records(tx, merging.site, theirs.id, quiz).await? {
+            for marked in record.marks {
+                if marked.mark == Mark::Scored(Score::FULL) {
+                    let (user, question) = (merging.user, marked.question_id);
+                    store::share_answer(tx, merging.site, user, lesson, question, merging.now).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The quizzes of shared lessons that were answered, with their lessons.
+fn shared_quizzes(version: &Version, theirs: &Enrollment) -> Vec<(LessonId, QuizId)> {
+    let mut quizzes = Vec::new();
+    for lesson in version.course.modules.iter().flat_map(|module| &module.lessons).filter(|lesson| lesson.shared) {
+        for item in &lesson.items {
+            let answered =
+                |quiz: QuizId| theirs.progress.quiz(item.id, quiz).is_some_and(|done| done.attempt_count > 0);
+            quizzes.extend(item.quizzes.iter().filter(|quiz| answered(quiz.id)).map(|quiz| (lesson.id, quiz.id)));
+        }
+    }
+    quizzes
+}
