@@ -144,7 +144,7 @@ async fn read(mut response: reqwest::Response) -> anyhow::Result<Vec<u8>> {
 
 /// Asks what the widget would ask, from where it would.
 async fn ask_backend(client: &reqwest::Client, page: &Page, widget: &Widget, findings: &mut Vec<Finding>) {
-    let Widget { api: Some(api), site: Some(site), track, .. } = widget else { return };
+    let Widget { api: Some(api), site: Some(site), track, course, .. } = widget else { return };
     let origin = page.address.as_ref().map(|address| address.origin().ascii_serialization());
     if origin.is_none() {
         findings.push(Finding::warning(
@@ -185,15 +185,23 @@ async fn ask_backend(client: &reqwest::Client, page: &Page, widget: &Widget, fin
             return;
         }
     }
-    let Some(track) = track else { return };
-    let Ok(track_address) = Url::parse(&format!("{base}/api/v1/sites/{site}/tracks/{track}")) else { return };
-    findings.push(match code_of(client, track_address, origin.as_deref()).await {
-        Answer::Good => Finding::good("track", format!("The track {track} is published and open to embedding.")),
-        Answer::Problem(404, _) => Finding::error("unknown_track", format!("The site {site} has no published track \"{track}\". Check how it is written in the snippet (track or data-track), and publish it.")),
-        Answer::Problem(_, code) if code == "cms_block_disabled" => {
-            Finding::error("cms_block_disabled", format!("The track {track} is not open to embedding: its author must switch cms_block_enabled on."))
+    let (noun, name) = match (track, course) {
+        (Some(track), _) => ("track", track),
+        (None, Some(course)) => ("course", course),
+        (None, None) => return,
+    };
+    let Ok(address) = Url::parse(&format!("{base}/api/v1/sites/{site}/{noun}s/{name}")) else { return };
+    findings.push(match code_of(client, address, origin.as_deref()).await {
+        Answer::Good if noun == "course" => Finding::good(noun, format!("The course {name} is published.")),
+        Answer::Good => Finding::good(noun, format!("The track {name} is published and open to embedding.")),
+        Answer::Problem(404, _) => {
+            let code = if noun == "course" { "unknown_course" } else { "unknown_track" };
+            Finding::error(code, format!("The site {site} has no published {noun} \"{name}\". Check how it is written in the snippet ({noun} or data-{noun}), and publish it."))
         }
-        Answer::Problem(status, code) => Finding::error("backend_error", format!("Asked for the track {track}, the server answers {status} {code}.")),
+        Answer::Problem(_, code) if code == "cms_block_disabled" => {
+            Finding::error("cms_block_disabled", format!("The track {name} is not open to embedding: its author must switch cms_block_enabled on."))
+        }
+        Answer::Problem(status, code) => Finding::error("backend_error", format!("Asked for the {noun} {name}, the server answers {status} {code}.")),
         Answer::Nothing(why) => Finding::error("backend_unreachable", format!("{base} can't be reached: {why}.")),
     });
 }

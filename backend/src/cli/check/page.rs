@@ -27,11 +27,21 @@ pub(super) struct Widget {
     pub api: Option<String>,
     /// Which site.
     pub site: Option<String>,
+    /// What it shows: `track`, `course`, `catalog` or `progress`.
+    pub element: &'static str,
     /// Which track.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub track: Option<String>,
+    /// Which course.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub course: Option<String>,
     /// How it was written: `script`, `element` or `data`.
     pub form: &'static str,
 }
+
+/// The elements, with the attribute that says which one, where that must be said.
+const ELEMENTS: [(&str, Option<&str>); 4] =
+    [("track", Some("track")), ("course", Some("course")), ("catalog", None), ("progress", None)];
 
 /// Attributes into which optimisers move a script's address.
 const MOVED: [&str; 8] = [
@@ -87,27 +97,33 @@ impl Page {
         let from_script = self.scripts().next().map(|(_, url, _)| url.origin().ascii_serialization());
         let owned = |value: Option<&str>| value.map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned);
         let mut widgets: Vec<Widget> = Vec::new();
+        let mut add = |form, element: (&'static str, Option<&str>), api, site: Option<&str>, which: Option<&str>| {
+            let of = |name| owned(which.filter(|_| element.1 == Some(name)));
+            let (track, course) = (of("track"), of("course"));
+            widgets.push(Widget { api, site: owned(site), element: element.0, track, course, form });
+        };
         for tag in &self.tags {
-            let (form, site, track) = if tag.name == "jalon-track" {
-                ("element", tag.get("site"), tag.get("track"))
-            } else if tag.get("data-jalon-track").is_some() {
-                ("data", tag.get("data-site"), tag.get("data-jalon-track"))
-            } else {
-                continue;
-            };
-            let api = owned(tag.get("api").or_else(|| tag.get("data-api"))).or_else(|| from_script.clone());
-            widgets.push(Widget { api, site: owned(site), track: owned(track), form });
+            for element in ELEMENTS {
+                let name = element.0;
+                let (form, site, which) = if tag.name.strip_prefix("jalon-") == Some(name) {
+                    ("element", tag.get("site"), tag.get(name))
+                } else if let Some(which) = tag.get(&format!("data-jalon-{name}")) {
+                    ("data", tag.get("data-site"), Some(which))
+                } else {
+                    continue;
+                };
+                let api = owned(tag.get("api").or_else(|| tag.get("data-api"))).or_else(|| from_script.clone());
+                add(form, element, api, site, which);
+            }
         }
-        for (tag, url, _) in
-            self.scripts().filter(|(tag, ..)| tag.get("data-site").is_some() || tag.get("data-track").is_some())
-        {
-            let api = owned(tag.get("data-api")).unwrap_or_else(|| url.origin().ascii_serialization());
-            widgets.push(Widget {
-                api: Some(api),
-                site: owned(tag.get("data-site")),
-                track: owned(tag.get("data-track")),
-                form: "script",
-            });
+        for (tag, url, _) in self.scripts() {
+            let which = |name: &str| tag.get(&format!("data-{name}"));
+            // The first that it names, as the script itself goes; without any it is a track's that forgot to.
+            let named = ELEMENTS.into_iter().find(|(name, _)| which(name).is_some());
+            if let Some(element) = named.or(tag.get("data-site").map(|_| ELEMENTS[0])) {
+                let api = owned(tag.get("data-api")).or_else(|| Some(url.origin().ascii_serialization()));
+                add("script", element, api, tag.get("data-site"), which(element.0));
+            }
         }
         widgets
     }
@@ -124,16 +140,18 @@ impl Page {
             )),
             (true, false) => findings.push(Finding::error(
                 "no_script",
-                "The page asks for a track, but the script tag is missing: the CMS may have removed it. Add <script async src=\"…/embed/v1/jalon.js\"></script>.",
+                "The page asks for Jalon, but the script tag is missing: the CMS may have removed it. Add <script async src=\"…/embed/v1/jalon.js\"></script>.",
             )),
             (false, true) => findings.push(Finding::error(
                 "no_track",
-                "The script is there, but nothing says which track to show: add data-site and data-track to the script tag, or a <jalon-track> element (some CMSs remove it: then use <div data-jalon-track=\"…\" data-site=\"…\">).",
+                "The script is there, but nothing says what to show: add data-site and data-track (or data-course) to the script tag, or an element such as <jalon-track> (some CMSs remove it: then use <div data-jalon-track=\"…\" data-site=\"…\">).",
             )),
-            (false, false) => findings.push(Finding::good("script", "The script tag and the track are there.")),
+            (false, false) => findings.push(Finding::good("script", "The script tag and what it shows are there.")),
         }
         for widget in &widgets {
-            for (what, name) in [(&widget.site, "site"), (&widget.track, "track")] {
+            let one = ELEMENTS.into_iter().find(|(name, _)| *name == widget.element).and_then(|(_, one)| one);
+            let which = one.map(|name| (widget.track.as_ref().or(widget.course.as_ref()), name));
+            for (what, name) in [Some((widget.site.as_ref(), "site")), which].into_iter().flatten() {
                 if what.is_none() {
                     findings.push(Finding::error(
                         "incomplete",
@@ -242,6 +260,42 @@ mod tests {
         let page = Page::new("page".into(), None, Vec::new(), element);
         assert_eq!(page.widgets().len(), 2);
         assert!(page.widgets().iter().all(|widget| widget.api.as_deref() == Some("https://learn.example")));
+    }
+
+    #[test]
+    fn courses_are_found_in_all_forms() {
+        let src = "src=\"https://learn.example/embed/v1/jalon.js\"";
+        for (html, expected, faults) in [
+            (
+                format!("<script {src}></script><jalon-course site=a course=b></jalon-course>"),
+                ("course", Some("b")),
+                vec![],
+            ),
+            (
+                format!("<script {src}></script><div data-jalon-course=b data-site=a></div>"),
+                ("course", Some("b")),
+                vec![],
+            ),
+            (format!("<script {src} data-site=a data-course=b></script>"), ("course", Some("b")), vec![]),
+            (
+                format!("<script {src}></script><jalon-course site=a></jalon-course>"),
+                ("course", None),
+                vec!["incomplete"],
+            ),
+            (format!("<script {src}></script><jalon-catalog site=a></jalon-catalog>"), ("catalog", None), vec![]),
+            (format!("<script {src} data-site=a data-catalog></script>"), ("catalog", None), vec![]),
+            (format!("<script {src}></script><div data-jalon-progress data-site=a></div>"), ("progress", None), vec![]),
+            (
+                format!("<script {src}></script><jalon-progress></jalon-progress>"),
+                ("progress", None),
+                vec!["incomplete"],
+            ),
+        ] {
+            assert_eq!(codes(&html, ""), faults, "{html}");
+            let page = Page::new("page".into(), None, Vec::new(), &html);
+            let [widget] = &page.widgets()[..] else { panic!("{html}: {:?}", page.widgets()) };
+            assert_eq!((widget.element, widget.course.as_deref(), &widget.track), (expected.0, expected.1, &None));
+        }
     }
 
     #[test]
