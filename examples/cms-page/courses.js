@@ -3,7 +3,7 @@
 'use strict';
 
 const byId = (id) => document.getElementById(id);
-const widgets = () => document.querySelectorAll('jalon-catalog, jalon-course, jalon-progress');
+const widgets = () => document.querySelectorAll('jalon-catalog, jalon-course, jalon-progress, jalon-track');
 const SESSION = 'cms-member';
 
 async function identify(token) {

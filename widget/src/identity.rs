@@ -84,14 +84,25 @@ async fn anchor(key: &str) -> String {
     anchor
 }
 
-/// The enrollment of whoever `api` asks for, begun where there is none.
+/// The enrollment of whoever `api` asks for, begun where there is none. A lesson is opened by its track.
 pub async fn ensure_enrollment(api: &Api, who: &str, track: &str) -> Result<String, Failure> {
+    let path = |noun, slug| ["/sites/", &api.site, noun, slug, "/enrollments"].concat();
+    let path = if let Some(of) = work::lesson(track) {
+        let outer = begin(api, who, of.track, path("/tracks/", of.track)).await?;
+        ["/enrollments/", &outer, "/steps/", of.order, "/lesson?step_id=", of.step].concat()
+    } else if let Some(slug) = work::course(track) {
+        path("/courses/", slug)
+    } else {
+        path("/tracks/", track)
+    };
+    begin(api, who, track, path).await
+}
+
+async fn begin(api: &Api, who: &str, track: &str, path: String) -> Result<String, Failure> {
     let known = keys::enrollment_id(api, who, track);
     if let Some(id) = device::load::<String>(&known).await {
         return Ok(id);
     }
-    let (noun, slug) = work::course(track).map_or(("/tracks/", track), |slug| ("/courses/", slug));
-    let path = ["/sites/", &api.site, noun, slug, "/enrollments"].concat();
     // One enrollment a (track, learner): asking twice answers the same one.
     let raw = api.change("POST", &path, &device::uuid(), js::object(&[])).await?;
     let id = keep(api, who, track, &raw).await?.id.to_string();
@@ -163,7 +174,15 @@ pub async fn enrollment(api: &Api, who: &str, track: &str) -> Result<Option<work
     let mut id = device::load::<String>(&known).await;
     let (id, raw) = loop {
         let kept = id.is_some();
-        let Some(at) = (if kept { id.take() } else { find(api, track).await? }) else {
+        let at = if kept {
+            id.take()
+        } else if work::lesson(track).is_some() {
+            // Who looks into it has opened it.
+            Some(ensure_enrollment(api, who, track).await?)
+        } else {
+            find(api, track).await?
+        };
+        let Some(at) = at else {
             return Ok(None);
         };
         match api.get(&[path, &at].concat()).await {
@@ -218,9 +237,10 @@ pub async fn offers(api: &Api) -> Vec<Offer> {
     }
     for entry in outbox::pending(api, keys::GUEST).await {
         let done = u64::from(entry.advance);
-        match offers.iter_mut().find(|offer| offer.track == entry.track) {
+        let track = work::lesson(&entry.track).map_or(entry.track.as_str(), |of| of.track);
+        match offers.iter_mut().find(|offer| offer.track == track) {
             Some(offer) => offer.attempts += done,
-            None => offers.push(Offer { track: entry.track, steps: 0, attempts: done }),
+            None => offers.push(Offer { track: track.to_owned(), steps: 0, attempts: done }),
         }
     }
     offers

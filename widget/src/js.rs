@@ -14,7 +14,7 @@ use jalon_shared::{
     wire::{
         enrollment::{AdvanceRequest, Enrollment, EnrollmentStep, TrackRef},
         guest::GuestCreated,
-        merge::{MergeOutcome, MergeReceipt, MergedCourse, MergedTrack},
+        merge::{MergeOutcome, MergeReceipt, MergedTrack},
         quiz::{ChoiceFeedback, ChoiceView, QuestionResult, QuestionView, QuizView, RightAnswer},
         site::{Look, SiteView},
         track::{CaptionView, LessonStep, StepBody, StepOutline, TrackView, VideoView},
@@ -146,11 +146,22 @@ from_js! {
         last_position, completed_at, last_attempt_at,
     }
     GuestCreated { guest_id, token, expires_at }
-    MergeReceipt { guest_id, user_id, merged_at, tracks, courses }
-    MergedCourse { course, enrollment_id, outcome, items_from_guest, completed_by_merge }
     MergedTrack { track, enrollment_id, outcome, current_step_order, steps_from_guest, completed_by_merge }
     AdvanceRequest { answers, time_spent_seconds, last_position }
     Answer { question_id, choice_ids, text, number, pairs, order }
+}
+
+impl FromJs for MergeReceipt {
+    fn from_js(value: &JsValue) -> Result<Self, Unreadable> {
+        Ok(Self {
+            guest_id: get(value, "guest_id")?,
+            user_id: get(value, "user_id")?,
+            merged_at: get(value, "merged_at")?,
+            tracks: get(value, "tracks")?,
+            // A guest was there by a track: what is said of the track is enough.
+            courses: Vec::new(),
+        })
+    }
 }
 
 #[inline(never)]

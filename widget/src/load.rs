@@ -96,8 +96,13 @@ pub async fn way(api: &Api, name: &str, version: Option<u32>) -> Result<Way, Fai
         Some(slug) => ["/courses/", slug].concat(),
         None => ["/tracks/", name].concat(),
     };
+    let mut sign = "?";
+    if let Some(of) = work::lesson(name) {
+        path = [&path, "?lesson=", of.lesson].concat();
+        sign = "&";
+    }
     if let Some(version) = version {
-        path = [&path, "?version=", &version.to_string()].concat();
+        path = [&path, sign, "version=", &version.to_string()].concat();
     }
     let raw = api.get_site(&path).await?;
     let way = api::readable(work::way(name, &raw))?;
@@ -127,11 +132,23 @@ pub async fn shelf(api: &Api, who: &str, known: Option<Vec<About>>) -> Result<Sh
 
 /// A step's body as it was last read, with the answers that were being given and the last result.
 pub async fn kept_body(api: &Api, who: &str, track: &str, order: u16, form: String) -> Body {
+    let mut text = stored(&keys::body(api, who, track, order), |raw| work::shown(track, order, raw)).await;
+    if let Some(text) = &mut text {
+        text.begun = is_begun(api, who, track, text).await;
+    }
     Body {
-        text: stored(&keys::body(api, who, track, order), |raw| work::shown(track, order, raw)).await,
+        text,
         draft: device::load(&keys::draft(api, who, track, &form)).await,
         result: device::load(&keys::result(api, who, track, &form)).await,
         form,
+    }
+}
+
+/// Whether the lesson that a step is done in was opened here before.
+async fn is_begun(api: &Api, who: &str, track: &str, step: &Shown) -> bool {
+    match work::lesson_of(track, step) {
+        Some(name) => !device::load_raw(&keys::enrollment_id(api, who, &name)).await.is_undefined(),
+        None => false,
     }
 }
 
@@ -164,8 +181,9 @@ pub async fn body(
         Some(id) => api.get(&["/enrollments/", id, "/steps/", &order_text].concat()).await?,
         None => api.get_site(&["/tracks/", track, "/steps/", &order_text].concat()).await?,
     };
-    let body = api::readable(work::shown(track, order, &raw))?;
+    let mut body = api::readable(work::shown(track, order, &raw))?;
     device::save(&keys::body(api, who, track, order), &raw).await;
+    body.begun = is_begun(api, who, track, &body).await;
     Ok(body)
 }
 

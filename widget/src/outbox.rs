@@ -6,7 +6,10 @@ use std::cell::RefCell;
 use jalon_shared::{
     QuizId, StepId, Timestamp,
     quiz::Answer,
-    track::{Command, enrollment::MAX_REPORT_SECONDS},
+    track::{
+        Command,
+        enrollment::{LessonDone, MAX_REPORT_SECONDS},
+    },
     wire::enrollment::AdvanceRequest,
 };
 use wasm_bindgen::JsValue;
@@ -72,7 +75,9 @@ impl Entry {
         match (self.advance, self.is_answers()) {
             (_, true) => None,
             (true, false) => {
-                Some(Command::Advance { step, time_spent_seconds, last_position, attempt: None, lesson: None })
+                // Of a lesson's step: it was complete on this device.
+                let lesson = Some(LessonDone { score: None });
+                Some(Command::Advance { step, time_spent_seconds, last_position, attempt: None, lesson })
             }
             (false, false) => Some(Command::Report { step, time_spent_seconds, last_position }),
         }
@@ -230,6 +235,9 @@ pub async fn drain(api: Api, member: Option<Member>, tell: Box<dyn Fn(Sent)>) {
             Err(Failure::Refused(problem)) if problem.status == 404 && entry.missed < 2 => {
                 // Perhaps only the enrollment that this device knew is gone: begin it again.
                 device::forget(&keys::enrollment_id(&api, &entry.who, &entry.track)).await;
+                if let Some(of) = work::lesson(&entry.track) {
+                    device::forget(&keys::enrollment_id(&api, &entry.who, of.track)).await;
+                }
                 let missed = entry.missed + 1;
                 put(&api, &Entry { missed, ..entry }).await;
                 return tell(Sent::Waiting { failure: Failure::Refused(problem) });

@@ -45,6 +45,11 @@ impl Session {
             None => Progress::begun(self.began),
         };
         for entry in &self.pending {
+            // Whether a lesson's score passes a mark the server knows.
+            let step = self.outline.step(entry.step);
+            if step.is_some_and(|step| step.lesson && step.pass_mark.is_some()) {
+                continue;
+            }
             let Some(command) = entry.command() else {
                 continue;
             };
@@ -92,7 +97,9 @@ impl Session {
     /// What blocks a step (G2).
     pub fn blocked_by(&self, order: u16) -> Option<u16> {
         if let Some(gate) = self.gate() {
-            return (order > gate).then_some(gate);
+            // What is complete is never shut again: a track may have opened its lesson.
+            let done = self.outline.at(order).is_some_and(|step| self.progress.is_complete(step.id));
+            return (order > gate && !done).then_some(gate);
         }
         let step = self.outline.at(order)?;
         let blocking = self.outline.blocking(step, &self.progress)?;
@@ -116,6 +123,14 @@ impl Session {
         let open = |order: &u16| matches!(self.state(*order), StepState::Open | StepState::InProgress);
         let last = u16::try_from(self.outline.steps.len()).unwrap_or(u16::MAX);
         (from..=last).find(open).or_else(|| (1..from).find(open))
+    }
+
+    /// Whether all that is needed is done: what is required, or everything where nothing is.
+    pub fn is_all_done(&self) -> bool {
+        let steps = &self.outline.steps;
+        let any = steps.iter().any(|step| step.required);
+        let mut needed = steps.iter().filter(|step| step.required || !any).peekable();
+        needed.peek().is_some() && needed.all(|step| self.progress.is_complete(step.id))
     }
 
     /// The steps that are complete.

@@ -243,14 +243,17 @@ impl App {
             .done()
     }
 
-    /// Back to the list that the course was chosen from.
+    /// Back to the list that the course was chosen from, or to the track that a lesson was opened by.
     pub(crate) fn view_home(&self, link: &Scope<Self>) -> Option<Html> {
+        let button = el("button.link|part=button-secondary|data-jalon=home").press(link, || Msg::Home);
+        if let Some(outer) = &self.outer {
+            return Some(button.speaks(&outer.title).text(&outer.title.value).done());
+        }
         let key = match &*self.config.element {
             "catalog" => "home.catalog",
             "progress" => "home.progress",
             _ => return None,
         };
-        let button = el("button.link|part=button-secondary|data-jalon=home").press(link, || Msg::Home);
         Some(button.say(&self.words, key).done())
     }
 

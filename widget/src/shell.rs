@@ -117,13 +117,18 @@ impl App {
         all([away, fragile, expired, notice].map(Option::unwrap_or_default))
     }
 
+    /// So many of so many.
+    pub(crate) fn said_progress(&self) -> String {
+        let total = u16::try_from(self.session.outline.steps.len()).unwrap_or(u16::MAX);
+        let all = self.words.number(f64::from(total));
+        self.words.count("progress", self.session.completed().len() as u64, &[("total", &all)])
+    }
+
     fn view_header(&self, link: &Scope<Self>, way: &Way) -> Html {
         let words = &self.words;
         let track = &way.track;
         let total = track.steps.len();
         let done = self.session.completed().len();
-        let all = words.number(f64::from(u16::try_from(total).unwrap_or(u16::MAX)));
-        let progress = words.count("progress", done as u64, &[("total", &all)]);
         let waiting = self.session.pending.iter().filter(|entry| entry.advance).count();
         let saved = self.session.base.is_some();
         let sync = if waiting > 0 {
@@ -147,7 +152,7 @@ impl App {
                     .set("aria-label", &words.t("progress.label"))
                     .done(),
             )
-            .add(p("span", &progress))
+            .add(p("span", &self.said_progress()))
             .maybe(sync);
         let standing = self.session.base.as_ref().and_then(|base| base.standing.as_ref());
         let title = el("h2|id=jalon-title|tabindex=-1|part=title").speaks(&track.title).text(&track.title.value).done();
@@ -161,7 +166,7 @@ impl App {
             }))
             .maybe(self.view_fallback(&track.title))
             .maybe((!self.is_outside()).then(|| meter.done()))
-            .maybe(standing.map(|standing| self.view_points(standing.points)))
+            .maybe(standing.filter(|_| self.outer.is_none()).map(|standing| self.view_points(standing.points)))
             .done()
     }
 

@@ -24,9 +24,36 @@ use crate::{
 /// A course's name among the tracks': where things of it lie on the device, and what entries of the outbox say.
 pub const COURSE: &str = "course:";
 
-/// The course's slug, where this is the name of one.
+/// The course's slug, where this is the name of one, or of a lesson in one.
 pub fn course(name: &str) -> Option<&str> {
-    name.strip_prefix(COURSE)
+    name.strip_prefix(COURSE)?.split('/').next()
+}
+
+/// A lesson that a step of a track is done in, as its name says it: `course:{course}/{lesson}/{track}/{order}/{step}`.
+/// What lies on the device under this name, or waits in the outbox, needs nothing beside it.
+pub struct OfStep<'n> {
+    /// The lesson's id.
+    pub lesson: &'n str,
+    /// The track's slug.
+    pub track: &'n str,
+    /// The step's order.
+    pub order: &'n str,
+    /// The step's id.
+    pub step: &'n str,
+}
+
+/// The lesson and its step, where this is the name of one.
+pub fn lesson(name: &str) -> Option<OfStep<'_>> {
+    let mut parts = name.strip_prefix(COURSE)?.split('/').skip(1);
+    let mut part = || parts.next();
+    Some(OfStep { lesson: part()?, track: part()?, order: part()?, step: part()? })
+}
+
+/// The name of the lesson that a step is done in.
+pub fn lesson_of(track: &str, body: &StepBody) -> Option<String> {
+    let lesson = body.lesson.as_ref()?;
+    let (id, step) = (lesson.lesson_id.to_string(), body.step_id.to_string());
+    Some([COURSE, lesson.course.as_str(), "/", &id, "/", track, "/", &body.order.to_string(), "/", &step].concat())
 }
 
 /// The quiz of a track's step has no id of its own.
@@ -163,6 +190,43 @@ pub struct Shown {
     pub discussion_url: Option<String>,
     /// What the learner wrote, and what became of it.
     pub open_answers: Vec<Opened>,
+    /// Whether the lesson that it points at was opened on this device before.
+    pub begun: bool,
+    /// What somebody else wrote.
+    pub article: Option<Article>,
+    /// What is shown below.
+    pub shortcodes: Vec<String>,
+    /// Others who take the course.
+    pub peers: Option<Peers>,
+    /// What the learner thinks of it.
+    pub evaluation: Option<Evaluation>,
+}
+
+/// An article of a content provider.
+pub struct Article {
+    /// Whose it is.
+    pub provider: String,
+    /// HTML, sanitised; nothing while the provider doesn't answer.
+    pub content: Option<Resolved>,
+    /// Where it stands.
+    pub url: Option<String>,
+}
+
+/// How many others take a course.
+pub struct Peers {
+    /// At the moment.
+    pub online: u32,
+    /// The others.
+    pub offline: u32,
+}
+
+/// What a learner thinks of a course.
+#[derive(Clone)]
+pub struct Evaluation {
+    /// From 1 to 5.
+    pub rating: u8,
+    /// In words.
+    pub comment: Option<String>,
 }
 
 /// An open answer of the learner's.
@@ -320,6 +384,11 @@ struct Gate {
     item_id: StepId,
 }
 
+struct OpenLesson {
+    lesson_id: String,
+    gate: Option<Gate>,
+}
+
 /// The course of an enrollment.
 #[derive(Clone)]
 pub struct CourseRef {
@@ -348,16 +417,20 @@ from_js! {
     Attempt { score, passed, confirmed_points, potential_points, points_total, feedback, questions, attempts_left }
     Tried { quiz_id, attempt_count, passed_at, confirmed_points, potential_points, awaits_grading, retry_at }
     Gate { item_id }
+    OpenLesson { lesson_id, gate }
     CourseRef { slug, version, title }
     Mine {
         course, completed_at, confirmed_points, potential_points, points_total, progress,
     }
     Share { done, of }
+    Article { provider, content, url }
+    Peers { online, offline }
+    Evaluation { rating, comment }
     Opened { quiz_id, answer, state, points, points_total, comment }
     Done { item_id, viewed_at, completed_at, last_position, quizzes }
 }
 
-/// Reads a track, or a course as one.
+/// Reads a track, or a course or a lesson as one.
 pub fn way(name: &str, raw: &JsValue) -> Result<Way, Unreadable> {
     if course(name).is_none() {
         return Ok(Way { track: TrackView::from_js(raw)?, course: None });
@@ -377,6 +450,12 @@ pub fn way(name: &str, raw: &JsValue) -> Result<Way, Unreadable> {
             scored: asked,
         });
     }
+    let (mut title, mut summary) = (about.title.clone(), about.summary.clone());
+    let alone = lesson(name).is_some();
+    if let (true, Some(only)) = (alone, modules.iter().flat_map(|module| &module.lessons).next()) {
+        title = only.title.clone();
+        summary.value.clear();
+    }
     let track = TrackView {
         site: String::new(),
         slug: TrackSlug::parse(&about.slug).map_err(|_| Unreadable)?,
@@ -384,11 +463,11 @@ pub fn way(name: &str, raw: &JsValue) -> Result<Way, Unreadable> {
         version: js::get(raw, "version")?,
         source_lang: Lang::parse("en").map_err(|_| Unreadable)?,
         languages: Vec::new(),
-        title: about.title.clone(),
-        summary: about.summary.clone(),
+        title,
+        summary,
         steps,
     };
-    Ok(Way { track, course: Some(Course { about, modules }) })
+    Ok(Way { track, course: (!alone).then_some(Course { about, modules }) })
 }
 
 fn kind(name: &str) -> StepKind {
@@ -405,7 +484,17 @@ pub fn shown(name: &str, order: u16, raw: &JsValue) -> Result<Shown, Unreadable>
         let mut step = StepBody::from_js(raw)?;
         let quiz = step.quiz.take();
         let task = quiz.map(|quiz| Task { quiz_id: ONLY, title: step.title.clone(), pass_mark: step.pass_mark, quiz });
-        return Ok(Shown { step, tasks: task.into_iter().collect(), discussion_url: None, open_answers: Vec::new() });
+        return Ok(Shown {
+            step,
+            tasks: task.into_iter().collect(),
+            discussion_url: None,
+            open_answers: Vec::new(),
+            begun: false,
+            article: None,
+            shortcodes: Vec::new(),
+            peers: None,
+            evaluation: None,
+        });
     }
     let video: Option<VideoView> = js::get(raw, "video")?;
     let step = StepBody {
@@ -421,9 +510,17 @@ pub fn shown(name: &str, order: u16, raw: &JsValue) -> Result<Shown, Unreadable>
         lesson: None,
         url: js::get(raw, "url")?,
     };
-    let tasks = js::get(raw, "quizzes")?;
-    let (discussion_url, open_answers) = (js::get(raw, "discussion_url")?, js::get(raw, "open_answers")?);
-    Ok(Shown { step, tasks, discussion_url, open_answers })
+    Ok(Shown {
+        step,
+        tasks: js::get(raw, "quizzes")?,
+        discussion_url: js::get(raw, "discussion_url")?,
+        open_answers: js::get(raw, "open_answers")?,
+        begun: false,
+        article: js::get(raw, "article")?,
+        shortcodes: js::get(raw, "shortcodes")?,
+        peers: js::get(raw, "peers")?,
+        evaluation: js::get(raw, "evaluation")?,
+    })
 }
 
 /// Reads an enrollment.
@@ -433,7 +530,15 @@ pub fn heard(name: &str, raw: &JsValue) -> Result<Heard, Unreadable> {
     }
     let items: Vec<Done> = js::get(raw, "items")?;
     let about: CourseRef = js::get(raw, "course")?;
-    let gate: Option<Gate> = js::get(raw, "gate")?;
+    let mut gate: Option<Gate> = js::get(raw, "gate")?;
+    let mut completed_at = js::get(raw, "completed_at")?;
+    let alone = lesson(name);
+    if let Some(alone) = &alone {
+        // In a lesson that a track opened only its own gates hold; and its end is not the course's.
+        let open: Vec<OpenLesson> = js::get(raw, "open_lessons")?;
+        gate = open.into_iter().find(|open| open.lesson_id == alone.lesson).and_then(|open| open.gate);
+        completed_at = None;
+    }
     let points = Points {
         confirmed: js::get(raw, "confirmed_points")?,
         potential: js::get(raw, "potential_points")?,
@@ -472,7 +577,7 @@ pub fn heard(name: &str, raw: &JsValue) -> Result<Heard, Unreadable> {
         current_step_order: u16::try_from(steps.len()).unwrap_or(u16::MAX),
         version: js::get(raw, "version")?,
         started_at: js::get(raw, "started_at")?,
-        completed_at: js::get(raw, "completed_at")?,
+        completed_at,
         score: js::get(raw, "score")?,
         time_spent_seconds: 0,
         steps,

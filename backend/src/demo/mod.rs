@@ -37,6 +37,8 @@ static BANKS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../examples/banks
 static ARTICLES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../examples/articles");
 /// The example tracks.
 static CONTENT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../examples/content");
+/// Tracks that hold lessons of the example courses.
+static TRACKS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../examples/tracks");
 /// The federation's pages.
 static PAGES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../examples/cms-page");
 
@@ -151,6 +153,7 @@ async fn import(db: &Db, site: SiteId, folder: &Path, media: &str) -> anyhow::Re
     let content = folder.join("content");
     std::fs::create_dir_all(&content)?;
     CONTENT.extract(&content)?;
+    TRACKS.extract(&content)?;
     std::fs::remove_dir_all(content.join("media")).ok();
     for (kind, files) in [(Kind::Bank, &BANKS), (Kind::Lesson, &LESSONS), (Kind::Course, &COURSES)] {
         let folder = content.join(kind.folder());
@@ -158,7 +161,7 @@ async fn import(db: &Db, site: SiteId, folder: &Path, media: &str) -> anyhow::Re
         files.extract(&folder)?;
     }
     let imported = import::import(db, site, &content, Some(media), true, Clock::system().now()).await?;
-    ensure!(imported.len() == 10, "ten examples were expected, {} were found", imported.len());
+    ensure!(imported.len() == 11, "eleven examples were expected, {} were found", imported.len());
     Ok(())
 }
 

@@ -44,6 +44,31 @@ const youth = {
     { key: 'i', kind: 'content', title: { fr: 'Commencer' }, body: { fr: 'Par un jeu.' } }] }] }],
 };
 
+const yes = (key, points) => ({
+  key, kind: 'true_false', points, prompt: { fr: 'Vrai ?', sv: 'Är det sant?' }, right: true,
+  hints: [{ fr: 'Pensez-y.', sv: 'Tänk **efter**.' }, { fr: 'Oui.', sv: 'Ja.' }],
+});
+/** Two lessons; the first has a gate, and something mandatory behind it. */
+const taste = {
+  category: 'rules', difficulty: 'beginner', source_lang: 'fr', title: { fr: 'Mesurer', sv: 'Att mäta' }, summary: { fr: '', sv: '' }, instructors: [],
+  modules: [{ key: 'm', title: { fr: 'Avec quoi', sv: 'Med vad' }, lessons: [
+    { key: 'before', title: { fr: 'Avant', sv: 'Före' }, items: [
+      { key: 'i', kind: 'content', title: { fr: 'Le but', sv: 'Lillen' }, body: { fr: 'Petit.', sv: 'Liten.' }, quizzes: [
+        { key: 'gate', title: { fr: 'Vu ?', sv: 'Sett?' }, gate: true, pass_mark: 100, questions: [yes('q', 1)] }] }] },
+    { key: 'tape', title: { fr: 'Le mètre', sv: 'Måttbandet' }, items: [
+      { key: 'hold', kind: 'content', title: { fr: 'Le tenir', sv: 'Hålla det' }, body: { fr: 'Droit.', sv: 'Rakt.' }, quizzes: [
+        { key: 'gate', title: { fr: 'Tenu ?', sv: 'Höll du det?' }, gate: true, pass_mark: 100, cooldown_seconds: 0, questions: [yes('q', 1)] }] },
+      { key: 'read', kind: 'content', title: { fr: 'Le lire', sv: 'Läsa av det' }, body: { fr: 'Au millimètre.', sv: 'På millimetern.' },
+        shortcodes: ['self_check_info', 'next_steps', 'course_certificate', 'peers_online', 'peers_offline', 'course_evaluation'], quizzes: [
+          { key: 'check', title: { fr: 'Lu ?', sv: 'Läste du?' }, questions: [yes('q', 2)] }] }] }] }],
+};
+const read = (key, sv) => ({ key, kind: 'content', required: true, title: { fr: sv, sv }, body: { fr: 'Voilà.', sv: 'Så är det.' } });
+const way = {
+  track_type: 'umpire_l1_prep', source_lang: 'fr', cms_block_enabled: true, title: { fr: 'Pour voir', sv: 'Prova på' }, summary: { fr: '' },
+  steps: [read('why', 'Varför'), { key: 'lesson', kind: 'lesson', required: true, title: { fr: 'Une leçon', sv: 'En lektion' },
+    lesson: { course: 'measuring', lesson: 'tape' } }, read('now', 'Och nu?')],
+};
+
 async function start() {
   const stage = await startStage({});
   for (const [slug, source] of [['arbiter-level-2', arbiter('https://media.example')], ['youth-coaching', youth]]) {
@@ -51,6 +76,13 @@ async function start() {
     await stage.admin('POST', `/courses/${slug}/publish`);
   }
   return stage;
+}
+
+/** A course that only the stories below know, and a track with a lesson of it. */
+async function measuring(stage) {
+  await stage.admin('PUT', '/courses/measuring', taste);
+  await stage.admin('POST', '/courses/measuring/publish');
+  await stage.publish('taste', way);
 }
 const story = stories({ demo: start });
 
@@ -280,3 +312,139 @@ story('a dashboard beside a course tells at once what was done there', async ({ 
   await widget.hook('submit').click();
   await of('completed').waitFor();
 });
+
+story('a guest does a lesson of a course in a track; after the login the course has it', async ({ demo, device }) => {
+  await measuring(demo);
+  const phone = await device({ locale: 'sv-SE' });
+  const element = 'jalon-track track="taste"';
+  const { page, widget } = await open(phone, demo, element);
+  const say = async (right) => {
+    await widget.hook('question').getByText(right ? 'Sant' : 'Falskt', { exact: true }).click();
+    await widget.hook('submit').click();
+    await widget.hook('result').waitFor();
+  };
+  await widget.ready();
+  await widget.next(2);
+  // What it is, and the way in: nothing else completes it.
+  await widget.hook('lesson-step').waitFor();
+  assert.match(await widget.hook('lesson-step').innerText(), /Måttbandet[^]*2/);
+  assert.equal(await widget.hook('next').count(), 0);
+  await accessible(page, 'jalon-track');
+  await pictures(page, 'lesson-step');
+  await page.setViewportSize(PHONE);
+  await widget.hook('enter').click();
+
+  // In the lesson: its gate holds, what stands before it in the course does not.
+  await widget.hook('question').waitFor();
+  assert.match(await widget.host.locator('header').innerText(), /Prova på[^]*Måttbandet/);
+  await widget.unfold();
+  assert.deepEqual((await widget.states())[1], 'locked');
+  // One hint after the other, by keyboard.
+  await widget.hook('hint').first().locator('summary').first().press('Enter');
+  assert.match(await widget.hook('hint').first().innerText(), /Tänk efter/);
+  await widget.hook('hint').nth(1).locator('summary').press('Enter');
+  assert.match(await widget.hook('hint').nth(1).innerText(), /Ja/);
+  await accessible(page, 'jalon-track');
+  await say(false);
+  assert.equal(await widget.hook('result').getAttribute('data-passed'), 'false');
+  await widget.hook('retry').click();
+  await say(true);
+  await widget.hook('next').click();
+  await widget.step(2).waitFor();
+  await widget.saved();
+  await pictures(page, 'lesson');
+  await page.close();
+
+  // Closed in the middle: what was begun is gone on with.
+  const again = await open(phone, demo, element);
+  const back = again.widget;
+  await back.hook('enter').waitFor();
+  assert.equal(await back.hook('enter').innerText(), 'Fortsätt');
+  await back.hook('enter').click();
+  await back.hook('question').waitFor();
+  assert.equal(await back.hook('step').getAttribute('data-order'), '2');
+  // Of the course nothing is said that a guest in a lesson has nothing of.
+  await back.hook('self_check_info').waitFor();
+  assert.equal(await back.hook('course_certificate').count(), 0);
+  // Without a network: kept, and sent later; it completes the step, which the track then shows.
+  await back.saved();
+  await phone.offline(true);
+  await back.hook('question').getByText('Sant', { exact: true }).click();
+  await back.hook('submit').click();
+  await back.host.locator('[data-jalon="grading"][data-state="queued"]').waitFor();
+  await phone.offline(false);
+  await back.hook('result').waitFor();
+  await pictures(again.page, 'lesson-done');
+  await again.page.setViewportSize(PHONE);
+  await back.hook('next').click();
+  await back.step(3).waitFor();
+  await back.saved();
+  await back.unfold();
+  assert.deepEqual((await back.states()).slice(0, 2), ['completed', 'completed']);
+  const told = await back.hear('step-completed', 2);
+  assert.ok(told.some(({ track, order }) => track === 'taste' && order === 2), JSON.stringify(told));
+  await back.line(3).click();
+  await back.hook('next').click();
+  await back.hook('completion').waitFor();
+  await back.saved();
+
+  // Logged in: merged, and done in the course.
+  const token = await demo.member('guest-no-more');
+  await back.host.evaluate((host, said) => host.identify(said), token);
+  await back.hook('merge-accept').click();
+  await back.hook('receipt').waitFor();
+  await back.hook('completion').waitFor();
+  const { widget: course } = await open(phone, demo, 'jalon-course course="measuring"', token);
+  await course.ready();
+  await course.unfold();
+  await course.host.locator('[data-jalon="step-link"][data-order="3"][data-state="completed"]').waitFor();
+  assert.deepEqual((await course.states()).slice(1), ['completed', 'completed']);
+  await course.line(3).click();
+  // Here it is the course's, and the learner says what it is worth.
+  await course.hook('course_certificate').waitFor();
+  await course.hook('peers_offline').waitFor();
+  await course.hook('course_evaluation').getByText('mycket bra', { exact: true }).click();
+  await course.hook('course_evaluation').locator('textarea').fill('Kort och bra.');
+  await course.hook('evaluate').click();
+  await course.hook('thanks').waitFor();
+  await accessible(course.page, 'jalon-course');
+  await pictures(course.page, 'shortcodes');
+  await course.page.reload();
+  const after = new Widget(course.page, 'jalon-course');
+  await course.page.waitForFunction(() => customElements.get('jalon-course'));
+  await after.host.evaluate((host, said) => host.identify(said), token);
+  await after.ready();
+  await after.unfold();
+  await after.line(3).click();
+  assert.equal(await after.hook('course_evaluation').locator('textarea').inputValue(), 'Kort och bra.');
+});
+
+story('a course reads from right to left, moves nothing for who wants no motion, and fits a narrow phone', async ({ demo, device }) => {
+  await measuring(demo);
+  const token = await demo.member('umpire-4');
+  const desk = await device({ viewport: DESKTOP, isMobile: false, locale: 'ar', reducedMotion: 'reduce' });
+  const { page, widget } = await open(desk, demo, 'jalon-course course="measuring" lang="ar"', token);
+  await widget.hook('enroll').click();
+  await widget.hook('question').waitFor();
+  const box = (locator) => locator.boundingBox();
+  // The outline stands on the right, its locks and ticks before its words; what is French stays left to right.
+  const [outline, stage] = [await box(widget.hook('step-list')), await box(widget.hook('step'))];
+  assert.ok(outline.x > stage.x + stage.width / 2, JSON.stringify([outline, stage]));
+  assert.equal(await widget.host.locator('#jalon-heading').getAttribute('dir'), 'ltr');
+  assert.equal(await widget.host.locator('[part="root"]').getAttribute('dir'), 'rtl');
+  await widget.hook('question').locator('label').nth(1).click();
+  await widget.hook('submit').click();
+  await widget.hook('result').waitFor();
+  const moves = (locator) => locator.evaluate((element) => {
+    const { animationName, transitionDuration } = getComputedStyle(element);
+    return animationName !== 'none' || parseFloat(transitionDuration) > 0;
+  });
+  assert.deepEqual([await moves(widget.hook('result')), await moves(widget.hook('retry'))], [false, false]);
+  await accessible(page, 'jalon-course');
+  await pictures(page, 'rtl');
+  await page.setViewportSize({ width: 360, height: 740 });
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing sticks out');
+  await page.emulateMedia({ reducedMotion: 'no-preference' });
+  assert.deepEqual([await moves(widget.hook('result')), await moves(widget.hook('retry'))], [true, true]);
+});
+

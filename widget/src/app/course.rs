@@ -18,7 +18,12 @@ impl App {
 
     /// Whether a course is shown to somebody who doesn't take it.
     pub(crate) fn is_outside(&self) -> bool {
-        self.course_name().is_some() && self.session.base.is_none() && self.knows
+        self.course_name().is_some() && self.outer.is_none() && self.session.base.is_none() && self.knows
+    }
+
+    /// Whether a course is shown to somebody who can't take it; what a track opens is open to guests, too.
+    pub(crate) fn is_for_members(&self) -> bool {
+        self.course_name().is_some() && self.outer.is_none() && self.member.is_none()
     }
 
     /// The first look at an item of a course is written down: without quizzes it is complete by it.

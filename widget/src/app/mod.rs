@@ -1,6 +1,7 @@
 //! The component behind one `<jalon-track>`: what can happen to it, and what follows.
 
 mod course;
+mod lesson;
 mod page;
 mod read;
 mod sync;
@@ -29,9 +30,13 @@ use crate::{
     outbox::{self, Entry, Sent},
     session::Session,
     shelf::Wish,
-    track::quiz::{Form, QuizMsg},
+    track::{
+        quiz::{Form, QuizMsg},
+        shortcode::{Evaluate, Opinion},
+    },
     work::{Heard, ONLY, Shown, Way},
 };
+pub use lesson::Outer;
 
 /// Seconds without a sign of the learner after which time is no longer counted.
 const IDLE_AFTER_SECONDS: u32 = 120;
@@ -227,8 +232,14 @@ pub enum Msg {
     Choose(String),
     /// Show the list again.
     Home,
+    /// Say what one thinks of the course.
+    Evaluate(Evaluate),
     /// Take the course.
     Enroll,
+    /// Open the lesson that this step is done in.
+    Enter(u16),
+    /// The lesson of this step is open, under this name; or not.
+    Entered(u32, u16, Result<String, Failure>),
 }
 
 /// One widget.
@@ -240,6 +251,8 @@ pub struct App {
     pub(crate) words: Words,
     pub(crate) site: Option<SiteView>,
     pub(crate) way: Option<Way>,
+    /// The step of a track whose lesson stands in the track's place.
+    pub(crate) outer: Option<Outer>,
     /// The courses to choose from.
     pub(crate) shelf: Option<load::Shelf>,
     /// What is wanted of them.
@@ -258,6 +271,7 @@ pub struct App {
     walked: bool,
     pub(crate) bodies: Bodies,
     pub(crate) form: Form,
+    pub(crate) opinion: Opinion,
     pub(crate) merge: Merge,
     pub(crate) receipt: Option<MergeReceipt>,
     pub(crate) notice: Option<String>,
@@ -329,6 +343,7 @@ impl Component for App {
             words: Words::default(),
             site: None,
             way: None,
+            outer: None,
             shelf: None,
             wishes: Default::default(),
             enrolling: false,
@@ -341,6 +356,7 @@ impl Component for App {
             walked: false,
             bodies: Bodies::default(),
             form: Form::of(0, ONLY),
+            opinion: Opinion::default(),
             merge: Merge::None,
             receipt: None,
             notice: None,
@@ -386,7 +402,7 @@ impl Component for App {
         match msg {
             Msg::Words(Some(words)) => {
                 self.words = words;
-                self.words.course = self.config.element != "track";
+                self.words.course = self.config.element != "track" || self.outer.is_some();
             }
             Msg::Words(None) => {}
             Msg::Configure(config) => return self.configure(link, &config),
@@ -436,8 +452,11 @@ impl Component for App {
             },
             Msg::Wish(wish, what) => self.wishes[wish as usize] = what,
             Msg::Choose(slug) => self.choose(link, &slug),
-            Msg::Home => self.show(link, String::new()),
+            Msg::Home => self.home(link),
+            Msg::Evaluate(what) => self.evaluate(link, what),
             Msg::Enroll => self.enroll(link),
+            Msg::Enter(order) => self.enter(link, order),
+            Msg::Entered(turn, order, name) if turn == self.turn => self.take_entered(link, order, name),
             Msg::Enrolled(turn, known, enrollment) if turn == self.turn => {
                 self.take_enrollment(link, known, enrollment);
             }
@@ -526,6 +545,7 @@ impl Component for App {
             | Msg::Way(..)
             | Msg::Shelf(..)
             | Msg::Enrolled(..)
+            | Msg::Entered(..)
             | Msg::Again(..)
             | Msg::KeptBody(..)
             | Msg::Body(..)

@@ -3,7 +3,7 @@
 use wasm_bindgen::JsValue;
 
 use super::{App, Place};
-use crate::{device, js};
+use crate::{device, js, work};
 
 impl App {
     /// Tells the page what is newly complete. What was complete before the page opened is no news.
@@ -73,6 +73,9 @@ impl App {
         let mut fields = vec![("site", JsValue::from_str(&self.config.site))];
         if !slug.is_empty() {
             fields.push((noun, JsValue::from_str(slug)));
+        }
+        if let Some(of) = work::lesson(&self.config.track) {
+            fields.push(("lesson_id", JsValue::from_str(of.lesson)));
         }
         fields.extend_from_slice(detail);
         device::emit(&self.props.host, name, &js::object(&fields))

@@ -15,8 +15,8 @@ use crate::{
     load,
     session::Session,
     task,
-    track::quiz::Form,
-    work::{Heard, ONLY, Shown, Task},
+    track::{quiz::Form, shortcode::Opinion},
+    work::{self, Heard, ONLY, Shown, Task},
 };
 
 impl App {
@@ -61,6 +61,7 @@ impl App {
         self.walked = false;
         self.bodies.keep(|_, _| false);
         self.form = Form::of(0, ONLY);
+        self.opinion = Opinion::default();
         self.announced = None;
         self.completed_said = false;
         self.unauthorized = false;
@@ -87,8 +88,9 @@ impl App {
             return false;
         };
         config.afresh = false;
-        if config.track.is_empty() {
-            // A course that was chosen from the list stays chosen.
+        let opened = work::lesson(&self.config.track).is_some_and(|of| of.track == config.track);
+        if config.track.is_empty() || opened {
+            // A course that was chosen from the list stays chosen, and a lesson open.
             config.track.clone_from(&self.config.track);
         }
         if config == self.config {
@@ -150,7 +152,7 @@ impl App {
         self.session.base = kept.enrollment;
         self.session.pending = kept.pending;
         // Somebody new, or somebody whose way lies on the device: no need to wait for the server.
-        let nobody = self.api.token.is_none() || self.course_name().is_some() && self.member.is_none();
+        let nobody = self.api.token.is_none() || self.is_for_members();
         self.knows = nobody || self.session.base.is_some();
         // After a merge the learner goes on where both together have come.
         self.remembered = kept.place.filter(|_| self.receipt.is_none());
@@ -208,7 +210,7 @@ impl App {
     }
 
     pub(crate) fn read_enrollment(&self, link: &Scope<Self>) {
-        if self.api.token.is_none() || self.course_name().is_some() && self.member.is_none() {
+        if self.api.token.is_none() || self.is_for_members() {
             return;
         }
         let (turn, known) = (self.turn, self.session.heard);
@@ -279,6 +281,7 @@ impl App {
             self.go(link, place, false);
         }
         self.announce();
+        self.finish_lesson(link);
         self.prefetch(link);
     }
 
@@ -458,10 +461,5 @@ impl App {
     /// The turn that an answer must name to be taken.
     pub(crate) fn turn(&self) -> u32 {
         self.turn
-    }
-
-    /// Starts over, as after a merge.
-    pub(crate) fn begin_again(&mut self, link: &Scope<Self>) {
-        self.begin(link);
     }
 }

@@ -42,6 +42,11 @@ impl App {
         let replaced = self.fold(&mut entry);
         self.session.pending.push(entry.clone());
         self.settle(link);
+        self.put(link, entry, replaced);
+    }
+
+    /// Puts something on the device, in the place of an older one, then sends it.
+    pub(crate) fn put(&mut self, link: &Scope<Self>, entry: Entry, replaced: Option<String>) {
         self.emit("sync", &[("state", self.sync_state().into())]);
         let (api, again) = (self.api.clone(), link.clone());
         // Where the server has asked for patience, this waits with the others.
@@ -117,6 +122,9 @@ impl App {
                 self.session.hear(*enrollment);
                 if self.wrong_version() {
                     self.read_track(link);
+                }
+                if let (true, Some(outer)) = (entry.is_answers(), &mut self.outer) {
+                    outer.improve();
                 }
                 if let Some(result) = result {
                     self.take_result(entry.order, entry.paper.map_or(ONLY, |paper| paper.quiz), result);
@@ -240,7 +248,7 @@ impl App {
                 });
                 return false;
             }
-            "tab guest" if self.member.is_none() => self.begin(link),
+            "tab guest" if self.member.is_none() => self.begin_again(link),
             // Merged or dropped in another element: there is nothing left to ask about, and perhaps more to show.
             "tab guest" => {
                 self.merge = Merge::None;

@@ -1,6 +1,6 @@
 //! The learner's way through the steps, and the time they take.
 
-use jalon_shared::{track::StepState, wire::enrollment::AdvanceRequest};
+use jalon_shared::{Resolved, track::StepState, wire::enrollment::AdvanceRequest};
 use yew::html::Scope;
 
 use super::{App, IDLE_AFTER_SECONDS, Place, REPORT_EVERY_SECONDS};
@@ -21,13 +21,15 @@ impl App {
         }
     }
 
+    /// What a step is called.
+    pub(crate) fn title_of(&self, order: u16) -> Option<&Resolved> {
+        let steps = &self.way.as_ref()?.track.steps;
+        steps.iter().find(|step| step.order == order).map(|step| &step.title)
+    }
+
     /// Why a step is locked (G2), in words.
     pub(crate) fn locked_reason(&self, blocking: u16) -> String {
-        let title = self
-            .way
-            .as_ref()
-            .and_then(|way| way.track.steps.iter().find(|step| step.order == blocking))
-            .map_or("", |step| step.title.value.as_str());
+        let title = self.title_of(blocking).map_or("", |title| title.value.as_str());
         self.words.with("locked", &[("n", &self.words.number(f64::from(blocking))), ("title", title)])
     }
 
@@ -93,6 +95,9 @@ impl App {
         let finished = self.session.progress.completed_at.is_some();
         if self.course_name().is_some() {
             let last = usize::from(order) >= self.session.outline.steps.len();
+            if last && self.outer.is_some() {
+                return self.home(link);
+            }
             return self.go(link, if last && finished { Place::Done } else { Place::Step(order + 1) }, true);
         }
         let next = self.session.next_open(order + 1);

@@ -44,6 +44,7 @@ impl App {
             // isn't sent stays for when they come back.
             let (api, link) = (self.api.clone(), link.clone());
             self.turn += 1;
+            self.leave();
             self.way = None;
             self.shelf = None;
             self.knows = false;
@@ -55,7 +56,7 @@ impl App {
             });
             return;
         }
-        self.begin(link);
+        self.begin_again(link);
     }
 
     pub(crate) fn forget(&mut self, link: &Scope<Self>) {

@@ -4,5 +4,6 @@ mod completion;
 mod question;
 pub mod quiz;
 mod result;
+pub mod shortcode;
 mod step;
 mod steps;

@@ -1,6 +1,9 @@
 //! The step that is being looked at: something to read, to watch, to answer, or a page elsewhere.
 
-use jalon_shared::{track::StepState, wire::track::VideoView};
+use jalon_shared::{
+    track::StepState,
+    wire::track::{LessonStep, VideoView},
+};
 use yew::{Html, html::Scope};
 
 use super::steps::kind_key;
@@ -11,7 +14,7 @@ use crate::{
     draw::{all, el, p, text},
     i18n::Words,
     shell::{bones_inside as bones, rich},
-    work::{Shown, Way},
+    work::{Article, Shown, Way},
 };
 
 impl App {
@@ -61,8 +64,12 @@ impl App {
             all([self.view_fallback(text).unwrap_or_default(), rich(text)])
         } else if let Some(video) = &body.video {
             all([self.view_fallback(&body.title).unwrap_or_default(), self.view_video(link, video)])
+        } else if let Some(article) = &body.article {
+            self.view_article(article)
         } else if let Some(url) = &body.url {
             self.view_link(url, body)
+        } else if let Some(lesson) = &body.lesson {
+            self.view_lesson(link, body, lesson)
         } else if body.tasks.is_empty() {
             p("p", &self.words.t("unread"))
         } else {
@@ -74,10 +81,11 @@ impl App {
                 .say(&self.words, "discussion")
                 .done()
         });
+        let below = all([talk.unwrap_or_default(), self.view_shortcodes(link, body)]);
         if body.tasks.is_empty() {
-            return all([main, talk.unwrap_or_default(), self.view_actions(link, body.order)]);
+            return all([main, below, self.view_actions(link, body.order)]);
         }
-        all([main, self.view_tasks(link, body), talk.unwrap_or_default()])
+        all([main, self.view_tasks(link, body), below])
     }
 
     /// Back, on, and – for what may be skipped – past it.
@@ -89,7 +97,9 @@ impl App {
         let scored = step.is_some_and(|step| step.scored);
         let total = self.session.outline.steps.len();
         let last = usize::from(order) >= total;
-        let finished = self.session.progress.completed_at.is_some();
+        let in_lesson = self.outer.is_some();
+        let finished =
+            if in_lesson { self.session.is_all_done() } else { self.session.progress.completed_at.is_some() };
         let next = |key: &str| {
             let button = el("button.main|part=button|data-jalon=next").press(link, || Msg::Onward);
             Some(button.say(words, key).done())
@@ -97,7 +107,7 @@ impl App {
         let forward = if self.course_name().is_some() {
             // To open is to have seen; a gate that is shut leads nowhere.
             match (last, finished) {
-                (true, true) => next("to_end"),
+                (true, true) => next(if in_lesson { "lesson.on" } else { "to_end" }),
                 (false, _) if self.session.blocked_by(order + 1).is_none() => next("next"),
                 _ => None,
             }
@@ -133,6 +143,47 @@ impl App {
                 .say(&self.words, "back")
                 .done()
         })
+    }
+
+    /// A lesson of a course, and the way in.
+    fn view_lesson(&self, link: &Scope<Self>, body: &Shown, lesson: &LessonStep) -> Html {
+        let words = &self.words;
+        let order = body.order;
+        let (key, class) = match self.session.state(order) {
+            StepState::Completed => ("course.look", "plain"),
+            _ if body.begun => ("course.continue", "main"),
+            _ => ("quiz.begin", "main"),
+        };
+        let button = el("button|part=button|data-jalon=enter")
+            .set("class", class)
+            .set("aria-describedby", "jalon-lesson")
+            .flag("disabled", self.enrolling)
+            .press(link, move || Msg::Enter(order))
+            .say(words, key);
+        el("div.panel|data-jalon=lesson-step")
+            .add(el("h4|id=jalon-lesson").speaks(&lesson.title).text(&lesson.title.value).done())
+            .maybe(self.view_fallback(&lesson.title))
+            .add(p("p.soft", &words.with("lesson.parts", &[("n", &words.number(f64::from(lesson.items)))])))
+            .add(el("div.row").add(button.done()).done())
+            .done()
+    }
+
+    /// What somebody else wrote, and whose it is.
+    fn view_article(&self, article: &Article) -> Html {
+        let words = &self.words;
+        let text = match &article.content {
+            Some(text) => all([self.view_fallback(text).unwrap_or_default(), rich(text)]),
+            None => p("p", &words.t("article.away")),
+        };
+        let source = words.with("article.source", &[("name", &article.provider)]);
+        let source = match &article.url {
+            Some(url) => el("a|part=link|target=_blank|rel=noopener noreferrer|data-jalon=source")
+                .set("href", url)
+                .text(&[&source, " ", &words.t("link.new_tab")].concat())
+                .done(),
+            None => p("p.soft", &source),
+        };
+        el("div.article").add(text).add(source).done()
     }
 
     fn view_link(&self, url: &str, body: &Shown) -> Html {

@@ -95,7 +95,7 @@ impl App {
             _ => text(&number),
         };
         let mut notes = vec![words.t(kind_key(step.kind))];
-        if step.scored && step.kind != StepKind::Quiz && step.kind != StepKind::Exam {
+        if step.scored && !matches!(step.kind, StepKind::Quiz | StepKind::Exam | StepKind::Lesson) {
             notes.push(words.t("kind.quiz"));
         }
         if worth > 0.0 {
@@ -152,7 +152,8 @@ fn state_name(state: StepState) -> &'static str {
 /// The word for what a step points at.
 pub fn kind_key(kind: StepKind) -> &'static str {
     match kind {
-        StepKind::Content | StepKind::Lesson => "kind.content",
+        StepKind::Content => "kind.content",
+        StepKind::Lesson => "kind.lesson",
         StepKind::Video | StepKind::Webinar => "kind.video",
         StepKind::Quiz | StepKind::Exam => "kind.quiz",
         StepKind::Link => "kind.link",
