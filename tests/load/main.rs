@@ -6,6 +6,7 @@
 
 mod alone;
 mod client;
+mod courses;
 mod drain;
 mod drive;
 mod machine;
@@ -14,6 +15,7 @@ mod people;
 mod report;
 mod scale;
 mod seed;
+mod seed_courses;
 mod server;
 mod sink;
 mod stage;
@@ -30,7 +32,7 @@ use crate::measure::{Kind, Run};
 use crate::report::Report;
 
 const HELP: &str = "\
-usage: jalon-load [--server PROGRAM] [--quick] [--only sqlite|postgres|reads|people|webhooks|start|scale] [--steps N]
+usage: jalon-load [--server PROGRAM] [--quick] [--only sqlite|postgres|reads|people|webhooks|start|scale|courses] [--steps N]
                   [--connections N] [--write FILE --about TEXT]
 
   --server PROGRAM  the server's program (default: `jalon` beside this one)
@@ -88,7 +90,7 @@ impl Options {
                 other => bail!("there is no {other}\n{HELP}"),
             }
         }
-        let parts = ["sqlite", "postgres", "reads", "people", "webhooks", "start", "scale"];
+        let parts = ["sqlite", "postgres", "reads", "people", "webhooks", "start", "scale", "courses"];
         if let Some(only) = &options.only
             && !parts.contains(&only.as_str())
         {
@@ -134,7 +136,7 @@ async fn run() -> Result<bool> {
         report.note("temporary files lie in memory here, so nothing is durable: set TMPDIR to a disk".into());
     }
     for kind in [Kind::Sqlite, Kind::Postgres] {
-        let both = ["people", "webhooks", "start", "scale"].iter().any(|part| options.wants(part));
+        let both = ["people", "webhooks", "start", "scale", "courses"].iter().any(|part| options.wants(part));
         let wanted = options.wants(kind.name()) || both;
         // Track reads come from memory: once is enough.
         if wanted || (kind == Kind::Sqlite && options.wants("reads")) {

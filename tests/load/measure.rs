@@ -106,6 +106,9 @@ impl<'a> Run<'a> {
         if self.options.wants("scale") {
             self.scale(report).await?;
         }
+        if self.options.wants("courses") {
+            self.courses(report).await?;
+        }
         Ok(())
     }
 

@@ -23,14 +23,15 @@ const MOST: usize = 100;
 
 /// Requests made beforehand, each sent once.
 #[derive(Clone, Default)]
-struct Queue {
+pub struct Queue {
     requests: Rc<RefCell<VecDeque<String>>>,
     /// The tokens in the answers, where these make guests.
     tokens: Rc<RefCell<Vec<String>>>,
 }
 
 impl Queue {
-    fn of(requests: impl IntoIterator<Item = String>) -> Self {
+    /// These, first to last.
+    pub fn of(requests: impl IntoIterator<Item = String>) -> Self {
         let requests = Rc::new(RefCell::new(requests.into_iter().collect()));
         Self { requests, tokens: Rc::default() }
     }
@@ -143,8 +144,14 @@ fn per_second(count: i64, time: Duration) -> f64 {
 }
 
 /// A member's token, signed as the site's own login does.
-fn member(sub: &str, expires_at: Timestamp) -> String {
-    let claims = json!({ "sub": sub, "aud": SITE, "exp": expires_at.0 / 1000 });
+pub fn member(sub: &str, expires_at: Timestamp) -> String {
+    signed(json!({ "sub": sub }), expires_at)
+}
+
+/// The same with these claims.
+pub fn signed(mut claims: Value, expires_at: Timestamp) -> String {
+    claims["aud"] = SITE.into();
+    claims["exp"] = (expires_at.0 / 1000).into();
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap_or_default()
 }

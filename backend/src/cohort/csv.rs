@@ -1,5 +1,8 @@
 //! Tables for spreadsheets (RFC 4180), which take what begins like a formula for one.
 
+/// What a formula begins with, in the wide letters of East Asia too.
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
 /// Adds a row.
 pub fn row<'c>(to: &mut String, cells: impl IntoIterator<Item = &'c str>) {
     for (place, cell) in cells.into_iter().enumerate() {
@@ -7,7 +10,7 @@ pub fn row<'c>(to: &mut String, cells: impl IntoIterator<Item = &'c str>) {
             to.push(',');
         }
         // A spreadsheet would run it. An apostrophe in front makes it text.
-        let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        let formula = cell.starts_with(FORMULA);
         if formula || cell.contains([',', '"', '\n', '\r']) {
             to.push('"');
             if formula {

@@ -30,6 +30,7 @@ use crate::{
     http::{
         auth::{Caller, LearnerAuth, MemberAuth},
         code,
+        encoding::Accepts,
         error::{ApiError, ApiResult},
         etag::{ETag, IfNoneMatch},
         idempotency::{self, Fingerprint},
@@ -150,6 +151,7 @@ pub async fn get_course(
     ApiPath(place): ApiPath<(String, String)>,
     ApiQuery(query): ApiQuery<VersionQuery>,
     if_none_match: IfNoneMatch,
+    accepts: Accepts,
 ) -> ApiResult<Response> {
     let (_, slug) = place;
     let mut version = visible(&app, &caller, &slug).await?;
@@ -163,10 +165,12 @@ pub async fn get_course(
     if query.lesson.is_some_and(|lesson| version.lesson(lesson).is_none()) {
         return Err(ApiError::not_found());
     }
-    let what = query.lesson.map_or_else(|| "course".to_owned(), |lesson| format!("lesson {lesson} "));
-    let rendered =
-        version.rendered(&what, &wanted, || to_json(&view::course(&version, &site.slug, query.lesson, &wanted)));
-    Ok(ready(&rendered, &if_none_match))
+    // A course may hold hundreds of items. Packed, its outline is a fifth.
+    let form = accepts.ready();
+    let what = query.lesson.map_or_else(|| "course".to_owned(), |lesson| format!("lesson {lesson} ")) + form.suffix();
+    let rendered = version
+        .rendered(&what, &wanted, || form.pack(to_json(&view::course(&version, &site.slug, query.lesson, &wanted))));
+    Ok(form.on(ready(&rendered, &if_none_match)))
 }
 
 /// Who asks, as what is done in courses wants it.

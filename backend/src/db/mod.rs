@@ -29,7 +29,7 @@ pub use error::{ConstraintKind, DbError};
 pub use gather::Gatherer;
 pub use migrate::{Text as Migration, digest as migrations_digest, latest as latest_migration};
 pub use rows::Rows;
-pub use tx::{Tx, execute, on};
+pub use tx::{Tx, count_statement, execute, on, statements};
 
 /// The database. Cheap to clone: everybody shares the same connections.
 #[derive(Clone, Debug)]

@@ -1,6 +1,20 @@
 //! One transaction, whichever database it is in.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use sqlx::{PgConnection, SqliteConnection};
+
+static STATEMENTS: AtomicU64 = AtomicU64::new(0);
+
+/// Counts a statement; [`on!`] does.
+pub fn count_statement() {
+    STATEMENTS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Statements that this process has run.
+pub fn statements() -> u64 {
+    STATEMENTS.load(Ordering::Relaxed)
+}
 
 /// An open transaction. Store functions take `tx: &mut Tx<'_>` and their scope (site, learner) first,
 /// and never begin or commit: [`Db::write`](super::Db::write) does.
@@ -42,7 +56,8 @@ impl Tx<'_> {
 ///   JSON costs more than the rows, by [`Rows`](super::Rows).
 #[macro_export]
 macro_rules! on {
-    ($tx:expr, $conn:ident => $body:expr) => {
+    ($tx:expr, $conn:ident => $body:expr) => {{
+        $crate::db::count_statement();
         match &mut *$tx {
             $crate::db::Tx::Sqlite(conn) => {
                 let $conn = &mut **conn;
@@ -53,7 +68,7 @@ macro_rules! on {
                 $body
             }
         }
-    };
+    }};
 }
 pub use on;
 

@@ -8,7 +8,6 @@
 //! credentials; and `Cross-Origin-Resource-Policy` lets pages with COEP load them.
 
 mod file;
-mod negotiate;
 
 use axum::Router;
 use axum::extract::Path;
@@ -19,8 +18,8 @@ use axum::routing::get;
 use jalon_shared::Problem;
 
 use crate::http::ApiError;
+use crate::http::encoding::{self, Encoding};
 use file::File;
-use negotiate::Encoding;
 
 /// Minutes, and no use of a stale copy while we answer: an old loader asks for hashed files that are gone.
 const EVERGREEN: &str = "public, max-age=300, stale-if-error=86400";
@@ -67,7 +66,7 @@ fn answer(version: Option<&str>, name: &str, headers: &HeaderMap) -> Response {
 /// Sends the smallest form the caller understands, or 304 when the caller has it.
 fn send(file: &File, content_type: &'static str, tag: &str, cache: &'static str, headers: &HeaderMap) -> Response {
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let encoding = negotiate::best(accepted, file.brotli.is_some(), file.gzip.is_some());
+    let encoding = encoding::best(accepted, file.brotli.is_some(), file.gzip.is_some());
     let body = match encoding {
         Encoding::Brotli => file.brotli.unwrap_or(file.plain),
         Encoding::Gzip => file.gzip.unwrap_or(file.plain),

@@ -14,6 +14,7 @@ pub mod code;
 pub mod context;
 pub mod docs;
 pub mod edge;
+pub mod encoding;
 pub mod error;
 pub mod etag;
 pub mod fetch;

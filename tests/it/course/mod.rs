@@ -7,6 +7,7 @@ mod folder;
 mod grading;
 mod lesson_step;
 mod recalculation;
+mod size;
 mod story;
 
 pub use story::{Learner, answers, items};

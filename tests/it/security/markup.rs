@@ -13,7 +13,7 @@ use url::Url;
 use uuid::Uuid;
 
 /// Each ran somewhere, in somebody's page.
-const HOSTILE: [&str; 34] = [
+pub(super) const HOSTILE: [&str; 34] = [
     "<script>alert(1)</script>",
     "</script><script>alert(1)</script>",
     "</title><script>alert(1)</script>",
@@ -51,7 +51,7 @@ const HOSTILE: [&str; 34] = [
 ];
 
 /// Addresses that must not stand in a page.
-const ADDRESSES: [&str; 13] = [
+pub(super) const ADDRESSES: [&str; 13] = [
     "javascript:alert(1)",
     "JAVASCRIPT:alert(1)",
     " javascript:alert(1)",
@@ -72,9 +72,9 @@ type Tag = (String, Vec<(String, String)>);
 
 /// A page as a browser reads it: its tags with their attributes, and its text.
 #[derive(Default)]
-struct Read {
+pub(super) struct Read {
     tags: RefCell<Vec<Tag>>,
-    text: RefCell<String>,
+    pub(super) text: RefCell<String>,
 }
 
 impl TokenSink for Read {
@@ -102,7 +102,7 @@ impl TokenSink for Read {
     }
 }
 
-fn read(html: &str) -> Read {
+pub(super) fn read(html: &str) -> Read {
     let input = BufferQueue::default();
     input.push_back(StrTendril::from(html));
     let tokenizer = Tokenizer::new(Read::default(), html5ever::tokenizer::TokenizerOpts::default());
@@ -118,7 +118,7 @@ const RICH: &str =
 const PAGE: &str = "html head meta title link script body header main jalon-track h1 h2 small div video track";
 
 /// What there is in this HTML that could run, be sent or be fetched from where it must not; nothing, if all is well.
-fn harm(html: &str, page: bool) -> Vec<String> {
+pub(super) fn harm(html: &str, page: bool) -> Vec<String> {
     let mut harm = Vec::new();
     for (tag, attributes) in read(html).tags.borrow().iter() {
         let known = RICH.split(' ').any(|known| known == tag) || page && PAGE.split(' ').any(|known| known == tag);

@@ -6,6 +6,7 @@ mod cache;
 mod flood;
 mod keys;
 mod markup;
+mod markup_course;
 mod process;
 mod routes;
 mod secrets;
