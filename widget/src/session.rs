@@ -1,19 +1,21 @@
 //! What the learner has done: what the server said last, and what it hasn't heard yet, on top.
 
 use jalon_shared::{
-    QuizId, StepId, Timestamp,
+    LessonId, QuizId, StepId, Timestamp,
     track::{Outline, Progress, StepState, apply, decide},
 };
 
 use crate::{
     outbox::Entry,
-    work::{Heard, ONLY},
+    work::{Heard, ONLY, OpenLesson, Way},
 };
 
 /// One learner's way through one track, as this page knows it.
 pub struct Session {
     /// The rules of the track.
     pub outline: Outline,
+    /// Of a course: the order of the last item of each lesson.
+    ends: Vec<(LessonId, u16)>,
     /// The server's last word; `None` before anything was saved.
     pub base: Option<Heard>,
     /// What the server hasn't heard yet, in order.
@@ -30,6 +32,7 @@ impl Session {
     pub fn new(now: Timestamp) -> Self {
         Self {
             outline: Outline { steps: Vec::new() },
+            ends: Vec::new(),
             base: None,
             pending: Vec::new(),
             progress: Progress::begun(now),
@@ -94,14 +97,31 @@ impl Session {
         Some(step.map_or(u16::MAX, |step| step.order))
     }
 
+    /// Learns the rules of a way.
+    pub fn learn(&mut self, way: &Way) {
+        self.outline = way.track.outline();
+        self.ends = way.course.as_ref().map(|course| course.ends.clone()).unwrap_or_default();
+    }
+
+    /// What a track opened, where this item is in it.
+    fn opened(&self, order: u16) -> Option<&OpenLesson> {
+        let (lesson, _) = self.ends.iter().find(|(_, last)| order <= *last)?;
+        let open = &self.base.as_ref()?.standing.as_ref()?.open;
+        open.iter().find(|open| open.lesson_id == *lesson)
+    }
+
     /// What blocks a step (G2).
     pub fn blocked_by(&self, order: u16) -> Option<u16> {
-        if let Some(gate) = self.gate() {
-            // What is complete is never shut again: a track may have opened its lesson.
-            let done = self.outline.at(order).is_some_and(|step| self.progress.is_complete(step.id));
-            return (order > gate && !done).then_some(gate);
-        }
         let step = self.outline.at(order)?;
+        if let Some(gate) = self.gate() {
+            // What is complete is never shut again.
+            let gate = match self.opened(order) {
+                _ if self.progress.is_complete(step.id) => None,
+                Some(open) => open.gate().and_then(|gate| self.outline.step(gate)).map(|step| step.order),
+                None => Some(gate),
+            };
+            return gate.filter(|gate| order > *gate);
+        }
         let blocking = self.outline.blocking(step, &self.progress)?;
         Some(blocking.order)
     }

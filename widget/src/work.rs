@@ -5,7 +5,7 @@
 use std::ops::Deref;
 
 use jalon_shared::{
-    EnrollmentId, Lang, QuizId, Resolved, Score, StepId, Timestamp,
+    EnrollmentId, Lang, LessonId, QuizId, Resolved, Score, StepId, Timestamp,
     track::{StepKind, StepState, TrackSlug, TrackType},
     wire::{
         enrollment::{Enrollment, EnrollmentStep, TrackRef},
@@ -74,6 +74,8 @@ pub struct Course {
     pub about: About,
     /// In order.
     pub modules: Vec<Module>,
+    /// The order of the last item of each lesson.
+    pub ends: Vec<(LessonId, u16)>,
 }
 
 /// A course in a list.
@@ -120,6 +122,8 @@ pub struct Module {
 /// A lesson.
 #[derive(Clone)]
 pub struct Lesson {
+    /// Stable over versions.
+    pub id: LessonId,
     /// Its title.
     pub title: Resolved,
     /// In order.
@@ -349,6 +353,8 @@ impl Deref for Heard {
 pub struct Standing {
     /// The item whose quiz keeps the rest shut (C1).
     pub gate: Option<StepId>,
+    /// What tracks opened.
+    pub open: Vec<OpenLesson>,
     /// All together.
     pub points: Points,
     /// Quizzes that were answered.
@@ -384,9 +390,18 @@ struct Gate {
     item_id: StepId,
 }
 
-struct OpenLesson {
-    lesson_id: String,
+/// A lesson that a track opened: only its own gates hold in it.
+pub struct OpenLesson {
+    /// The lesson.
+    pub lesson_id: LessonId,
     gate: Option<Gate>,
+}
+
+impl OpenLesson {
+    /// The item whose quiz keeps the rest of it shut.
+    pub fn gate(&self) -> Option<StepId> {
+        self.gate.as_ref().map(|gate| gate.item_id)
+    }
 }
 
 /// The course of an enrollment.
@@ -411,7 +426,7 @@ from_js! {
     About { slug, category, difficulty, title, summary, instructors, lessons_total, points_total, languages }
     Teacher { name, title }
     Module { title, lessons }
-    Lesson { title, items }
+    Lesson { id, title, items }
     Item { id, kind, title, quizzes }
     Asked { points }
     Attempt { score, passed, confirmed_points, potential_points, points_total, feedback, questions, attempts_left }
@@ -437,18 +452,22 @@ pub fn way(name: &str, raw: &JsValue) -> Result<Way, Unreadable> {
     }
     let about = About::from_js(raw)?;
     let modules: Vec<Module> = js::get(raw, "modules")?;
-    let mut steps = Vec::new();
-    for item in modules.iter().flat_map(|module| &module.lessons).flat_map(|lesson| &lesson.items) {
-        let asked = !item.quizzes.is_empty();
-        steps.push(StepOutline {
-            id: item.id,
-            order: u16::try_from(steps.len() + 1).map_err(|_| Unreadable)?,
-            kind: kind(&item.kind),
-            title: item.title.clone(),
-            required: asked,
-            pass_mark: None,
-            scored: asked,
-        });
+    let (mut steps, mut ends, mut order) = (Vec::new(), Vec::new(), 0_u16);
+    for lesson in modules.iter().flat_map(|module| &module.lessons) {
+        for item in &lesson.items {
+            let asked = !item.quizzes.is_empty();
+            order = order.checked_add(1).ok_or(Unreadable)?;
+            steps.push(StepOutline {
+                id: item.id,
+                order,
+                kind: kind(&item.kind),
+                title: item.title.clone(),
+                required: asked,
+                pass_mark: None,
+                scored: asked,
+            });
+        }
+        ends.push((lesson.id, order));
     }
     let (mut title, mut summary) = (about.title.clone(), about.summary.clone());
     let alone = lesson(name).is_some();
@@ -467,7 +486,7 @@ pub fn way(name: &str, raw: &JsValue) -> Result<Way, Unreadable> {
         summary,
         steps,
     };
-    Ok(Way { track, course: (!alone).then_some(Course { about, modules }) })
+    Ok(Way { track, course: (!alone).then_some(Course { about, modules, ends }) })
 }
 
 fn kind(name: &str) -> StepKind {
@@ -532,11 +551,10 @@ pub fn heard(name: &str, raw: &JsValue) -> Result<Heard, Unreadable> {
     let about: CourseRef = js::get(raw, "course")?;
     let mut gate: Option<Gate> = js::get(raw, "gate")?;
     let mut completed_at = js::get(raw, "completed_at")?;
-    let alone = lesson(name);
-    if let Some(alone) = &alone {
+    let mut open: Vec<OpenLesson> = js::get(raw, "open_lessons")?;
+    if let Some(alone) = lesson(name) {
         // In a lesson that a track opened only its own gates hold; and its end is not the course's.
-        let open: Vec<OpenLesson> = js::get(raw, "open_lessons")?;
-        gate = open.into_iter().find(|open| open.lesson_id == alone.lesson).and_then(|open| open.gate);
+        gate = open.drain(..).find(|open| open.lesson_id.to_string() == alone.lesson).and_then(|open| open.gate);
         completed_at = None;
     }
     let points = Points {
@@ -544,7 +562,8 @@ pub fn heard(name: &str, raw: &JsValue) -> Result<Heard, Unreadable> {
         potential: js::get(raw, "potential_points")?,
         total: js::get(raw, "points_total")?,
     };
-    let mut standing = Standing { gate: gate.map(|gate| gate.item_id), points, quizzes: Vec::new(), last: None };
+    let gate = gate.map(|gate| gate.item_id);
+    let mut standing = Standing { gate, open, points, quizzes: Vec::new(), last: None };
     let (mut latest, mut steps) = (Timestamp(0), Vec::new());
     for item in items {
         if let Some(at) = item.viewed_at.filter(|at| *at >= latest) {

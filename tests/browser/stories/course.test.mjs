@@ -448,3 +448,53 @@ story('a course reads from right to left, moves nothing for who wants no motion,
   assert.deepEqual([await moves(widget.hook('result')), await moves(widget.hook('retry'))], [true, true]);
 });
 
+story('an article names its source, also while that does not answer', async ({ demo, device }) => {
+  await measuring(demo);
+  const token = await demo.member('umpire-5');
+  const phone = await device({ locale: 'sv-SE' });
+  const say = (value) => ({ value, lang: 'fr', fallback: true });
+  let content = say('<p>La boule est <strong>ronde</strong>.</p>');
+  // As the server answers for a provider's article: the stage has none.
+  await phone.context.route('**/items/*', async (route) => {
+    if (route.request().method() !== 'GET') return route.fallback();
+    const answer = await route.fetch();
+    const { content: _, ...item } = await answer.json();
+    const article = { provider: 'magazine', title: null, content, url: 'https://magazine.example/ronde' };
+    return route.fulfill({ response: answer, json: { ...item, article } });
+  });
+  const { page, widget } = await open(phone, demo, 'jalon-course course="measuring"', token);
+  await widget.hook('enroll').click();
+  await widget.host.getByText('La boule est ronde.').waitFor();
+  const source = widget.hook('source');
+  assert.match(await source.innerText(), /magazine/);
+  assert.equal(await source.getAttribute('href'), 'https://magazine.example/ronde');
+  await accessible(page, 'jalon-course');
+  content = null;
+  const { widget: later } = await open(phone, demo, 'jalon-course course="measuring"', token);
+  await later.host.getByText('Texten kan inte hämtas just nu').waitFor();
+  await later.hook('source').waitFor();
+});
+
+story('a lesson that a track opened is open in the course, as far as its own gate', async ({ demo, device }) => {
+  await measuring(demo);
+  const token = await demo.member('umpire-6');
+  const phone = await device({ locale: 'sv-SE' });
+  const { widget } = await open(phone, demo, 'jalon-track track="taste"', token);
+  await widget.ready();
+  await widget.next(2);
+  await widget.hook('enter').click();
+  await widget.hook('question').waitFor();
+  await widget.saved();
+  // Back by the link above: nothing is complete yet.
+  await widget.hook('home').click();
+  await widget.hook('enter').waitFor();
+  assert.equal(await widget.hook('enter').innerText(), 'Fortsätt');
+  const { widget: course } = await open(phone, demo, 'jalon-course course="measuring"', token);
+  await course.ready();
+  await course.unfold();
+  await course.host.locator('[data-jalon="step-link"][data-order="2"][data-state="in_progress"]').waitFor();
+  assert.equal((await course.states())[2], 'locked');
+  await course.line(2).click();
+  await course.step(2).waitFor();
+  await course.hook('question').waitFor();
+});

@@ -430,7 +430,7 @@ impl Component for App {
                         }
                         return false;
                     }
-                    self.session.outline = way.track.outline();
+                    self.session.learn(&way);
                     self.way = Some(*way);
                     self.fault = None;
                     self.settle(link);

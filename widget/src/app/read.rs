@@ -54,7 +54,7 @@ impl App {
         self.turn += 1;
         self.session = Session::new(device::now());
         if let Some(way) = &self.way {
-            self.session.outline = way.track.outline();
+            self.session.learn(way);
         }
         self.knows = false;
         self.place = None;
@@ -145,7 +145,7 @@ impl App {
         };
         self.site = self.site.take().or(kept.site);
         if let (None, Some(way)) = (&self.way, kept.way) {
-            self.session.outline = way.track.outline();
+            self.session.learn(&way);
             self.way = Some(way);
         }
         self.shelf = self.shelf.take().or(kept.shelf);
