@@ -5,7 +5,7 @@ use jalon_shared::{
     course::Enrollment,
     slug::CourseSlug,
     wire::{
-        cohort::{CohortDashboard, CohortLearner, CourseNumbers, LearnerCourse},
+        cohort::{AcademyDashboard, CohortDashboard, CohortLearner, CourseNumbers, LearnerCourse},
         enrollment::EnrollmentStatus,
     },
 };
@@ -76,6 +76,62 @@ pub async fn dashboard(
             }
             numbers_of.sort_by(|a, b| a.course.cmp(&b.course));
             Ok(CohortDashboard { cohort, learners, at: now, courses: numbers_of })
+        })
+    })
+    .await
+}
+
+/// The numbers of an academy: of all these cohorts together, each learner once.
+pub async fn academy(
+    db: &Db,
+    catalog: &catalog::Catalog,
+    site: SiteId,
+    mut cohorts: Vec<String>,
+    wanted: Vec<Lang>,
+    now: Timestamp,
+) -> Result<AcademyDashboard, DbError> {
+    let catalog = catalog.clone();
+    cohorts.sort();
+    cohorts.dedup();
+    db.read(move |tx| {
+        Box::pin(async move {
+            let learners = unsigned(store::learners_of(tx, site, &cohorts).await?);
+            let mut courses = Vec::new();
+            for sums in store::sums_of_cohorts(tx, site, &cohorts).await? {
+                courses.push(numbers(tx, &catalog, site, &wanted, sums).await?);
+            }
+            courses.sort_by(|a, b| a.course.cmp(&b.course));
+            Ok(AcademyDashboard { cohorts, learners, at: now, courses })
+        })
+    })
+    .await
+}
+
+/// One learner, in all their courses; of a cohort only who learns in it.
+pub async fn one(
+    db: &Db,
+    catalog: &catalog::Catalog,
+    site: SiteId,
+    cohort: Option<String>,
+    user: UserId,
+) -> Result<Option<CohortLearner>, DbError> {
+    let catalog = catalog.clone();
+    db.read(move |tx| {
+        Box::pin(async move {
+            let member = match &cohort {
+                Some(cohort) => store::is_learner(tx, site, cohort, &user).await?,
+                None => false,
+            };
+            let of = jalon_shared::Learner::User(user.clone());
+            let enrollments = if member || cohort.is_none() {
+                courses::enrollments_of_learner(tx, site, &of).await?
+            } else {
+                Vec::new()
+            };
+            if enrollments.is_empty() && !member {
+                return Ok(None);
+            }
+            Ok(Some(learner(tx, &catalog, enrollments, user).await?))
         })
     })
     .await

@@ -8,7 +8,7 @@ use axum::{
 };
 use jalon_shared::{
     FieldError, Problem, UserId,
-    wire::cohort::{CohortDashboard, CohortLearner, CohortPut, CohortSummary, CourseNumbers},
+    wire::cohort::{AcademyDashboard, CohortDashboard, CohortLearner, CohortPut, CohortSummary, CourseNumbers},
 };
 
 use super::{dashboard, store};
@@ -19,7 +19,7 @@ use crate::{
         auth::{Admin, MemberAuth, scope},
         code,
         error::{ApiError, ApiResult},
-        json::ApiJson,
+        json::LargeJson,
         lang::Langs,
         page::Page,
         query::ApiPath,
@@ -134,6 +134,50 @@ pub async fn get_cohort_table(
     Ok((headers, text).into_response())
 }
 
+/// One learner of a cohort, and how far they are in each of their courses.
+#[utoipa::path(get, path = "/api/v1/sites/{site}/me/cohorts/{cohort}/learners/{user}", tag = "coaching",
+    params(("site" = String, Path), ("cohort" = String, Path), ("user" = String, Path, description = "The member's `sub`, percent-encoded")),
+    responses((status = 200, body = CohortLearner), (status = 403, body = Problem), (status = 404, body = Problem)), security(("member" = [])))]
+pub async fn get_cohort_learner(
+    State(app): State<AppState>,
+    auth: MemberAuth,
+    ApiPath((_, cohort, user)): ApiPath<(String, String, UserId)>,
+) -> ApiResult<Json<CohortLearner>> {
+    may_see(&app, &auth, &cohort).await?;
+    let found = dashboard::one(&app.db, &app.courses.catalog, auth.site.id, Some(cohort), user).await?;
+    found.map(Json).ok_or_else(ApiError::not_found)
+}
+
+/// How all the cohorts do together that the member looks after, course by course; numbers only, each learner once.
+#[utoipa::path(get, path = "/api/v1/sites/{site}/me/academy", tag = "coaching",
+    params(("site" = String, Path), ("lang" = Option<String>, Query)),
+    responses((status = 200, body = AcademyDashboard), (status = 403, body = Problem)), security(("member" = [])))]
+pub async fn get_academy_dashboard(
+    State(app): State<AppState>,
+    auth: MemberAuth,
+    langs: Langs,
+) -> ApiResult<Json<AcademyDashboard>> {
+    let (wanted, now) = (wanted(langs, auth.member.lang.as_ref(), &auth.site), app.clock.now());
+    let cohorts = match looked_after(&app, &auth).await? {
+        Some(theirs) => theirs,
+        None => all(&app, auth.site.id).await?.into_iter().map(|cohort| cohort.cohort).collect(),
+    };
+    Ok(Json(dashboard::academy(&app.db, &app.courses.catalog, auth.site.id, cohorts, wanted, now).await?))
+}
+
+/// How far a member is in each of their courses, for programs and staff that answer for the site's members.
+#[utoipa::path(get, path = "/api/v1/admin/sites/{site}/learners/{user}/courses", tag = "site",
+    params(("site" = String, Path), ("user" = String, Path, description = "The member's `sub`, percent-encoded")),
+    responses((status = 200, body = CohortLearner), (status = 404, body = Problem, description = "Nobody of this name is in a course")), security(("api_key" = []), ("member" = [])))]
+pub async fn get_learner_courses(
+    State(app): State<AppState>,
+    admin: Admin<scope::LearnersWrite>,
+    ApiPath((_, user)): ApiPath<(String, UserId)>,
+) -> ApiResult<Json<CohortLearner>> {
+    let found = dashboard::one(&app.db, &app.courses.catalog, admin.site.id, None, user).await?;
+    found.map(Json).ok_or_else(ApiError::not_found)
+}
+
 /// All cohorts of the site.
 #[utoipa::path(get, path = "/api/v1/admin/sites/{site}/cohorts", tag = "site", params(("site" = String, Path)),
     responses((status = 200, body = List<CohortSummary>)), security(("api_key" = []), ("member" = [])))]
@@ -177,7 +221,7 @@ pub async fn put_cohort(
     State(app): State<AppState>,
     admin: Admin<scope::LearnersWrite>,
     ApiPath((_, cohort)): ApiPath<(String, String)>,
-    ApiJson(body): ApiJson<CohortPut>,
+    LargeJson(body): LargeJson<CohortPut>,
 ) -> ApiResult<Json<CohortPut>> {
     let mut faults = Vec::new();
     if !store::is_name(&cohort) {

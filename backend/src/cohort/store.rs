@@ -44,13 +44,13 @@ pub async fn put(
     now: Timestamp,
 ) -> Result<(), DbError> {
     const CLEAR: &str = "DELETE FROM cohort_member WHERE site_id = $1 AND cohort = $2 AND role = $3 AND source = 'api'";
-    const ADD: &str = "INSERT INTO cohort_member (site_id, cohort, role, user_id, source, at) VALUES ($1, $2, $3, $4, 'api', $5) \
-        ON CONFLICT DO NOTHING";
+    const ADD_SQLITE: &str = "INSERT INTO cohort_member (site_id, cohort, role, user_id, source, at) \
+        SELECT $1, $2, $3, r.value, 'api', $5 FROM json_each($4) AS r WHERE true ON CONFLICT DO NOTHING";
+    const ADD_POSTGRES: &str = "INSERT INTO cohort_member (site_id, cohort, role, user_id, source, at) \
+        SELECT $1, $2, $3, r.value, 'api', $5 FROM jsonb_array_elements_text($4::jsonb) AS r ON CONFLICT DO NOTHING";
+    let (add, users) = (tx.pick(ADD_SQLITE, ADD_POSTGRES), serde_json::to_string(users)?);
     execute!(tx, sqlx::query(CLEAR).bind(site.0).bind(cohort).bind(role))?;
-    for user in users {
-        execute!(tx, sqlx::query(ADD).bind(site.0).bind(cohort).bind(role).bind(user.as_str()).bind(now.0))?;
-    }
-    Ok(())
+    execute!(tx, sqlx::query(add).bind(site.0).bind(cohort).bind(role).bind(&users).bind(now.0)).map(drop)
 }
 
 /// Everybody the API put into a cohort goes.
@@ -146,6 +146,40 @@ pub async fn sums_of_cohort(tx: &mut Tx<'_>, site: SiteId, cohort: &str) -> Resu
          JOIN course_enrollment e ON e.site_id = m.site_id AND e.user_id = m.user_id JOIN course c ON c.id = e.course_id"
     );
     Ok(on!(tx, conn => sqlx::query_as(SQL).bind(site.0).bind(cohort).fetch_all(conn).await)?)
+}
+
+/// How many learn in any of these cohorts; each once.
+pub async fn learners_of(tx: &mut Tx<'_>, site: SiteId, cohorts: &[String]) -> Result<i64, DbError> {
+    const SQLITE: &str = "SELECT CAST(count(DISTINCT user_id) AS BIGINT) FROM cohort_member \
+        WHERE site_id = $1 AND role = 'learner' AND cohort IN (SELECT value FROM json_each($2))";
+    const POSTGRES: &str = "SELECT CAST(count(DISTINCT user_id) AS BIGINT) FROM cohort_member \
+        WHERE site_id = $1 AND role = 'learner' AND cohort IN (SELECT jsonb_array_elements_text($2::jsonb))";
+    let (sql, cohorts) = (tx.pick(SQLITE, POSTGRES), serde_json::to_string(cohorts)?);
+    Ok(on!(tx, conn => sqlx::query_scalar(sql).bind(site.0).bind(&cohorts).fetch_one(conn).await)?)
+}
+
+/// The sums of all these cohorts, by course; each learner once.
+pub async fn sums_of_cohorts(tx: &mut Tx<'_>, site: SiteId, cohorts: &[String]) -> Result<Vec<Sums>, DbError> {
+    const SQLITE: &str = sums!(
+        "(SELECT DISTINCT site_id, user_id FROM cohort_member WHERE site_id = $1 AND role = 'learner' \
+         AND cohort IN (SELECT value FROM json_each($2))) m \
+         JOIN course_enrollment e ON e.site_id = m.site_id AND e.user_id = m.user_id JOIN course c ON c.id = e.course_id"
+    );
+    const POSTGRES: &str = sums!(
+        "(SELECT DISTINCT site_id, user_id FROM cohort_member WHERE site_id = $1 AND role = 'learner' \
+         AND cohort IN (SELECT jsonb_array_elements_text($2::jsonb))) m \
+         JOIN course_enrollment e ON e.site_id = m.site_id AND e.user_id = m.user_id JOIN course c ON c.id = e.course_id"
+    );
+    let (sql, cohorts) = (tx.pick(SQLITE, POSTGRES), serde_json::to_string(cohorts)?);
+    Ok(on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(&cohorts).fetch_all(conn).await)?)
+}
+
+/// Whether somebody learns in a cohort.
+pub async fn is_learner(tx: &mut Tx<'_>, site: SiteId, cohort: &str, user: &UserId) -> Result<bool, DbError> {
+    const SQL: &str = "SELECT CAST(count(*) AS BIGINT) FROM cohort_member WHERE site_id = $1 AND cohort = $2 AND role = 'learner' AND user_id = $3";
+    let rows: i64 =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(cohort).bind(user.as_str()).fetch_one(conn).await)?;
+    Ok(rows > 0)
 }
 
 /// The sums of a course; of all the site's, without one.

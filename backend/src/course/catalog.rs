@@ -87,9 +87,7 @@ impl Noun for Courses {
                 places.extend(lesson.items.iter().enumerate().map(|(i, item)| (item.id, (m, l, i))));
             }
         }
-        let mut texts = definition.course.source.all_texts();
-        texts.extend(definition.lessons.values().flat_map(|lesson| lesson.source.all_texts()));
-        let completeness = localized::completeness(texts);
+        let completeness = localized::completeness(definition.all_texts());
         Ok(Some((Held { course, outline, places }, completeness)))
     }
 

@@ -323,7 +323,7 @@ async fn change_in(
     let (command, attempt) = match &what {
         What::Visit => {
             asker.keep_cohorts(tx, now).await?;
-            let rights = rights(tx, &asker, lesson, &enrollment).await?;
+            let rights = rights(tx, lesson, &enrollment).await?;
             (Command::Visit { item, rights }, None)
         }
         What::Report(report) => (
@@ -386,18 +386,13 @@ pub(super) fn refused(refusal: &course::Refusal, version: &Version, wanted: &[La
 }
 
 /// What the member answered right in other courses that hold this lesson, as this enrollment has the questions.
-async fn rights(
-    tx: &mut Tx<'_>,
-    asker: &Asker,
-    lesson: &Lesson,
-    enrollment: &Enrollment,
-) -> Result<Vec<Right>, DbError> {
+pub(super) async fn rights(tx: &mut Tx<'_>, lesson: &Lesson, enrollment: &Enrollment) -> Result<Vec<Right>, DbError> {
     // What a guest answers is shared once they are a member.
-    let Some(user) = asker.learner.user_id() else { return Ok(Vec::new()) };
+    let Some(user) = enrollment.learner.user_id() else { return Ok(Vec::new()) };
     if !lesson.shared || enrollment.progress.completed_at.is_some() {
         return Ok(Vec::new());
     }
-    let known = store::shared_answers(tx, asker.site, user, lesson.id).await?;
+    let known = store::shared_answers(tx, enrollment.site_id, user, lesson.id).await?;
     let mut rights = Vec::new();
     for item in &lesson.items {
         for quiz in &item.quizzes {

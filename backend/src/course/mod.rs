@@ -4,6 +4,7 @@ pub(crate) mod around;
 pub mod author;
 pub mod catalog;
 pub mod completed;
+pub mod copy;
 pub mod evaluation;
 pub(crate) mod folder;
 pub mod grading;
@@ -18,6 +19,7 @@ pub mod routes_grading;
 pub mod routes_staff;
 pub mod statistics;
 pub mod store;
+pub mod sync;
 pub mod view;
 
 use crate::db::Db;

@@ -193,7 +193,8 @@ impl Recalculated {
     }
 }
 
-fn standing(enrollment: &Enrollment, version: &Version) -> CourseStanding {
+/// Where an enrollment stands.
+pub(super) fn standing(enrollment: &Enrollment, version: &Version) -> CourseStanding {
     let (progress, outline) = (&enrollment.progress, &version.outline);
     CourseStanding {
         course_version: enrollment.course_version,

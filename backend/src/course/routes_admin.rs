@@ -10,13 +10,16 @@ use jalon_shared::{
     Problem, SiteId,
     course::source::{BankSource, CourseSource, LessonSource},
     slug::{BankSlug, CourseSlug, LessonSlug, NotASlug},
-    wire::course::{CourseAdmin, PartAdmin, QuestionStatistics},
+    wire::{
+        copying::{CopyRequest, LessonCopyRequest},
+        course::{CourseAdmin, PartAdmin, QuestionStatistics},
+    },
 };
 use serde::Serialize;
 
 use super::{
     author::{self, Change, Shared},
-    statistics, store,
+    copy, statistics, store,
 };
 use crate::{
     app::AppState,
@@ -171,6 +174,48 @@ async fn put_part<S: Shared>(
         .write(move |tx| {
             Box::pin(async move { author::put_part(tx, site, &slug, source, |tag| check(&if_match, tag), now).await })
         })
+        .await?;
+    Ok(tagged(wrote.now.revision, wrote.now, wrote.created))
+}
+
+/// Copies a lesson item, quizzes included, into a lesson of this course: a new version, not yet published. Every text
+/// must be there in the language that the course is written in.
+#[utoipa::path(post, path = "/api/v1/admin/sites/{site}/courses/{course}/copies", tag = "authoring",
+    params(("site" = String, Path), ("course" = String, Path), ("If-Match" = Option<String>, Header)), request_body = CopyRequest,
+    responses((status = 200, body = CourseAdmin), (status = 404, body = Problem), (status = 412, body = Problem), (status = 422, body = Problem)),
+    security(("api_key" = []), ("member" = [])))]
+pub async fn copy_into_course(
+    State(app): State<AppState>,
+    admin: Admin<scope::CoursesWrite>,
+    ApiPath((_, course)): ApiPath<(String, String)>,
+    if_match: IfMatch,
+    ApiJson(request): ApiJson<CopyRequest>,
+) -> ApiResult<Response> {
+    let (site, course, now) = (admin.site.id, slug(CourseSlug::parse, &course, "/course")?, app.clock.now());
+    let wrote = app
+        .db
+        .write(move |tx| Box::pin(async move { copy::into_course(tx, site, &course, request, &if_match, now).await }))
+        .await?;
+    changed(&app, site).await?;
+    Ok(tagged(wrote.now.revision, wrote.now, wrote.created))
+}
+
+/// The same into a lesson that courses share; they take it with their next version.
+#[utoipa::path(post, path = "/api/v1/admin/sites/{site}/lessons/{lesson}/copies", tag = "authoring",
+    params(("site" = String, Path), ("lesson" = String, Path), ("If-Match" = Option<String>, Header)), request_body = LessonCopyRequest,
+    responses((status = 200, body = PartAdmin<LessonSource>), (status = 404, body = Problem), (status = 412, body = Problem), (status = 422, body = Problem)),
+    security(("api_key" = []), ("member" = [])))]
+pub async fn copy_into_lesson(
+    State(app): State<AppState>,
+    admin: Admin<scope::CoursesWrite>,
+    ApiPath((_, lesson)): ApiPath<(String, String)>,
+    if_match: IfMatch,
+    ApiJson(request): ApiJson<LessonCopyRequest>,
+) -> ApiResult<Response> {
+    let (site, lesson, now) = (admin.site.id, slug(LessonSlug::parse, &lesson, "/lesson")?, app.clock.now());
+    let wrote = app
+        .db
+        .write(move |tx| Box::pin(async move { copy::into_lesson(tx, site, &lesson, request, &if_match, now).await }))
         .await?;
     Ok(tagged(wrote.now.revision, wrote.now, wrote.created))
 }

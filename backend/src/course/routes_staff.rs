@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use jalon_shared::{
-    Problem,
+    Problem, UserId,
     slug::CourseSlug,
-    wire::recalculation::{RecalculationReport, RecalculationRequest},
+    wire::recalculation::{RecalculationReport, RecalculationRequest, SharedPointsReport, SharedPointsRequest},
 };
 
-use super::recalculate::{self, BATCH, Batch, MOST};
+use super::{
+    recalculate::{self, BATCH, Batch, MOST},
+    sync::{self, Sync},
+};
 use crate::{
     app::AppState,
     http::{
@@ -53,4 +56,22 @@ pub async fn recalculate_course(
     let (mut report, next) = recalculate::batch(&app.db, &app.courses.catalog, batch, app.clock.now()).await?;
     report.next_cursor = next.as_ref().map(Page::cursor);
     Ok(Json(report))
+}
+
+/// Brings what a member answered right in shared lessons into all their courses that are not complete, as far as the
+/// lessons are open: what the next visit of each lesson would bring. Answers of the course's own win, and nothing is
+/// seen by it. Doing it twice changes nothing more.
+#[utoipa::path(post, path = "/api/v1/admin/sites/{site}/learners/{user}/shared-points", tag = "site",
+    params(("site" = String, Path), ("user" = String, Path, description = "The member's `sub`, percent-encoded")), request_body = SharedPointsRequest,
+    responses((status = 200, body = SharedPointsReport), (status = 404, body = Problem, description = "Nobody of this name is in a course")),
+    security(("api_key" = []), ("member" = [])))]
+pub async fn sync_shared_points(
+    State(app): State<AppState>,
+    admin: Admin<scope::LearnersWrite>,
+    ApiPath((_, user)): ApiPath<(String, UserId)>,
+    ApiJson(SharedPointsRequest {}): ApiJson<SharedPointsRequest>,
+) -> ApiResult<Json<SharedPointsReport>> {
+    let site_slug = Arc::from(admin.site.slug.as_str());
+    let wanted = Sync { site: admin.site.id, site_slug, user, by: Some(admin.actor) };
+    Ok(Json(sync::sync(&app.db, &app.courses.catalog, wanted, app.clock.now()).await?))
 }

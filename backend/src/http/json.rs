@@ -22,6 +22,8 @@ use crate::app::AppState;
 
 /// The most a body may hold, in bytes.
 pub const MAX_BODY: usize = 256 * 1024;
+/// The most that a body may hold which lists many: a cohort of 20,000.
+pub const MAX_LARGE: usize = 6 * 1024 * 1024;
 /// How much of a body that is too large is read and forgotten, so that its sender hears why.
 const MAX_DRAINED: usize = 4 * 1024 * 1024;
 
@@ -31,6 +33,10 @@ const MAX_DRAINED: usize = 4 * 1024 * 1024;
 /// `unsupported_media_type`, 422 `unknown_field`, `missing_field` or `invalid_value`.
 #[derive(Debug)]
 pub struct ApiJson<T>(pub T);
+
+/// The same for a body that lists many, up to [`MAX_LARGE`]. Who may send it comes before it.
+#[derive(Debug)]
+pub struct LargeJson<T>(pub T);
 
 /// A JSON body with its idempotency key, for every POST that changes learning.
 #[derive(Debug)]
@@ -48,7 +54,17 @@ impl<T: DeserializeOwned> FromRequest<AppState> for ApiJson<T> {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let bytes = read_body(&parts.headers, body, state).await?;
+        let bytes = read_body(&parts.headers, body, state, MAX_BODY).await?;
+        parse(&parts.headers, &bytes).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<AppState> for LargeJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let bytes = read_body(&parts.headers, body, state, MAX_LARGE).await?;
         parse(&parts.headers, &bytes).map(Self)
     }
 }
@@ -59,7 +75,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for IdemJson<T> {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let key = IdemKey::read(&parts.headers)?;
-        let bytes = read_body(&parts.headers, body, state).await?;
+        let bytes = read_body(&parts.headers, body, state, MAX_BODY).await?;
         let body = parse(&parts.headers, &bytes)?;
         let fingerprint = match key.0 {
             Some(_) => Fingerprint::of(parts.method.as_str(), parts.uri.path(), &bytes),
@@ -69,19 +85,19 @@ impl<T: DeserializeOwned> FromRequest<AppState> for IdemJson<T> {
     }
 }
 
-async fn read_body(headers: &HeaderMap, body: Body, state: &AppState) -> Result<Bytes, ApiError> {
+async fn read_body(headers: &HeaderMap, body: Body, state: &AppState, most: usize) -> Result<Bytes, ApiError> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let mut body = Limited::new(body, MAX_DRAINED);
+    let mut body = Limited::new(body, most - MAX_BODY + MAX_DRAINED);
     let mut read = arriving::Body::begin(&state.gate);
     // Only bytes are awaited here: no transaction stands inside this timeout.
     let whole = tokio::time::timeout(state.config.read_timeout, async {
-        let mut too_large = declared.is_some_and(|length| length > MAX_BODY);
+        let mut too_large = declared.is_some_and(|length| length > most);
         while !too_large && let Some(frame) = body.frame().await {
             let Ok(frame) = frame else {
                 return Err(ApiError::new(&code::INVALID_REQUEST).detail("The body ended before it was complete."));
             };
             let bytes = frame.data_ref().map(AsRef::as_ref).unwrap_or_default();
-            too_large = read.len() + bytes.len() > MAX_BODY;
+            too_large = read.len() + bytes.len() > most;
             if !too_large && let Err(overloaded) = read.push(bytes) {
                 read.forget();
                 drain(&mut body).await;

@@ -27,6 +27,9 @@ pub const SIGNING_KEY_EXPIRED: &str = "site.signing_key_expired";
 /// A course's enrollments were brought to its published version and counted anew.
 pub const COURSE_RECALCULATED: &str = "site.course_recalculated";
 
+/// A learner's courses were given what the learner answered right in others.
+pub const POINTS_SYNCED: &str = "site.points_synced";
+
 /// All types of these events begin so, by which the index and [`forget`] find them.
 #[cfg(test)]
 const PREFIX: &str = "site.";
@@ -100,7 +103,7 @@ mod tests {
     fn the_index_knows_these_types() {
         assert_eq!(PREFIX.len(), 5, "substr(type, 1, 5) in the statements and in migration 6");
         let sites = [SITE_CREATED, SITE_CHANGED, KEY_CREATED, KEY_REVOKED, SIGNING_KEY_ADDED, SIGNING_KEY_EXPIRED];
-        for kind in sites.into_iter().chain([COURSE_RECALCULATED]) {
+        for kind in sites.into_iter().chain([COURSE_RECALCULATED, POINTS_SYNCED]) {
             assert!(kind.starts_with(PREFIX), "{kind}");
         }
     }

@@ -29,6 +29,15 @@ pub enum Command {
         #[serde(default)]
         rights: Vec<Right>,
     },
+    /// Staff have what the learner answered right in other courses that hold a lesson come along, as far as the
+    /// lesson is open. Nothing is seen by it.
+    Share {
+        /// The lesson.
+        lesson: LessonId,
+        /// Right answers to questions of its quizzes.
+        #[serde(default)]
+        rights: Vec<Right>,
+    },
     /// Time and position.
     Report {
         /// The item.
@@ -152,6 +161,7 @@ pub fn decide(
     match command {
         Command::OpenLesson { lesson, track } => deciding.open_lesson(*lesson, *track)?,
         Command::Visit { item, rights } => deciding.visit(*item, rights)?,
+        Command::Share { lesson, rights } => deciding.share_lesson(*lesson, rights),
         Command::Report { item, time_spent_seconds, last_position } => {
             deciding.report(*item, *time_spent_seconds, *last_position)?;
         }
@@ -268,16 +278,22 @@ impl<'o> Deciding<'o> {
         if self.after.items.get(&item).is_none_or(|item| item.viewed_at.is_none()) {
             self.push(CourseEvent::ItemViewed { item_id: item, at: self.now });
         }
-        if self.after.completed_at.is_none() {
-            for shared in self.outline.lesson(visited.lesson) {
-                // A gate that the first items' shared answers pass opens the next ones at once.
-                if self.after.blocking(self.outline, shared.id).is_none() {
-                    self.share(shared, rights);
-                }
-            }
-        }
+        self.share_lesson(visited.lesson, rights);
         self.follow(visited);
         Ok(())
+    }
+
+    fn share_lesson(&mut self, lesson: LessonId, rights: &[Right]) {
+        if self.after.completed_at.is_some() {
+            return;
+        }
+        let outline = self.outline;
+        for shared in outline.lesson(lesson) {
+            // A gate that the first items' shared answers pass opens the next ones at once.
+            if self.after.blocking(outline, shared.id).is_none() {
+                self.share(shared, rights);
+            }
+        }
     }
 
     fn share(&mut self, item: &'o OutlineItem, rights: &[Right]) {

@@ -289,6 +289,23 @@ impl Definition {
         Some((lesson.id, points))
     }
 
+    /// Every text that a translator would translate (L4), of what it names too: of banks what may be drawn.
+    pub fn all_texts(&self) -> Vec<&LocalizedText> {
+        let mut all = self.course.source.all_texts();
+        all.extend(self.lessons.values().flat_map(|lesson| lesson.source.all_texts()));
+        let own = self.course.source.lessons().flat_map(|lesson| &lesson.items);
+        let items = own.chain(self.lessons.values().flat_map(|lesson| &lesson.source.items));
+        let draws: Vec<_> = items.flat_map(|item| &item.quizzes).flat_map(|quiz| &quiz.draw).collect();
+        for (slug, bank) in &self.banks {
+            let of_bank = draws.iter().filter(|draw| draw.bank == *slug);
+            let drawable: BTreeSet<usize> = of_bank.flat_map(|draw| bank.source.drawable(draw)).collect();
+            for place in drawable {
+                bank.source.questions[place].texts("", &mut |_, text| all.push(text));
+            }
+        }
+        all
+    }
+
     /// The version ready to be used; what was checked before.
     pub fn compile(&self) -> Course {
         let source = &self.course.source;

@@ -455,6 +455,14 @@ fn questions_texts<'s>(questions: &'s [QuestionSource], at: &str, take: &mut imp
 }
 
 impl ItemSource {
+    /// Everything that is wrong with it where texts are written in this language; pointers start at the item.
+    pub fn faults(&self, source_lang: &Lang) -> Vec<FieldError> {
+        let mut check = Check::new(source_lang);
+        check.keys(std::iter::once(self.key.as_str()), "");
+        self.check(&mut check, "");
+        check.into_faults()
+    }
+
     fn check(&self, check: &mut Check<'_>, at: &str) {
         check.text(&self.title, &format!("{at}/title"), 500);
         let wanted = match self.kind {

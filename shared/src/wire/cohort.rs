@@ -48,6 +48,20 @@ pub struct CohortDashboard {
     pub courses: Vec<CourseNumbers>,
 }
 
+/// How all the cohorts do that somebody looks after, course by course.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AcademyDashboard {
+    /// The cohorts, by name.
+    pub cohorts: Vec<String>,
+    /// How many learn in any of them; each once.
+    pub learners: u64,
+    /// When this was counted.
+    pub at: Timestamp,
+    /// The courses that any of them is in, by slug; each learner once.
+    pub courses: Vec<CourseNumbers>,
+}
+
 /// How many are how far in a course; no persons.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

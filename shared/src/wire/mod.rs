@@ -3,6 +3,7 @@
 pub mod admin_site;
 pub mod article;
 pub mod cohort;
+pub mod copying;
 pub mod course;
 pub mod enrollment;
 pub mod grading;

@@ -1,4 +1,5 @@
-//! A course's enrollments brought to its published version and counted anew (C3).
+//! What staff have done to enrollments: a course's brought to its published version and counted anew (C3), and a
+//! learner's given what they answered right in other courses.
 
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +63,42 @@ pub struct RecalculatedEnrollment {
     /// The guest, or null (XOR).
     pub guest_id: Option<GuestId>,
     /// Whether it becomes complete by this. Who was complete stays it, with the score they had (C4, S3).
+    pub completed: bool,
+    /// Before.
+    pub before: CourseStanding,
+    /// After.
+    pub after: CourseStanding,
+}
+
+/// The body of `POST …/shared-points`; may be left out.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SharedPointsRequest {}
+
+/// What a learner's right answers in shared lessons brought to their courses.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SharedPointsReport {
+    /// The member.
+    pub user_id: UserId,
+    /// Enrollments looked at: those that are not complete.
+    pub looked_at: u32,
+    /// Those that changed, oldest first.
+    pub items: Vec<SharedPoints>,
+}
+
+/// What shared answers brought to one course.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SharedPoints {
+    /// The enrollment.
+    pub enrollment_id: EnrollmentId,
+    /// Its course.
+    pub course: CourseSlug,
+    /// How many questions are answered by it.
+    pub questions: u32,
+    /// Whether the course became complete by it; announced by webhook.
     pub completed: bool,
     /// Before.
     pub before: CourseStanding,

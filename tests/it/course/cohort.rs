@@ -106,6 +106,64 @@ for_both! {
         assert_eq!((&left["learners"], &left["courses"]), (&json!(0), &json!([])));
     }
 
+    /// A director's academy is all their cohorts together, with nobody counted twice; and one learner is shown to who
+    /// looks after one of the learner's cohorts, and to the site's own programs.
+    async fn a_director_sees_each_learner_once_and_a_coach_only_their_own(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.site("other", &[]).await;
+        publish(&stage, "small", &small()).await;
+        let lessons = items(&stage, "small").await;
+        for (user, cohorts) in [("anna", &["north", "south"][..]), ("bert", &["south"]), ("carl", &["west"])] {
+            let learner = Learner::with_token(&stage, &member(&stage, user, "member", cohorts), "small").await;
+            if user == "anna" {
+                answer(&learner, &lessons[0][0], true).await;
+            }
+        }
+        let director = member(&stage, "director", "academy_director", &["north"]);
+        let put = json!({ "learners": ["anna"], "staff": ["director"] });
+        stage.server.put(&format!("{ADMIN}/cohorts/south")).bearer(&stage.key).json(&put).send().await.expect(200);
+        let academy = "/api/v1/sites/fpsf/me/academy?lang=en";
+        let all = get(&stage, academy, &director).await;
+        let of = &all["courses"][0];
+        assert_eq!((&all["cohorts"], &all["learners"]), (&json!(["north", "south"]), &json!(2)), "{all}");
+        assert_eq!((&of["title"]["value"], &of["enrolled"], &of["started"]), (&json!("A small course"), &json!(2), &json!(1)), "{all}");
+        let boss = get(&stage, academy, &member(&stage, "boss", "course_manager", &[])).await;
+        assert_eq!((&boss["cohorts"], &boss["learners"]), (&json!(["north", "south", "west"]), &json!(3)));
+        let nobody = get(&stage, academy, &member(&stage, "new", "coach", &[])).await;
+        assert_eq!((&nobody["cohorts"], &nobody["learners"], &nobody["courses"]), (&json!([]), &json!(0), &json!([])));
+
+        let anna = get(&stage, &format!("{MINE}/north/learners/anna"), &director).await;
+        assert_eq!((&anna["user_id"], &anna["courses"][0]["course"], &anna["courses"][0]["confirmed_points"]), (&json!("anna"), &json!("small"), &json!(1)), "{anna}");
+        for path in ["north/learners/bert", "west/learners/carl", "west/learners/anna", "north/learners/nobody"] {
+            stage.server.get(&format!("{MINE}/{path}")).bearer(&director).send().await.problem(404, "not_found");
+        }
+        assert_eq!(get(&stage, &format!("{ADMIN}/learners/anna/courses"), &stage.key).await, anna);
+        for path in ["fpsf/learners/nobody/courses", "other/learners/anna/courses"] {
+            stage.server.get(&format!("/api/v1/admin/sites/{path}")).bearer(&stage.key).send().await.problem(404, "not_found");
+        }
+    }
+
+    /// What the document promises: 20,000 learners in one cohort, in one request.
+    async fn a_cohort_takes_twenty_thousand_learners_and_no_more(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        let path = format!("{ADMIN}/cohorts/all");
+        let of = |count: usize, tail: usize| {
+            let names: Vec<String> = (0..count).map(|n| format!("{n:05}-{}", "x".repeat(tail))).collect();
+            json!({ "learners": names, "staff": [] })
+        };
+        let put = async |body: &Value| stage.server.put(&path).bearer(&stage.key).json(body).send().await;
+        let most = of(20_000, 249);
+        put(&most).await.expect(200);
+        assert_eq!(get(&stage, &path, &stage.key).await, most);
+        assert_eq!(put(&of(20_001, 10)).await.problem(422, "validation_failed")["errors"][0]["pointer"], "/learners");
+        put(&of(30_000, 249)).await.problem(413, "body_too_large");
+        let summary = get(&stage, &format!("{ADMIN}/cohorts"), &stage.key).await;
+        assert_eq!(summary["items"][0]["learners"], 20_000, "what was refused changed nothing");
+        // A body that is no cohort holds no more than before.
+        let large = json!({ "source_lang": "fr", "title": { "fr": "x".repeat(300_000) }, "items": [] });
+        stage.server.put(&format!("{ADMIN}/lessons/large")).bearer(&stage.key).json(&large).send().await.problem(413, "body_too_large");
+    }
+
     async fn an_author_sees_how_often_each_question_is_right_and_what_was_chosen(db: TestDb) {
         let stage = Stage::set(&db).await;
         publish(&stage, "small", &small()).await;

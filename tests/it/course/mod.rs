@@ -2,13 +2,16 @@
 
 mod around;
 mod cohort;
+mod copying;
 mod example;
 mod folder;
 mod grading;
+mod languages;
 mod lesson_step;
 mod recalculation;
 mod size;
 mod story;
+mod sync;
 
 pub use story::{Learner, answers, items};
 
