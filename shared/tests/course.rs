@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jalon_shared::{
-    CourseId, EnrollmentId, ItemId, Learner, LessonId, ModuleId, QuestionId, QuizId, Score, SiteId, Timestamp, UserId,
+    CourseId, EnrollmentId, GuestId, ItemId, Learner, LessonId, ModuleId, QuestionId, QuizId, Score, SiteId, Timestamp,
+    UserId,
     course::{
         self, Command, CourseEvent, Enrollment, Mark, Marked, Outline, OutlineItem, OutlineQuiz, Points, Progress,
-        Record, Refusal, Right,
+        Record, Refusal, Right, merge,
     },
 };
 use proptest::prelude::*;
@@ -106,12 +107,16 @@ struct Story {
 
 impl Story {
     fn new(outline: Outline) -> Self {
+        Self::of(outline, 1, Learner::User(UserId::parse("u-42").unwrap()))
+    }
+
+    fn of(outline: Outline, number: u128, learner: Learner) -> Self {
         let enrolled = CourseEvent::Enrolled {
-            enrollment_id: EnrollmentId(Uuid::from_u128(1)),
+            enrollment_id: EnrollmentId(Uuid::from_u128(number)),
             site_id: SiteId(Uuid::nil()),
             course_id: CourseId(Uuid::nil()),
             course_version: 1,
-            learner: Learner::User(UserId::parse("u-42").unwrap()),
+            learner,
             lang: None,
             at: Timestamp(1_000_000),
         };
@@ -190,12 +195,28 @@ impl Story {
 
     fn play(outline: Outline, doings: &[(Doing, i64)]) -> Self {
         let mut story = Self::new(outline);
+        story.go_on(doings);
+        story
+    }
+
+    /// A guest's way: no other course knows them, so nothing is shared with them.
+    fn guest(outline: Outline, number: u128, doings: &[(Doing, i64)]) -> Self {
+        let mut story = Self::of(outline, number, Learner::Guest(GuestId(Uuid::from_u128(number))));
+        let alone = |doing: &Doing| match doing {
+            Doing::Visit { item, .. } => Doing::Visit { item: *item, shared: false },
+            other => other.clone(),
+        };
+        let doings: Vec<_> = doings.iter().map(|(doing, after)| (alone(doing), *after)).collect();
+        story.go_on(&doings);
+        story
+    }
+
+    fn go_on(&mut self, doings: &[(Doing, i64)]) {
         let mut now = Timestamp(1_000_000);
         for (doing, after) in doings {
             now.0 += after;
-            drop(story.do_it(doing, now));
+            drop(self.do_it(doing, now));
         }
-        story
     }
 }
 
@@ -412,4 +433,154 @@ proptest! {
         prop_assert_eq!(progress.counted(&newer), (progress.totals, progress.gates.clone()));
         prop_assert_eq!(course::replay(&story.events), Some(story.enrollment.clone()));
     }
+}
+
+/// When guests become members.
+const MERGED: Timestamp = Timestamp(9_000_000);
+
+fn joined(member: Option<Enrollment>, guest: &Enrollment, outline: &Outline) -> (Enrollment, Vec<CourseEvent>) {
+    let user = UserId::parse("u-42").unwrap();
+    let (mut after, happened) = match member {
+        Some(member) => {
+            let happened = merge::decide_merge(outline, &member, guest, MERGED);
+            (member, happened)
+        }
+        None => (guest.clone(), merge::decide_move(guest, &user, MERGED)),
+    };
+    for event in &happened {
+        after.apply(event);
+    }
+    (after, happened)
+}
+
+/// Nothing of `before` is less in `after`.
+fn assert_not_less(outline: &Outline, before: &Progress, after: &Progress) -> Result<(), TestCaseError> {
+    let kept = |before: Option<Timestamp>, after: Option<Timestamp>| {
+        before.is_none_or(|at| after.is_some_and(|after| after <= at))
+    };
+    for (id, was) in &before.items {
+        let is = &after.items[id];
+        prop_assert!(kept(was.viewed_at, is.viewed_at) && kept(was.completed_at, is.completed_at));
+        prop_assert!(kept(was.lesson_completed_at, is.lesson_completed_at) && is.last_position >= was.last_position);
+        for (quiz, was) in &was.quizzes {
+            let is = &is.quizzes[quiz];
+            prop_assert!(is.confirmed() >= was.confirmed(), "M4: {:?} of {:?}", is, was);
+            prop_assert!(kept(was.passed_at, is.passed_at) && is.attempt_count >= was.attempt_count);
+            prop_assert!(is.last_attempt_at >= was.last_attempt_at);
+        }
+    }
+    for item in &outline.items {
+        prop_assert!(
+            !before.is_lesson_complete(outline, item.lesson) || after.is_lesson_complete(outline, item.lesson)
+        );
+        prop_assert!(
+            before.blocking(outline, item.id).is_some() || after.blocking(outline, item.id).is_none(),
+            "M4: nothing is shut"
+        );
+    }
+    prop_assert!(after.totals.confirmed >= before.totals.confirmed && after.score >= before.score);
+    prop_assert!(kept(before.completed_at, after.completed_at) && after.started_at <= before.started_at);
+    Ok(())
+}
+
+/// Attempts get their numbers in the order in which they come; nothing else depends on it.
+fn without_numbers(mut progress: Progress) -> Progress {
+    for quiz in progress.items.values_mut().flat_map(|item| item.quizzes.values_mut()) {
+        for record in [&mut quiz.best, &mut quiz.waiting].into_iter().flatten() {
+            record.attempt = 0;
+        }
+    }
+    progress
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn m2_m4_a_merge_of_courses_loses_nothing(outline in outlines(), own in doings(), theirs in doings()) {
+        let member = Story::play(outline.clone(), &own);
+        let guest = Story::guest(outline.clone(), 2, &theirs);
+        let (after, happened) = joined(Some(member.enrollment.clone()), &guest.enrollment, &outline);
+        let (was, theirs, is) = (&member.enrollment.progress, &guest.enrollment.progress, &after.progress);
+        assert_not_less(&outline, was, is)?;
+        assert_not_less(&outline, theirs, is)?;
+        prop_assert_eq!(is.totals.time_spent_seconds, was.totals.time_spent_seconds + theirs.totals.time_spent_seconds);
+        prop_assert_eq!(is.counted(&outline), (is.totals, is.gates.clone()), "C3 holds after a merge");
+        for (id, item) in &is.items {
+            for (quiz, done) in &item.quizzes {
+                let count = |progress: &Progress| progress.quiz(*id, *quiz).map_or(0, |done| done.attempt_count);
+                prop_assert_eq!(done.attempt_count, count(was) + count(theirs), "M2");
+                let numbers = [&done.best, &done.waiting].into_iter().flatten().map(|record| record.attempt);
+                prop_assert!(numbers.into_iter().all(|number| (1..=done.attempt_count).contains(&number)));
+            }
+        }
+        let complete = outline.needed().all(|item| is.is_complete(item.id));
+        prop_assert_eq!(complete, is.completed_at.is_some());
+        for item in &outline.items {
+            let all = outline.needed_of_lesson(item.lesson).all(|item| is.is_complete(item.id));
+            prop_assert_eq!(all, is.is_lesson_complete(&outline, item.lesson));
+        }
+        let announced = happened.iter().filter(|event| event.name() == "course.completed").count();
+        prop_assert_eq!(announced == 1, was.completed_at.is_none() && is.completed_at.is_some(), "M6");
+        let mut events = member.events.clone();
+        events.extend(happened);
+        let events: Vec<CourseEvent> = events.iter().map(|event| serde_json::from_str(&serde_json::to_string(event).unwrap()).unwrap()).collect();
+        prop_assert_eq!(course::replay(&events), Some(after), "V1 through a merge");
+    }
+
+    #[test]
+    fn m3_the_order_in_which_guests_bring_a_course_does_not_matter(
+        outline in outlines(), own in proptest::option::of(doings()), a in doings(), b in doings()
+    ) {
+        let own = own.map(|own| Story::play(outline.clone(), &own).enrollment);
+        let (a, b) = (Story::guest(outline.clone(), 2, &a).enrollment, Story::guest(outline.clone(), 3, &b).enrollment);
+        let merged = |first: &Enrollment, second: &Enrollment| {
+            let (member, _) = joined(own.clone(), first, &outline);
+            without_numbers(joined(Some(member), second, &outline).0.progress)
+        };
+        prop_assert_eq!(merged(&a, &b), merged(&b, &a));
+    }
+}
+
+/// A lesson that a track opened: what stands before it keeps nobody out, its own gate does, and it stays so through
+/// everything that counts the gates anew.
+#[test]
+fn c1_in_an_opened_lesson_only_its_own_gates_hold() {
+    let quiz = |place: usize| OutlineQuiz {
+        id: quiz_id(place, 0),
+        gate: true,
+        pass_mark: Some(Score::FULL),
+        questions: QUESTIONS,
+        points: Points::whole(6),
+        max_attempts: None,
+        cooldown_seconds: 0,
+    };
+    let item = |place: usize, lesson: u128| OutlineItem {
+        id: item_id(place),
+        lesson: LessonId(Uuid::from_u128(lesson)),
+        module: ModuleId(Uuid::nil()),
+        quizzes: vec![quiz(place)],
+    };
+    let outline = Outline { items: vec![item(0, 1), item(1, 2), item(2, 2), item(3, 3)] };
+    let mut story = Story::new(outline.clone());
+    let blocked =
+        |story: &Story, place| story.enrollment.progress.blocking(&outline, item_id(place)).map(|(item, _)| item.id);
+    assert_eq!(blocked(&story, 1), Some(item_id(0)));
+    let open = Command::OpenLesson { lesson: LessonId(Uuid::from_u128(2)), track: jalon_shared::TrackId(Uuid::nil()) };
+    for event in course::decide(&outline, &story.enrollment.progress, &open, Timestamp(1)).unwrap() {
+        story.enrollment.apply(&event);
+    }
+    assert_eq!(course::decide(&outline, &story.enrollment.progress, &open, Timestamp(2)), Ok(Vec::new()), "once");
+    let now = |story: &Story| [0, 1, 2, 3].map(|place| blocked(story, place));
+    assert_eq!(now(&story), [None, None, Some(item_id(1)), Some(item_id(0))]);
+    story.do_it(&Doing::Answer { item: 1, quiz: 0, marks: [4, 4, 4] }, Timestamp(3)).unwrap();
+    assert_eq!(now(&story), [None, None, None, Some(item_id(0))]);
+    let recalculate = Command::Recalculate { course_version: 2, records: Vec::new() };
+    for event in course::decide(&outline, &story.enrollment.progress, &recalculate, Timestamp(4)).unwrap() {
+        story.enrollment.apply(&event);
+    }
+    assert_eq!(now(&story), [None, None, None, Some(item_id(0))]);
+    let nowhere =
+        Command::OpenLesson { lesson: LessonId(Uuid::from_u128(9)), track: jalon_shared::TrackId(Uuid::nil()) };
+    assert_eq!(course::decide(&outline, &story.enrollment.progress, &nowhere, Timestamp(5)), Err(Refusal::NoSuchItem));
 }

@@ -335,3 +335,46 @@ fn t1_m4_a_newer_version_takes_nothing_away() {
         []
     );
 }
+
+/// A lesson is done in its course: nothing but that completes the step, the mark holds, a better score counts later.
+#[test]
+fn g3_g4_a_lesson_step_is_completed_by_its_lesson_alone() {
+    let step = OutlineStep {
+        id: step_id(1),
+        order: 1,
+        required: true,
+        pass_mark: Some(Score::ratio(1, 2)),
+        scored: true,
+        lesson: true,
+    };
+    let outline = Outline { steps: vec![step] };
+    let mut progress = Progress::begun(Timestamp(0));
+    let mut advance = |score: Option<Option<Score>>, answers: bool| {
+        let attempt = answers.then(|| Attempt {
+            answers: Vec::new(),
+            score: Score::FULL,
+            questions: Vec::new(),
+            max_attempts: None,
+            cooldown_seconds: 0,
+        });
+        let lesson = score.map(|score| track::enrollment::LessonDone { score });
+        let command =
+            Command::Advance { step: step_id(1), time_spent_seconds: 7, last_position: None, attempt, lesson };
+        let happened = track::decide(&outline, &progress, &command, Timestamp(1))?;
+        for event in &happened {
+            track::apply(&mut progress, event);
+        }
+        let names: Vec<_> = happened.iter().map(TrackEvent::name).collect();
+        Ok((names, progress.steps.get(&step_id(1)).and_then(|step| step.score), progress.score))
+    };
+    let of = |part: u64| Some(Some(Score::ratio(part, 4)));
+    assert_eq!(advance(None, false), Err(track::Refusal::LessonIncomplete));
+    assert_eq!(advance(of(4), true), Err(track::Refusal::NoQuestions));
+    let below = Some(Score::ratio(1, 4));
+    assert_eq!(advance(of(1), false), Ok((vec!["lesson.scored", "step.progressed"], below, None)));
+    let half = Some(Score::ratio(1, 2));
+    assert_eq!(advance(of(2), false), Ok((vec!["lesson.scored", "step.completed", "track.completed"], half, half)));
+    assert_eq!(advance(of(1), false), Ok((vec![], half, half)), "G4");
+    assert_eq!(advance(None, false), Ok((vec![], half, half)), "G4");
+    assert_eq!(advance(of(4), false), Ok((vec!["lesson.scored"], Some(Score::FULL), half)), "S3");
+}

@@ -211,8 +211,11 @@ async fn change_in(
     let found = store::open_answer(tx, grader.site, id).await?.ok_or_else(ApiError::not_found)?;
     // The enrollment first, as everybody takes it; then what holds now.
     let enrollment = store::enrollment_for_update(tx, grader.site, found.enrollment).await?;
-    let mut enrollment = enrollment.ok_or_else(ApiError::not_found)?;
     let mut answer = store::open_answer(tx, grader.site, id).await?.ok_or_else(ApiError::not_found)?;
+    if answer.enrollment != found.enrollment {
+        return Err(DbError::Busy("a merge took the answer to another enrollment".to_owned()).into());
+    }
+    let mut enrollment = enrollment.ok_or_else(ApiError::not_found)?;
     if let Some((by, until)) = &answer.claim
         && *until > now
         && by != grader.name.as_str()

@@ -51,10 +51,15 @@ pub async fn merge(tx: &mut Tx<'_>, catalog: &Catalog, merging: &Merging<'_>) ->
         let version = learn::version_of(tx, catalog, &theirs).await?;
         theirs.progress.items = store::items(tx, site, theirs.id, None).await?;
         share(tx, merging, &theirs, &version).await?;
-        if own.contains_key(&theirs.course_id) {
-            continue;
-        }
-        courses.push(take_over(tx, merging, theirs, &version).await?);
+        courses.push(match own.remove(&theirs.course_id) {
+            None => take_over(tx, merging, theirs, &version).await?,
+            Some(mut user) => {
+                user.progress.items = store::items(tx, site, user.id, None).await?;
+                let number = user.course_version.max(theirs.course_version);
+                let kept = learn::version_numbered(tx, catalog, site, user.course_id, number).await?;
+                take_in(tx, merging, user, theirs, &kept).await?
+            }
+        });
     }
     courses.sort_by(|a, b| a.course.cmp(&b.course));
     Ok(courses)
@@ -70,11 +75,47 @@ async fn take_over(
     let items_from_guest = merge::items_from_guest(&version.outline, None, &enrollment.progress);
     let happened = merge::decide_move(&enrollment, merging.user, merging.now);
     write(tx, merging, &mut enrollment, &happened, version).await?;
-    store::move_enrollment(tx, &enrollment).await?;
     Ok(MergedCourse {
         course: version.slug.clone(),
         enrollment_id: enrollment.id,
         outcome: MergeOutcome::Moved,
+        items_from_guest,
+        completed_by_merge: completes(&happened),
+    })
+}
+
+/// The guest's enrollment goes into the member's (M2): what it has is moved before it goes, so that nothing is lost.
+async fn take_in(
+    tx: &mut Tx<'_>,
+    merging: &Merging<'_>,
+    mut user: Enrollment,
+    mut theirs: Enrollment,
+    kept: &Version,
+) -> Result<MergedCourse, DbError> {
+    let items_from_guest = merge::items_from_guest(&kept.outline, Some(&user.progress), &theirs.progress);
+    let happened = merge::decide_merge(&kept.outline, &user, &theirs, merging.now);
+    for ((_, quiz), offset) in merge::offsets(&user.progress, &theirs.progress) {
+        store::move_attempts(tx, merging.site, (theirs.id, user.id), quiz, offset).await?;
+    }
+    let mut places = store::item_places(tx, merging.site, user.id).await?;
+    places.extend(store::item_places(tx, merging.site, theirs.id).await?);
+    let untouched = user.progress.items.clone();
+    write(tx, merging, &mut user, &happened, kept).await?;
+    for (item, progress) in &user.progress.items {
+        let place = kept.item(*item).map(|(lesson, _)| lesson.id).or_else(|| places.get(item).copied());
+        if let Some(lesson) = place.filter(|_| untouched.get(item) != Some(progress)) {
+            store::put_item(tx, &user, lesson, *item, progress).await?;
+        }
+    }
+    let absorbed = CourseEvent::Absorbed { into: user.id, at: merging.now };
+    theirs.apply(&absorbed);
+    let id = crate::id::new_v7(merging.now);
+    append_events(tx, &[learn::record(&theirs, &absorbed, id, merging.cause, merging.now)?]).await?;
+    store::delete_enrollment(tx, merging.site, theirs.id).await?;
+    Ok(MergedCourse {
+        course: kept.slug.clone(),
+        enrollment_id: user.id,
+        outcome: if items_from_guest.is_empty() { MergeOutcome::Kept } else { MergeOutcome::Merged },
         items_from_guest,
         completed_by_merge: completes(&happened),
     })
@@ -102,6 +143,7 @@ async fn write(
         }
     }
     store::update_enrollment(tx, enrollment, Some(merging.now)).await?;
+    store::update_owner(tx, enrollment).await?;
     append_events(tx, &events).await?;
     outbox::enqueue(tx, &messages, merging.now).await
 }

@@ -173,7 +173,11 @@ impl QuizProgress {
     /// Takes in a new attempt.
     pub(super) fn submit(&mut self, record: Record) {
         if record.waits() {
-            self.waiting = Some(record);
+            // There is another one only after a merge of two that waited: the one that brings more is waited for first.
+            let brings = |record: &Record| (record.confirmed(), record.ungraded());
+            if self.waiting.as_ref().is_none_or(|waiting| brings(&record) >= brings(waiting)) {
+                self.waiting = Some(record);
+            }
         } else if self.best.as_ref().is_none_or(|best| record.confirmed() >= best.confirmed()) {
             self.best = Some(record);
         }

@@ -240,6 +240,22 @@ fn grade(
     Ok(super::QuizProgress::settled(records))
 }
 
+/// What all items together bring about once two ways were merged (M2), but for the course's completion; and what
+/// they are then.
+pub(super) fn follow_all(outline: &Outline, after: &Progress, now: Timestamp) -> (Vec<CourseEvent>, Progress) {
+    let mut deciding = Deciding { outline, after: after.clone(), events: Vec::new(), now };
+    for item in &outline.items {
+        deciding.settle(item);
+    }
+    // What one learner lacked of a lesson the other may have done: told on its last needed item.
+    for item in &outline.items {
+        if outline.needed_of_lesson(item.lesson).last().is_some_and(|last| last.id == item.id) {
+            deciding.complete_lesson(item);
+        }
+    }
+    (deciding.events, deciding.after)
+}
+
 struct Deciding<'o> {
     outline: &'o Outline,
     after: Progress,
@@ -386,6 +402,11 @@ impl<'o> Deciding<'o> {
 
     /// What a changed item brings about: quizzes passed, the item, its lesson and the course complete.
     fn follow(&mut self, item: &'o OutlineItem) {
+        self.settle(item);
+        self.complete_course();
+    }
+
+    fn settle(&mut self, item: &'o OutlineItem) {
         for quiz in &item.quizzes {
             self.pass(item, quiz);
         }
@@ -395,7 +416,6 @@ impl<'o> Deciding<'o> {
             self.push(CourseEvent::ItemCompleted { item_id: item.id, needed, at: self.now });
             self.complete_lesson(item);
         }
-        self.complete_course();
     }
 
     fn pass(&mut self, item: &OutlineItem, quiz: &OutlineQuiz) {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CourseEvent, ItemProgress, Progress, QuizProgress};
+use super::{CourseEvent, ItemProgress, Progress, QuizProgress, merge};
 use crate::{CourseId, EnrollmentId, ItemId, Lang, Learner, QuizId, SiteId};
 
 /// One learner's way through one course.
@@ -30,7 +30,7 @@ pub struct Enrollment {
 /// Changes what was done by one event. Never refuses: what was decided has happened.
 pub fn apply(progress: &mut Progress, event: &CourseEvent) {
     match event {
-        CourseEvent::Enrolled { .. } | CourseEvent::Moved { .. } => {}
+        CourseEvent::Enrolled { .. } | CourseEvent::Moved { .. } | CourseEvent::Absorbed { .. } => {}
         CourseEvent::LessonOpened { lesson_id, track_id, .. } => {
             progress.gates.lessons.entry(*lesson_id).or_default().insert(*track_id);
         }
@@ -84,6 +84,14 @@ pub fn apply(progress: &mut Progress, event: &CourseEvent) {
                 progress.score = *score;
             }
         }
+        CourseEvent::Merged { progress: guest, totals, gates, score, .. } => {
+            *progress = merge::union(progress, guest);
+            progress.totals = *totals;
+            progress.gates.clone_from(gates);
+            if progress.completed_at.is_some() {
+                progress.score = progress.score.max(*score);
+            }
+        }
         CourseEvent::Recalculated { records, totals, gates, .. } => {
             for regraded in records {
                 let quiz = progress.item(regraded.item_id).quizzes.entry(regraded.quiz_id).or_default();
@@ -129,7 +137,9 @@ impl Enrollment {
         apply(&mut self.progress, event);
         self.version += 1;
         match event {
-            CourseEvent::Recalculated { course_version, .. } => self.course_version = *course_version,
+            CourseEvent::Recalculated { course_version, .. } | CourseEvent::Merged { course_version, .. } => {
+                self.course_version = *course_version;
+            }
             CourseEvent::Moved { user_id, .. } => self.learner = Learner::User(user_id.clone()),
             _ => {}
         }
@@ -154,11 +164,14 @@ impl Enrollment {
     }
 }
 
-/// The enrollment that its events add up to (V1); `None` when there is none.
+/// The enrollment that its events add up to (V1); `None` when there is none, or none any more.
 pub fn replay<'e>(events: impl IntoIterator<Item = &'e CourseEvent>) -> Option<Enrollment> {
     let mut events = events.into_iter();
     let mut enrollment = Enrollment::begun(events.next()?)?;
     for event in events {
+        if matches!(event, CourseEvent::Absorbed { .. }) {
+            return None;
+        }
         enrollment.apply(event);
     }
     Some(enrollment)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Gates, Points, Record, Totals};
+use super::{Gates, Points, Progress, Record, Totals};
 use crate::{
     CourseId, EnrollmentId, GuestId, ItemId, Lang, Learner, LessonId, QuestionId, QuizId, Score, SiteId, Timestamp,
     TrackId, UserId, quiz::Answer,
@@ -175,6 +175,34 @@ pub enum CourseEvent {
         /// When.
         at: Timestamp,
     },
+    /// A guest's enrollment was merged into this one (M2).
+    #[serde(rename = "guest.merged")]
+    Merged {
+        /// The guest.
+        guest_id: GuestId,
+        /// The guest's enrollment, which ends here.
+        enrollment_id: EnrollmentId,
+        /// The course version kept: the higher of both.
+        course_version: u32,
+        /// What the guest had done, attempts numbered behind the member's own.
+        progress: Box<Progress>,
+        /// The sums from now on.
+        totals: Totals,
+        /// The gates from now on.
+        gates: Gates,
+        /// The score of a merge that finds the course complete.
+        score: Option<Score>,
+        /// When.
+        at: Timestamp,
+    },
+    /// This guest enrollment went into a member's (M2); it is no more.
+    #[serde(rename = "guest.absorbed")]
+    Absorbed {
+        /// Whose it went into.
+        into: EnrollmentId,
+        /// When.
+        at: Timestamp,
+    },
     /// Brought to another version, or counted anew (C3).
     #[serde(rename = "course.recalculated")]
     Recalculated {
@@ -229,6 +257,8 @@ impl CourseEvent {
             Self::LessonCompleted { .. } => "lesson.completed",
             Self::Completed { .. } => "course.completed",
             Self::Moved { .. } => "guest.moved",
+            Self::Merged { .. } => "guest.merged",
+            Self::Absorbed { .. } => "guest.absorbed",
             Self::Recalculated { .. } => "course.recalculated",
         }
     }

@@ -1,7 +1,126 @@
 //! What a guest did in a course becomes a member's (M1–M6).
+//!
+//! The union of two ways through a course takes, item by item and quiz by quiz, what was earliest, furthest and
+//! best, and the sums of attempts and time. No points are lost by it, nothing complete is opened again (M4),
+//! and it does not matter in which order guests come (M3).
 
-use super::{CourseEvent, Enrollment, ItemProgress, Outline, Progress};
-use crate::{ItemId, Timestamp, UserId};
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use super::{
+    CourseEvent, Enrollment, ItemProgress, Mark, Outline, Points, Progress, QuizProgress, Record, decide::follow_all,
+};
+use crate::{ItemId, QuestionId, Timestamp, UserId};
+
+/// What two learners' ways through one course are together. The sums and gates are those of `a`: they are
+/// counted anew by who knows the version.
+pub fn union(a: &Progress, b: &Progress) -> Progress {
+    let mut together = a.clone();
+    for (id, other) in &b.items {
+        let item = together.items.entry(*id).or_default();
+        *item = union_of_items(item, other);
+    }
+    for (lesson, tracks) in &b.gates.lessons {
+        together.gates.lessons.entry(*lesson).or_default().extend(tracks);
+    }
+    together.started_at = a.started_at.min(b.started_at);
+    together.completed_at = earliest(a.completed_at, b.completed_at);
+    together.score = a.score.max(b.score);
+    together
+}
+
+fn union_of_items(a: &ItemProgress, b: &ItemProgress) -> ItemProgress {
+    let mut quizzes = a.quizzes.clone();
+    for (id, other) in &b.quizzes {
+        let quiz = quizzes.entry(*id).or_default();
+        *quiz = union_of_quizzes(quiz, other);
+    }
+    ItemProgress {
+        viewed_at: earliest(a.viewed_at, b.viewed_at),
+        completed_at: earliest(a.completed_at, b.completed_at),
+        lesson_completed_at: earliest(a.lesson_completed_at, b.lesson_completed_at),
+        time_spent_seconds: a.time_spent_seconds.saturating_add(b.time_spent_seconds),
+        last_position: a.last_position.max(b.last_position),
+        quizzes,
+    }
+}
+
+fn union_of_quizzes(a: &QuizProgress, b: &QuizProgress) -> QuizProgress {
+    let mut shared = a.shared.clone();
+    for (question, points) in &b.shared {
+        let weight = shared.entry(*question).or_default();
+        *weight = (*weight).max(*points);
+    }
+    let mut together = QuizProgress {
+        attempt_count: a.attempt_count.saturating_add(b.attempt_count),
+        last_attempt_at: a.last_attempt_at.max(b.last_attempt_at),
+        passed_at: earliest(a.passed_at, b.passed_at),
+        most: a.most.max(b.most),
+        shared,
+        ..a.clone()
+    };
+    if together.shared.is_empty() {
+        together.best = better(a.best.as_ref(), b.best.as_ref());
+        together.waiting = better(a.waiting.as_ref(), b.waiting.as_ref());
+    } else {
+        // One's own answer wins over a shared one, also where it is wrong. So that no points go by that, one
+        // side's answers stay together: those that bring more.
+        let side =
+            |of: &QuizProgress| QuizProgress { best: of.best.clone(), waiting: of.waiting.clone(), ..together.clone() };
+        let (ours, theirs) = (side(a), side(b));
+        let brings = |one: &QuizProgress| (one.confirmed(), one.potential());
+        let order = brings(&ours)
+            .cmp(&brings(&theirs))
+            .then_with(|| compare(ours.best.as_ref(), theirs.best.as_ref()))
+            .then_with(|| compare(ours.waiting.as_ref(), theirs.waiting.as_ref()));
+        together = if order == Ordering::Greater { ours } else { theirs };
+    }
+    together
+}
+
+/// The attempt that brings more; where both bring the same, always the same of the two (M3).
+fn better(a: Option<&Record>, b: Option<&Record>) -> Option<Record> {
+    if compare(a, b) == Ordering::Greater { a.cloned() } else { b.cloned() }
+}
+
+fn compare(a: Option<&Record>, b: Option<&Record>) -> Ordering {
+    let key = |record: &Record| (record.confirmed(), record.ungraded(), content(record));
+    a.map(key).cmp(&b.map(key)).then_with(|| a.map(|a| a.attempt).cmp(&b.map(|b| b.attempt)))
+}
+
+fn content(record: &Record) -> Vec<(QuestionId, u32, u32)> {
+    let mark = |mark| match mark {
+        Mark::Blank => 0,
+        Mark::Rejected => 1,
+        Mark::Ungraded => 2,
+        Mark::Scored(score) => 3 + u32::from(score.hundredths()),
+    };
+    record.marks.iter().map(|marked| (marked.question_id, marked.points, mark(marked.mark))).collect()
+}
+
+fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// By how much the numbers of the guest's attempts grow when they come behind the member's own, quiz by quiz.
+pub fn offsets(user: &Progress, guest: &Progress) -> BTreeMap<(ItemId, crate::QuizId), u32> {
+    let quizzes = guest.items.iter().flat_map(|(item, done)| done.quizzes.keys().map(move |quiz| (*item, *quiz)));
+    quizzes.map(|(item, quiz)| ((item, quiz), user.quiz(item, quiz).map_or(0, |done| done.attempt_count))).collect()
+}
+
+/// The guest's way, with attempts numbered behind the member's own.
+fn renumbered(user: &Progress, guest: &Progress) -> Progress {
+    let mut guest = guest.clone();
+    for ((item, quiz), offset) in offsets(user, &guest) {
+        let Some(done) = guest.items.get_mut(&item).and_then(|item| item.quizzes.get_mut(&quiz)) else { continue };
+        for record in [&mut done.best, &mut done.waiting].into_iter().flatten() {
+            record.attempt = record.attempt.saturating_add(offset);
+        }
+    }
+    guest
+}
 
 /// What happens when the guest's enrollment becomes the member's who has none in that course (M1): it changes
 /// owner, and a finished one is announced for the member (M6).
@@ -19,6 +138,48 @@ pub fn decide_move(guest: &Enrollment, user: &UserId, now: Timestamp) -> Vec<Cou
         });
     }
     events
+}
+
+/// What happens to the member's enrollment when the guest's in the same course goes into it (M2). `kept` is the
+/// outline of the higher of both versions. Needs all items of both.
+pub fn decide_merge(kept: &Outline, user: &Enrollment, guest: &Enrollment, now: Timestamp) -> Vec<CourseEvent> {
+    let Some(guest_id) = guest.learner.guest_id() else { return Vec::new() };
+    let theirs = renumbered(&user.progress, &guest.progress);
+    let mut after = union(&user.progress, &theirs);
+    (after.totals, after.gates) = after.counted(kept);
+    let merged = |score| CourseEvent::Merged {
+        guest_id,
+        enrollment_id: guest.id,
+        course_version: user.course_version.max(guest.course_version),
+        progress: Box::new(theirs.clone()),
+        totals: after.totals,
+        gates: after.gates.clone(),
+        score,
+        at: now,
+    };
+    let (brought, done) = follow_all(kept, &after, now);
+    let complete = after.completed_at.is_some() || is_complete(kept, &done);
+    // Never less than before, and what both earned together where that is more: hence in any order the same.
+    let all = kept.points();
+    let earned = (complete && all > Points::ZERO).then(|| done.totals.confirmed.share_of(all));
+    let score = after.score.max(earned);
+    let mut events = vec![merged(score)];
+    events.extend(brought);
+    if complete && user.progress.completed_at.is_none() {
+        events.push(CourseEvent::Completed {
+            score,
+            confirmed: done.totals.confirmed,
+            potential: done.totals.potential,
+            at: after.completed_at.unwrap_or(now),
+            merged_from_guest: true,
+        });
+    }
+    events
+}
+
+fn is_complete(outline: &Outline, progress: &Progress) -> bool {
+    let mut needed = outline.needed().peekable();
+    needed.peek().is_some() && needed.all(|item| progress.is_complete(item.id))
 }
 
 /// The items where the guest had something that the member had not, in the course's order (M7): completed it,

@@ -181,6 +181,98 @@ for_both! {
         replayed(&stage).await;
     }
 
+    /// M2: the guest and the member both began the course; nothing of either is lost, and a grader still finds what
+    /// waits.
+    async fn m2_a_guests_lesson_and_a_members_course_become_one(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        let mut with_open = course();
+        let open = json!({ "key": "open", "kind": "open_ended", "points": 4, "prompt": { "fr": "Pourquoi ?" } });
+        with_open["modules"][0]["lessons"][0]["items"][1]["quizzes"][0]["questions"].as_array_mut().unwrap().push(open);
+        publish(&stage, "small", &with_open).await;
+        stage.publish("way", &track("small", "one")).await;
+        let lessons = items(&stage, "small").await;
+        let (read, more, outside) = (&lessons[0][0], &lessons[0][1], &lessons[1][0]);
+
+        // The member tried the gate once, wrongly.
+        let member = stage.member("u-1");
+        let own = Learner::with_token(&stage, &member, "small").await;
+        answer(&own, read, false).await;
+        own.report(read, &json!({ "time_spent_seconds": 20, "last_position": 3 })).await.expect(200);
+        own.visit(outside).await.problem(409, "item_locked");
+
+        // The guest passes it, and leaves something for a grader.
+        let (_, guest) = stage.guest().await;
+        let walker = Walker::begin(&stage, &guest, "way").await;
+        walker.advance(1).await.expect(200);
+        let theirs = walker.open().await;
+        answer(&theirs, read, false).await;
+        answer(&theirs, read, true).await;
+        theirs.report(read, &json!({ "time_spent_seconds": 30 })).await.expect(200);
+        theirs.visit(more).await.expect(200);
+        let quiz = theirs.item(more).await.expect(200)["quizzes"][0].clone();
+        let given = answers(&quiz, |question| match question["kind"].as_str() {
+            Some("open_ended") => json!({ "text": "Parce que." }),
+            _ => json!({ "choice_ids": [question["choices"].as_array().unwrap().iter().find(|choice| choice["value"] == json!(true)).unwrap()["id"]] }),
+        });
+        theirs.answer(more, &quiz, &given).await.expect(200);
+        let admin = "/api/v1/admin/sites/fpsf/open-answers";
+        let queue = stage.server.get(admin).bearer(&stage.key).send().await.expect(200);
+        assert_eq!((&queue["items"][0]["user_id"], queue["items"][0]["guest_id"].is_string()), (&Value::Null, true), "{queue}");
+        let waiting = queue["items"][0]["id"].as_str().unwrap().to_owned();
+        walker.advance(2).await.expect(200);
+        walker.advance(3).await.expect(200);
+
+        let receipt = merge(&stage, &member, &guest).await;
+        let line = &receipt["courses"][0];
+        assert_eq!((&line["outcome"], &line["enrollment_id"], &line["completed_by_merge"]), (&json!("merged"), &json!(own.id()), &json!(true)), "{receipt}");
+        assert_eq!(line["items_from_guest"], json!([read, more]));
+        assert_eq!(merge(&stage, &member, &guest).await, receipt, "M3");
+        let both = own.enrollment().await;
+        assert_eq!((&both["confirmed_points"], &both["potential_points"], &both["time_spent_seconds"]), (&json!(4), &json!(4), &json!(50)), "{both}");
+        let state = both["items"].as_array().unwrap().iter().find(|item| item["item_id"] == json!(read)).unwrap();
+        assert_eq!((&state["quizzes"][0]["attempt_count"], &state["last_position"]), (&json!(3), &json!(3)), "{both}");
+        // Finished as a guest, and, once, as the member.
+        assert_eq!(courses_announced(&announced(&stage).await), [(&Value::Null, &json!(false)), (&json!("u-1"), &json!(true))]);
+        stage.server.get(&theirs.path).bearer(&member).send().await.problem(404, "not_found");
+        own.visit(outside).await.expect(200);
+        assert_eq!(own.item(more).await.expect(200)["open_answers"][0]["answer"], "Parce que.");
+        assert_replay_gives_the_rows(&stage).await;
+        assert_eq!(replayed(&stage).await, 1);
+
+        // The grader's word reaches the member, and the track's step takes the better score (G4).
+        let grader = stage.member_of(Stage::SITE, json!({ "sub": "g-1", "roles": ["grader"] }));
+        stage.server.post(&format!("{admin}/{waiting}/accept")).bearer(&grader).json(&json!({ "points": 4 })).send().await.expect(200);
+        assert_eq!(own.enrollment().await["confirmed_points"], 8);
+        let walker = Walker { token: member.clone(), ..walker };
+        assert_eq!(walker.advance(2).await.expect(200)["enrollment"]["steps"][1]["score"], 100);
+        replayed(&stage).await;
+    }
+
+    /// What a guest answered right in a shared lesson counts in the member's other courses, from the next visit.
+    async fn m2_right_answers_of_a_guest_in_a_shared_lesson_are_the_members(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        let mut lesson = course()["modules"][0]["lessons"][0].clone();
+        lesson.as_object_mut().unwrap().remove("key");
+        lesson["source_lang"] = json!("fr");
+        stage.server.put("/api/v1/admin/sites/fpsf/lessons/welcome").bearer(&stage.key).json(&lesson).send().await.expect(201);
+        let mut sharing = course();
+        sharing["modules"][0]["lessons"][0] = json!({ "key": "hello", "shared": "welcome" });
+        publish(&stage, "one", &sharing).await;
+        publish(&stage, "two", &sharing).await;
+        stage.publish("way", &track("one", "hello")).await;
+        let lessons = items(&stage, "two").await;
+        let (_, guest) = stage.guest().await;
+        let walker = Walker::begin(&stage, &guest, "way").await;
+        walker.advance(1).await.expect(200);
+        let theirs = walker.open().await;
+        answer(&theirs, &lessons[0][0], true).await;
+        let member = stage.member("u-1");
+        let other = Learner::with_token(&stage, &member, "two").await;
+        assert_eq!(other.visit(&lessons[0][0]).await.expect(200)["confirmed_points"], 0);
+        merge(&stage, &member, &guest).await;
+        assert_eq!(other.visit(&lessons[0][0]).await.expect(200)["confirmed_points"], 1);
+    }
+
     /// An author hears what is wrong with a lesson that a step names, and where.
     async fn a_lesson_that_is_not_there_is_told_with_its_pointer(db: TestDb) {
         let stage = Stage::set(&db).await;

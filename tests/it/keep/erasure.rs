@@ -98,11 +98,44 @@ async fn take(stage: &Stage, token: &str, slug: &str, finish: bool) -> String {
     learner.id().to_owned()
 }
 
+/// A track that is a lesson of the small course.
+fn lesson_track() -> Value {
+    json!({ "track_type": "beginner_intro", "source_lang": "fr", "cms_block_enabled": true, "title": { "fr": "La leçon" },
+        "steps": [{ "key": "a", "kind": "lesson", "title": { "fr": "La leçon" }, "lesson": { "course": "small", "lesson": "one" } }] })
+}
+
+/// Does that lesson as a guest; answers what there is to find of it.
+async fn do_lesson(stage: &Stage, token: &str, course: &str, track: &str) -> Vec<String> {
+    let learner = Learner::begin(stage, token, track).await;
+    let open = format!("/api/v1/enrollments/{}/steps/1/lesson", learner.id());
+    let opened = stage.server.post(&open).bearer(token).key(Uuid::now_v7()).json(&json!({})).send().await.expect(201);
+    assert_eq!(opened["course"]["slug"], course);
+    let way = crate::course::Learner::found(stage, token, opened["id"].as_str().unwrap());
+    answer_lesson(stage, &way).await;
+    vec![learner.id().to_owned(), way.id().to_owned()]
+}
+
+/// Types something into the small course's quiz, where no grader is waited for already.
+async fn answer_lesson(stage: &Stage, way: &crate::course::Learner<'_>) {
+    let lessons = crate::course::items(stage, "small").await;
+    let item = &lessons[0][0];
+    way.visit(item).await.expect(200);
+    let quiz = way.item(item).await.expect(200)["quizzes"][0].clone();
+    let answers = crate::course::answers(&quiz, |question| match question["kind"].as_str() {
+        Some("open_ended") => json!({ "text": TYPED }),
+        _ => json!({ "choice_ids": [question["choices"][0]["id"]] }),
+    });
+    let answered = way.answer(item, &quiz, &answers).await;
+    assert!(answered.status == 200 || answered.json()["code"] == "awaiting_grading", "{}", answered.text());
+}
+
 /// Everything that leaves something behind. Answers the traces, and tokens to try again with.
 async fn leave_traces(stage: &Stage, user: &str, hook: &str) -> (Traces, String, String) {
     for slug in ["first", "second", "third"] {
         stage.publish(slug, &track()).await;
     }
+    crate::course::publish(stage, "small", &crate::course::small()).await;
+    stage.publish("way", &lesson_track()).await;
     let hooks = json!({ "url": hook, "event_types": [] });
     stage.server.post("/api/v1/admin/sites/fpsf/webhooks").bearer(&stage.key).json(&hooks).send().await.expect(201);
     let claims =
@@ -113,9 +146,11 @@ async fn leave_traces(stage: &Stage, user: &str, hook: &str) -> (Traces, String,
     let (one, one_token) = stage.guest().await;
     let mut ids = vec![one.clone()];
     ids.push(take(stage, &one_token, "first", true).await);
+    ids.extend(do_lesson(stage, &one_token, "small", "way").await);
     let (two, two_token) = stage.guest().await;
     ids.push(two.clone());
     ids.push(take(stage, &two_token, "second", true).await);
+    ids.extend(do_lesson(stage, &two_token, "small", "way").await);
     ids.push(take(stage, &member, "second", false).await);
     ids.push(take(stage, &member, "third", true).await);
     for guest in [&one_token, &two_token] {
@@ -126,17 +161,8 @@ async fn leave_traces(stage: &Stage, user: &str, hook: &str) -> (Traces, String,
         }
     }
     // In a course, with something typed that waits for a grader; a second one shares a lesson with it.
-    crate::course::publish(stage, "small", &crate::course::small()).await;
     let way = crate::course::Learner::with_token(stage, &member, "small").await;
-    let lessons = crate::course::items(stage, "small").await;
-    let item = &lessons[0][0];
-    way.visit(item).await.expect(200);
-    let quiz = way.item(item).await.expect(200)["quizzes"][0].clone();
-    let answers = crate::course::answers(&quiz, |question| match question["kind"].as_str() {
-        Some("open_ended") => json!({ "text": TYPED }),
-        _ => json!({ "choice_ids": [question["choices"][0]["id"]] }),
-    });
-    way.answer(item, &quiz, &answers).await.expect(200);
+    answer_lesson(stage, &way).await;
     ids.push(way.id().to_owned());
     // As staff: an author, who looks at things too.
     stage.server.put("/api/v1/admin/sites/fpsf/tracks/fourth").bearer(&member).json(&track()).send().await.expect(201);

@@ -86,6 +86,38 @@ pub async fn put_record(
         .map(drop)
 }
 
+/// Brings a guest's attempts at a quiz into a member's enrollment (M2), numbered behind the member's own, with the
+/// open answers in them.
+pub async fn move_attempts(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    (from, to): (EnrollmentId, EnrollmentId),
+    quiz: QuizId,
+    offset: u32,
+) -> Result<(), DbError> {
+    const ATTEMPT: &str = "UPDATE quiz_attempt SET enrollment_id = $3, attempt = $6, record = $7 \
+        WHERE site_id = $1 AND enrollment_id = $2 AND quiz_id = $4 AND attempt = $5";
+    const ANSWERS: &str = "UPDATE open_answer SET enrollment_id = $3, attempt = attempt + $5 \
+        WHERE site_id = $1 AND enrollment_id = $2 AND quiz_id = $4";
+    for mut record in records(tx, site, from, quiz).await? {
+        let before = record.attempt;
+        record.attempt = before.saturating_add(offset);
+        let marks = serde_json::to_string(&record)?;
+        execute!(
+            tx,
+            sqlx::query(ATTEMPT)
+                .bind(site.0)
+                .bind(from.0)
+                .bind(to.0)
+                .bind(quiz.0)
+                .bind(raw(before))
+                .bind(raw(record.attempt))
+                .bind(&marks)
+        )?;
+    }
+    execute!(tx, sqlx::query(ANSWERS).bind(site.0).bind(from.0).bind(to.0).bind(quiz.0).bind(raw(offset))).map(drop)
+}
+
 /// Which questions of a shared lesson this member has answered right, in whatever course.
 pub async fn shared_answers(
     tx: &mut Tx<'_>,

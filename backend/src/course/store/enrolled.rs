@@ -192,9 +192,10 @@ pub async fn enrollments_of_both(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Says whose an enrollment is now (M1).
-pub async fn move_enrollment(tx: &mut Tx<'_>, enrollment: &Enrollment) -> Result<(), DbError> {
-    const SQL: &str = "UPDATE course_enrollment SET user_id = $3, guest_id = $4 WHERE site_id = $1 AND id = $2";
+/// Says whose an enrollment is after a merge, and when it began (M1, M2).
+pub async fn update_owner(tx: &mut Tx<'_>, enrollment: &Enrollment) -> Result<(), DbError> {
+    const SQL: &str =
+        "UPDATE course_enrollment SET user_id = $3, guest_id = $4, started_at = $5 WHERE site_id = $1 AND id = $2";
     let (user, guest) = (enrollment.learner.user_id(), enrollment.learner.guest_id());
     execute!(
         tx,
@@ -203,6 +204,7 @@ pub async fn move_enrollment(tx: &mut Tx<'_>, enrollment: &Enrollment) -> Result
             .bind(enrollment.id.0)
             .bind(user.map(UserId::as_str))
             .bind(guest.map(|guest| guest.0))
+            .bind(enrollment.progress.started_at.0)
     )
     .map(drop)
 }
@@ -224,6 +226,24 @@ pub async fn items(
         }
     };
     rows.into_iter().map(|(item, progress)| Ok((ItemId(item), serde_json::from_str(&progress)?))).collect()
+}
+
+/// The lessons of the items in which anything was done.
+pub async fn item_places(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    enrollment: EnrollmentId,
+) -> Result<BTreeMap<ItemId, LessonId>, DbError> {
+    const SQL: &str = "SELECT item_id, lesson_id FROM item_progress WHERE site_id = $1 AND enrollment_id = $2";
+    let rows: Vec<(Uuid, Uuid)> =
+        on!(tx, conn => sqlx::query_as(SQL).bind(site.0).bind(enrollment.0).fetch_all(conn).await)?;
+    Ok(rows.into_iter().map(|(item, lesson)| (ItemId(item), LessonId(lesson))).collect())
+}
+
+/// Takes away a guest's enrollment that went into a member's (M2), with what was not moved before.
+pub async fn delete_enrollment(tx: &mut Tx<'_>, site: SiteId, id: EnrollmentId) -> Result<(), DbError> {
+    const SQL: &str = "DELETE FROM course_enrollment WHERE site_id = $1 AND id = $2";
+    execute!(tx, sqlx::query(SQL).bind(site.0).bind(id.0)).map(drop)
 }
 
 /// Adds an enrollment unless the learner has one in that course already; answers whether it was added.
