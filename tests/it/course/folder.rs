@@ -15,7 +15,7 @@ use jalon_shared::SiteId;
 use jalon_tests::{Stage, for_both};
 use serde_json::{Value, json};
 
-use super::example::examples;
+use super::{example::examples, small};
 
 async fn site(stage: &Stage, slug: &str) -> SiteId {
     if slug != "fpsf" {
@@ -115,6 +115,28 @@ for_both! {
         }
         assert_eq!(first.len(), second.len());
         assert!(first.contains_key(Path::new("courses/courses/lessons/x.zh-Hant.md")));
+    }
+
+    /// A track that points into a course comes in after it, in one go, and goes out as it was written.
+    async fn a_track_with_a_lesson_goes_out_and_in_again_byte_for_byte(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        let fpsf = site(&stage, "fpsf").await;
+        let (folder, first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let track = "track_type: umpire_l1_prep\nsource_lang: fr\ntitle: { fr: Parcours }\nsteps:\n- key: a\n  kind: lesson\n  \
+            title: { fr: Leçon }\n  pass_mark: 60\n  lesson: { course: small, lesson: one }\n";
+        std::fs::write(folder.path().join("way.yaml"), track).unwrap();
+        let Err(FolderError::Faults(faults)) = take(&stage, fpsf, folder.path()).await else { panic!("there is no course") };
+        assert_eq!((faults[0].line, faults[0].pointer.as_str()), (Some(9), "/steps/0/lesson/course"), "{faults:?}");
+        std::fs::write(folder.path().join("small.json"), small().to_string()).unwrap();
+        let imported = take(&stage, fpsf, folder.path()).await.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(imported.iter().map(|imported| imported.kind).collect::<Vec<_>>(), [Kind::Course, Kind::Track]);
+        export(&stage.server.app().db, fpsf, first.path()).await.unwrap();
+        let again = take(&stage, fpsf, first.path()).await.unwrap_or_else(|error| panic!("{error}"));
+        assert!(again.iter().all(|imported| !imported.changed), "{again:?}");
+        let other = site(&stage, "other").await;
+        take(&stage, other, first.path()).await.unwrap_or_else(|error| panic!("{error}"));
+        export(&stage.server.app().db, other, second.path()).await.unwrap();
+        assert_eq!(bytes(first.path()), bytes(second.path()));
     }
 
     async fn a_course_is_refused_with_file_line_and_field_and_nothing_is_imported(db: TestDb) {
