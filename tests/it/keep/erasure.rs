@@ -288,7 +288,7 @@ for_both! {
 
         stage.server.delete(&path).bearer(may_not).send().await.problem(403, "forbidden");
         let export = stage.server.get(&format!("{path}/export")).bearer(may_key).send().await.expect(200);
-        assert_eq!((export["user_id"].as_str(), export["enrollments"].as_array().unwrap().len()), (Some(user.as_str()), 3));
+        assert_eq!((export["user_id"].as_str(), export["enrollments"].as_array().unwrap().len()), (Some(user.as_str()), 4));
         assert_eq!(export["merged_guests"].as_array().unwrap().len(), 2);
         assert_eq!(export["course_enrollments"][0]["items"][0]["quizzes"][0]["potential_points"], 3, "{export}");
         stage.server.get(&format!("{path}/export")).bearer(may_not).send().await.problem(403, "forbidden");
