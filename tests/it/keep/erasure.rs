@@ -99,20 +99,24 @@ async fn take(stage: &Stage, token: &str, slug: &str, finish: bool) -> String {
 }
 
 /// A track that is a lesson of the small course.
-fn lesson_track() -> Value {
+pub(super) fn lesson_track(lesson: &str) -> Value {
     json!({ "track_type": "beginner_intro", "source_lang": "fr", "cms_block_enabled": true, "title": { "fr": "La leçon" },
-        "steps": [{ "key": "a", "kind": "lesson", "title": { "fr": "La leçon" }, "lesson": { "course": "small", "lesson": "one" } }] })
+        "steps": [{ "key": "a", "kind": "lesson", "title": { "fr": "La leçon" }, "lesson": { "course": "small", "lesson": lesson } }] })
 }
 
-/// Does that lesson as a guest; answers what there is to find of it.
-async fn do_lesson(stage: &Stage, token: &str, course: &str, track: &str) -> Vec<String> {
-    let learner = Learner::begin(stage, token, track).await;
+/// Opens that lesson as a guest; answers the enrollment in the track, and the guest in the course.
+pub(super) async fn open_lesson<'s>(stage: &'s Stage, token: &str) -> (String, crate::course::Learner<'s>) {
+    let learner = Learner::begin(stage, token, "way").await;
     let open = format!("/api/v1/enrollments/{}/steps/1/lesson", learner.id());
     let opened = stage.server.post(&open).bearer(token).key(Uuid::now_v7()).json(&json!({})).send().await.expect(201);
-    assert_eq!(opened["course"]["slug"], course);
-    let way = crate::course::Learner::found(stage, token, opened["id"].as_str().unwrap());
+    (learner.id().to_owned(), crate::course::Learner::found(stage, token, opened["id"].as_str().unwrap()))
+}
+
+/// Does it; answers what there is to find of it.
+async fn do_lesson(stage: &Stage, token: &str) -> [String; 2] {
+    let (enrollment, way) = open_lesson(stage, token).await;
     answer_lesson(stage, &way).await;
-    vec![learner.id().to_owned(), way.id().to_owned()]
+    [enrollment, way.id().to_owned()]
 }
 
 /// Types something into the small course's quiz, where no grader is waited for already.
@@ -135,7 +139,7 @@ async fn leave_traces(stage: &Stage, user: &str, hook: &str) -> (Traces, String,
         stage.publish(slug, &track()).await;
     }
     crate::course::publish(stage, "small", &crate::course::small()).await;
-    stage.publish("way", &lesson_track()).await;
+    stage.publish("way", &lesson_track("one")).await;
     let hooks = json!({ "url": hook, "event_types": [] });
     stage.server.post("/api/v1/admin/sites/fpsf/webhooks").bearer(&stage.key).json(&hooks).send().await.expect(201);
     let claims =
@@ -146,11 +150,11 @@ async fn leave_traces(stage: &Stage, user: &str, hook: &str) -> (Traces, String,
     let (one, one_token) = stage.guest().await;
     let mut ids = vec![one.clone()];
     ids.push(take(stage, &one_token, "first", true).await);
-    ids.extend(do_lesson(stage, &one_token, "small", "way").await);
+    ids.extend(do_lesson(stage, &one_token).await);
     let (two, two_token) = stage.guest().await;
     ids.push(two.clone());
     ids.push(take(stage, &two_token, "second", true).await);
-    ids.extend(do_lesson(stage, &two_token, "small", "way").await);
+    ids.extend(do_lesson(stage, &two_token).await);
     ids.push(take(stage, &member, "second", false).await);
     ids.push(take(stage, &member, "third", true).await);
     for guest in [&one_token, &two_token] {

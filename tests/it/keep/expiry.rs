@@ -11,7 +11,11 @@ use jalon_tests::{Stage, for_both, small_track};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{contents::contents, rows};
+use super::{
+    contents::contents,
+    erasure::{lesson_track, open_lesson},
+    rows,
+};
 use crate::platform::job::tick;
 use crate::track::{Learner, assert_replay_gives_the_rows};
 
@@ -52,6 +56,15 @@ for_both! {
         };
         let (old, old_token) = stage.guest().await;
         let old_enrollment = finish(&old_token).await;
+        // And a course, which is one lesson of a track.
+        let mut course = crate::course::small();
+        course["modules"][0]["lessons"].as_array_mut().unwrap().remove(0);
+        crate::course::publish(&stage, "small", &course).await;
+        stage.publish("way", &lesson_track("two")).await;
+        let (_, in_course) = open_lesson(&stage, &old_token).await;
+        in_course.visit(&crate::course::items(&stage, "small").await[0][0]).await.expect(200);
+        let old_course = in_course.id();
+        assert!(in_course.enrollment().await["completed_at"].is_string());
         let (merged, merged_token) = stage.guest().await;
         finish(&merged_token).await;
         let member = stage.member("u-42");
@@ -62,11 +75,12 @@ for_both! {
         let young_enrollment = finish(&young_token).await;
         clock.advance(Duration::from_secs(11 * DAY));
         let now = clock.now();
-        assert!(traces(&db, &[&old, &old_enrollment]).await.len() > 4);
+        let left = traces(&db, &[&old, &old_enrollment, old_course]).await;
+        assert!(["course_enrollment", "item_progress", "webhook_message"].iter().all(|table| left.iter().any(|it| it == table)), "{left:?}");
 
         let (_stopper, stop) = stop();
         tick(&db, "job", now, KEEP, &stop).await.unwrap();
-        assert_eq!(traces(&db, &[&old, &old_enrollment]).await, Vec::<String>::new(), "in no table");
+        assert_eq!(traces(&db, &[&old, &old_enrollment, old_course]).await, Vec::<String>::new(), "in no table");
         let kept = traces(&db, &[&young, &young_enrollment]).await;
         for table in ["enrollment", "event", "guest", "webhook_message"] {
             assert!(kept.iter().any(|it| it == table), "{table} lost something of a guest who is not due");
