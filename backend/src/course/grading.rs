@@ -213,7 +213,8 @@ async fn change_in(
     let enrollment = store::enrollment_for_update(tx, grader.site, found.enrollment).await?;
     let mut answer = store::open_answer(tx, grader.site, id).await?.ok_or_else(ApiError::not_found)?;
     if answer.enrollment != found.enrollment {
-        return Err(DbError::Busy("a merge took the answer to another enrollment".to_owned()).into());
+        // A merge took it to another one meanwhile: once more.
+        return Err(ApiError::new(&code::CONFLICT));
     }
     let mut enrollment = enrollment.ok_or_else(ApiError::not_found)?;
     if let Some((by, until)) = &answer.claim
