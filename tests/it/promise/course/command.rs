@@ -199,11 +199,31 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn one(act: Act) -> Command {
+    Command::One { act, copies: 1, cut: false }
+}
+
+/// A member goes on until nothing is left, all right, or with the first question of some quizzes left blank.
+fn finish(member: usize, course: usize, blanks: &[bool]) -> Vec<Command> {
+    let (place, keyed) = (Place::Next, true);
+    let step = |quiz: usize| {
+        let first = if blanks[quiz % blanks.len()] { Give::Blank } else { Give::Right };
+        let gives = vec![first, Give::Right, Give::Right];
+        let answer = Act::Answer { member, course, place, quiz, gives, seconds: 1, keyed, stale: false };
+        [one(Act::Visit { member, course, place, keyed }), one(answer)]
+    };
+    let mut all: Vec<Command> = (0..9).flat_map(step).collect();
+    // What waits opens no gate: whoever grades, grades in between.
+    for place in [5, 11, 16] {
+        all.insert(place, one(Act::Grade { grader: 0, nth: 0, verdict: Verdict::Accept(3) }));
+    }
+    all
+}
+
 /// What happens in a row: anything; or a member who goes on with a course, or to its end while the author writes
 /// another version; or two devices of one member, or a learner and a grader, at the same moment; or graders who
 /// differ.
 pub fn chapter() -> impl Strategy<Value = Vec<Command>> {
-    let one = |act| Command::One { act, copies: 1, cut: false };
     let walk = (0..MEMBERS, 0..COURSES, 1..7_usize, any::<bool>())
         .prop_flat_map(|(member, course, length, graded)| {
             (Just((member, course, graded)), vec((answer(member, course), grade()), length))
@@ -222,25 +242,25 @@ pub fn chapter() -> impl Strategy<Value = Vec<Command>> {
         .prop_map(|(one, other)| vec![Command::Race { acts: vec![one, other] }]);
     let to_the_end =
         (0..MEMBERS, 0..COURSES, prop::option::of((0..10_usize, plan()))).prop_map(move |(member, course, edited)| {
-            let (place, keyed, gives) = (Place::Next, true, vec![Give::Right]);
-            let step = |quiz| {
-                let answer =
-                    Act::Answer { member, course, place, quiz, gives: gives.clone(), seconds: 1, keyed, stale: false };
-                [one(Act::Visit { member, course, place, keyed }), one(answer)]
-            };
-            let mut all: Vec<Command> = (0..9).flat_map(step).collect();
-            // What waits opens no gate: whoever grades, grades in between.
-            for place in [5, 11, 16] {
-                all.insert(place, one(Act::Grade { grader: 0, nth: 0, verdict: Verdict::Accept(3) }));
-            }
+            let mut all = finish(member, course, &[false]);
             if let Some((place, plan)) = edited {
                 all.insert(place, Command::Edit { course, plan, publish: true });
             }
             all
         });
+    // To one's end with blanks, to the other's without, and back: what is finished takes no shared points.
+    let come_back = (0..MEMBERS, 0..COURSES, vec(any::<bool>(), 9)).prop_map(move |(member, course, blanks)| {
+        let back = LESSONS[SHARED].items.clone().map(|item| Act::Visit {
+            member,
+            course,
+            place: Place::At(item),
+            keyed: true,
+        });
+        [finish(member, course, &blanks), finish(member, 1 - course, &[false]), back.map(one).collect()].concat()
+    });
     let differ = (0..3_usize, vec(verdict(), 1..=3), verdict()).prop_map(move |(nth, first, last)| {
         let graders = first.into_iter().map(|verdict| (0, verdict)).chain([(0, Verdict::SecondOpinion), (1, last)]);
         graders.map(|(grader, verdict)| one(Act::Grade { grader, nth, verdict })).collect()
     });
-    prop_oneof![4 => vec(command(), 1..=4), 5 => walk, 2 => race, 2 => to_the_end, 2 => differ]
+    prop_oneof![4 => vec(command(), 1..=4), 5 => walk, 2 => race, 2 => to_the_end, 1 => come_back, 2 => differ]
 }
