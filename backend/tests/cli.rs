@@ -55,6 +55,7 @@ fn every_command_explains_itself() {
         "export",
         "translate",
         "questions convert",
+        "recalculate",
         "check",
         "openapi",
     ];
@@ -99,6 +100,32 @@ fn a_federation_is_set_up_and_setting_it_up_again_is_no_error() {
     ok(folder, &["import", content, "--site", "fpsf", "--publish"]);
     ok(folder, &["export", "--site", "fpsf", "--out", "exported"]);
     ok(folder, &["import", "exported", "--site", "fpsf"]);
+}
+
+#[test]
+fn c3_a_course_is_recalculated_on_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    ok(folder, &["site", "add", "fpsf", "--lang", "fr"]);
+    for part in ["banks", "lessons", "courses/arbiter-level-2"] {
+        let content = format!("{}/../examples/{part}", env!("CARGO_MANIFEST_DIR"));
+        ok(folder, &["import", &content, "--site", "fpsf", "--publish", "--media-base", "https://media.example"]);
+    }
+    let course = ["recalculate", "--site", "fpsf", "--course", "arbiter-level-2"];
+    let dry = ok(folder, &[&course[..], &["--dry-run"]].concat());
+    assert_eq!(
+        dry,
+        "arbiter-level-2 version 1: 0 looked at; 0 would be changed, 0 would be only brought to the version, 0 unchanged; 0 would be completed\n"
+    );
+    let done = json(&ok(folder, &[&course[..], &["--json"]].concat()));
+    assert_eq!(
+        (&done["course"], &done["dry_run"], &done["looked_at"]),
+        (&"arbiter-level-2".into(), &false.into(), &0.into())
+    );
+    for (course, why) in [("none", "Not found"), ("NOT ONE!", "no course is named")] {
+        let sentence = refused(folder, &["recalculate", "--site", "fpsf", "--course", course]);
+        assert!(sentence.starts_with("jalon: ") && sentence.contains(why), "{sentence}");
+    }
 }
 
 #[test]
