@@ -483,14 +483,21 @@ fn assert_not_less(outline: &Outline, before: &Progress, after: &Progress) -> Re
     Ok(())
 }
 
-/// Attempts get their numbers in the order in which they come; nothing else depends on it.
-fn without_numbers(mut progress: Progress) -> Progress {
+/// Attempts get their numbers in the order in which they come, and a lesson's completion is noted on the item that came
+/// last; nothing else depends on it.
+fn without_order(outline: &Outline, mut progress: Progress) -> (Progress, BTreeMap<LessonId, Option<Timestamp>>) {
+    let mut lessons = BTreeMap::new();
+    for item in &outline.items {
+        let noted = progress.items.get_mut(&item.id).and_then(|done| done.lesson_completed_at.take());
+        let lesson = lessons.entry(item.lesson).or_insert(None);
+        *lesson = [*lesson, noted].into_iter().flatten().min();
+    }
     for quiz in progress.items.values_mut().flat_map(|item| item.quizzes.values_mut()) {
         for record in [&mut quiz.best, &mut quiz.waiting].into_iter().flatten() {
             record.attempt = 0;
         }
     }
-    progress
+    (progress, lessons)
 }
 
 proptest! {
@@ -536,7 +543,7 @@ proptest! {
         let (a, b) = (Story::guest(outline.clone(), 2, &a).enrollment, Story::guest(outline.clone(), 3, &b).enrollment);
         let merged = |first: &Enrollment, second: &Enrollment| {
             let (member, _) = joined(own.clone(), first, &outline);
-            without_numbers(joined(Some(member), second, &outline).0.progress)
+            without_order(&outline, joined(Some(member), second, &outline).0.progress)
         };
         prop_assert_eq!(merged(&a, &b), merged(&b, &a));
     }

@@ -206,3 +206,29 @@ proptest! {
         prop_assert_eq!(way.progress, rested);
     }
 }
+
+/// What a quiz brings at most since it was counted anew, on one side of a merge, takes nothing that the other side
+/// earned in a later version.
+#[test]
+fn m4_a_cap_of_one_side_takes_nothing_from_the_other() {
+    let way = |earned: u32, most: Option<u32>| {
+        let marks = vec![Marked {
+            question_id: QuestionId(Uuid::from_u128(1)),
+            points: earned,
+            mark: Mark::Scored(jalon_shared::Score::FULL),
+        }];
+        let best = Some(Record { attempt: 1, marks });
+        let quiz = course::QuizProgress { attempt_count: 1, best, most: most.map(Points::whole), ..Default::default() };
+        let item = course::ItemProgress { quizzes: [(QuizId(Uuid::from_u128(2)), quiz)].into(), ..Default::default() };
+        Progress { items: [(ItemId(Uuid::from_u128(3)), item)].into(), ..Progress::begun(Timestamp(0)) }
+    };
+    let earned = |one: &Progress, other: &Progress| {
+        let both = course::merge::union(one, other);
+        both.quiz(ItemId(Uuid::from_u128(3)), QuizId(Uuid::from_u128(2))).unwrap().confirmed()
+    };
+    let (capped, later) = (way(9, Some(5)), way(8, None));
+    assert_eq!((earned(&capped, &later), earned(&later, &capped)), (Points::whole(8), Points::whole(8)));
+    let none = Progress::begun(Timestamp(0));
+    assert_eq!((earned(&capped, &none), earned(&none, &capped)), (Points::whole(5), Points::whole(5)));
+    assert_eq!(earned(&capped, &way(3, None)), Points::whole(5));
+}

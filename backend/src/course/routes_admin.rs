@@ -27,7 +27,7 @@ use crate::{
         auth::{Admin, scope},
         error::{ApiError, ApiResult},
         etag::{ETag, IfMatch},
-        json::ApiJson,
+        json::{ApiJson, LargeJson},
         lang::Langs,
         page::Page,
         query::ApiPath,
@@ -95,7 +95,7 @@ pub async fn put_course(
     admin: Admin<scope::CoursesWrite>,
     ApiPath((_, course)): ApiPath<(String, String)>,
     if_match: IfMatch,
-    ApiJson(source): ApiJson<CourseSource>,
+    LargeJson(source): LargeJson<CourseSource>,
 ) -> ApiResult<Response> {
     let (site, course, now) = (admin.site.id, slug(CourseSlug::parse, &course, "/course")?, app.clock.now());
     let wrote = app
@@ -274,7 +274,7 @@ pub async fn put_lesson(
     admin: Admin<scope::CoursesWrite>,
     ApiPath((_, lesson)): ApiPath<(String, String)>,
     if_match: IfMatch,
-    ApiJson(source): ApiJson<LessonSource>,
+    LargeJson(source): LargeJson<LessonSource>,
 ) -> ApiResult<Response> {
     let lesson = slug(LessonSlug::parse, &lesson, "/lesson")?;
     put_part(&app, admin.site.id, lesson.to_string(), if_match, source).await
@@ -314,7 +314,7 @@ pub async fn put_bank(
     admin: Admin<scope::CoursesWrite>,
     ApiPath((_, bank)): ApiPath<(String, String)>,
     if_match: IfMatch,
-    ApiJson(source): ApiJson<BankSource>,
+    LargeJson(source): LargeJson<BankSource>,
 ) -> ApiResult<Response> {
     let bank = slug(BankSlug::parse, &bank, "/bank")?;
     put_part(&app, admin.site.id, bank.to_string(), if_match, source).await

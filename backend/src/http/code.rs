@@ -59,7 +59,7 @@ codes! {
     GUEST_MERGED = 409 "guest_merged", "The guest became a member", "What this guest did belongs to a member now; go on with the member's token.";
     GUEST_ALREADY_MERGED = 409 "guest_already_merged", "The guest belongs to another member", "A guest can become one member only.";
     VERSION_CONFLICT = 412 "version_conflict", "It was changed meanwhile", "The version in If-Match is not the present one: read again, then write.";
-    BODY_TOO_LARGE = 413 "body_too_large", "The body is too large", "A body holds at most 256 KiB; that of a cohort 6 MiB.";
+    BODY_TOO_LARGE = 413 "body_too_large", "The body is too large", "A body holds at most 256 KiB; a track, course, lesson, bank or cohort that is written 6 MiB.";
     UNSUPPORTED_MEDIA_TYPE = 415 "unsupported_media_type", "The content type is not JSON", "Send the body as application/json.";
     VALIDATION_FAILED = 422 "validation_failed", "Some fields are not valid", "errors names each field at fault.";
     UNKNOWN_FIELD = 422 "unknown_field", "There is no such field", "errors names the field; leave it out or write it as documented.";

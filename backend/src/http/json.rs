@@ -22,7 +22,7 @@ use crate::app::AppState;
 
 /// The most a body may hold, in bytes.
 pub const MAX_BODY: usize = 256 * 1024;
-/// The most that a body may hold which lists many: a cohort of 20,000.
+/// The most that a body may hold which somebody wrote as a whole: a course of 1000 items, a cohort of 20,000.
 pub const MAX_LARGE: usize = 6 * 1024 * 1024;
 /// How much of a body that is too large is read and forgotten, so that its sender hears why.
 const MAX_DRAINED: usize = 4 * 1024 * 1024;
@@ -34,7 +34,7 @@ const MAX_DRAINED: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub struct ApiJson<T>(pub T);
 
-/// The same for a body that lists many, up to [`MAX_LARGE`]. Who may send it comes before it.
+/// The same for what is written as a whole, up to [`MAX_LARGE`]. Who may send it comes before it.
 #[derive(Debug)]
 pub struct LargeJson<T>(pub T);
 

@@ -27,7 +27,7 @@ use crate::{
         auth::{Admin, scope},
         error::{ApiError, ApiResult},
         etag::{ETag, IfMatch},
-        json::ApiJson,
+        json::{ApiJson, LargeJson},
         page::Page,
         query::ApiPath,
     },
@@ -84,7 +84,7 @@ pub async fn put_track(
     admin: Admin<scope::TracksWrite>,
     ApiPath(place): ApiPath<(String, String)>,
     if_match: IfMatch,
-    ApiJson(source): ApiJson<TrackSource>,
+    LargeJson(source): LargeJson<TrackSource>,
 ) -> ApiResult<Response> {
     let (_, slug) = place;
     let (site, slug, now) = (admin.site.id, parse_slug(&slug)?, app.clock.now());

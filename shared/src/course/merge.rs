@@ -50,11 +50,13 @@ fn union_of_quizzes(a: &QuizProgress, b: &QuizProgress) -> QuizProgress {
         let weight = shared.entry(*question).or_default();
         *weight = (*weight).max(*points);
     }
+    // What caps the attempts of one side must not take from what the other has earned (M4).
+    let most = a.most.max(b.most).map(|most| most.max(a.confirmed()).max(b.confirmed()));
     let mut together = QuizProgress {
         attempt_count: a.attempt_count.saturating_add(b.attempt_count),
         last_attempt_at: a.last_attempt_at.max(b.last_attempt_at),
         passed_at: earliest(a.passed_at, b.passed_at),
-        most: a.most.max(b.most),
+        most,
         shared,
         ..a.clone()
     };
@@ -70,6 +72,9 @@ fn union_of_quizzes(a: &QuizProgress, b: &QuizProgress) -> QuizProgress {
         let brings = |one: &QuizProgress| (one.confirmed(), one.potential());
         let order = brings(&ours)
             .cmp(&brings(&theirs))
+            // Numbers come last: they depend on who came first.
+            .then_with(|| weigh(ours.best.as_ref(), theirs.best.as_ref()))
+            .then_with(|| weigh(ours.waiting.as_ref(), theirs.waiting.as_ref()))
             .then_with(|| compare(ours.best.as_ref(), theirs.best.as_ref()))
             .then_with(|| compare(ours.waiting.as_ref(), theirs.waiting.as_ref()));
         together = if order == Ordering::Greater { ours } else { theirs };
@@ -82,9 +87,14 @@ fn better(a: Option<&Record>, b: Option<&Record>) -> Option<Record> {
     if compare(a, b) == Ordering::Greater { a.cloned() } else { b.cloned() }
 }
 
-fn compare(a: Option<&Record>, b: Option<&Record>) -> Ordering {
+/// By what attempts bring and hold, whatever their numbers.
+fn weigh(a: Option<&Record>, b: Option<&Record>) -> Ordering {
     let key = |record: &Record| (record.confirmed(), record.ungraded(), content(record));
-    a.map(key).cmp(&b.map(key)).then_with(|| a.map(|a| a.attempt).cmp(&b.map(|b| b.attempt)))
+    a.map(key).cmp(&b.map(key))
+}
+
+fn compare(a: Option<&Record>, b: Option<&Record>) -> Ordering {
+    weigh(a, b).then_with(|| a.map(|a| a.attempt).cmp(&b.map(|b| b.attempt)))
 }
 
 fn content(record: &Record) -> Vec<(QuestionId, u32, u32)> {

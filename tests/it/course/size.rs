@@ -49,6 +49,25 @@ async fn statements(server: &Process, key: &str) -> u64 {
 }
 
 for_both! {
+    async fn what_authors_write_may_be_large_and_a_strangers_body_may_not(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        let text = "Une phrase. ".repeat(8000);
+        let item = |place: usize| json!({ "key": format!("i{place}"), "kind": "content", "title": { "fr": "Lire" }, "body": { "fr": text } });
+        let items: Vec<Value> = (0..12).map(item).collect();
+        let course = json!({ "category": "rules", "difficulty": "beginner", "source_lang": "fr", "title": { "fr": "Long" },
+            "modules": [{ "key": "m", "title": { "fr": "Module" }, "lessons": [{ "key": "l", "title": { "fr": "Leçon" }, "items": items }] }] });
+        let path = "/api/v1/admin/sites/fpsf/courses/long";
+        assert!(course.to_string().len() > 1024 * 1024);
+        let put = || stage.server.put(path).json(&course);
+        put().send().await.problem(401, "unauthenticated");
+        put().bearer(&stage.member("anna")).send().await.problem(403, "forbidden");
+        put().bearer(&stage.key).send().await.expect(201);
+        let read = stage.server.get(path).bearer(&stage.key).send().await.expect(200);
+        assert_eq!(read["source"]["modules"][0]["lessons"][0]["items"][11]["body"]["fr"], text);
+        let most = json!({ "slug": "x".repeat(6 * 1024 * 1024) });
+        stage.server.put(path).bearer(&stage.key).json(&most).send().await.problem(413, "body_too_large");
+    }
+
     async fn an_outline_of_500_items_is_small_on_its_way(db: TestDb) {
         let stage = Stage::set(&db).await;
         crate::course::publish(&stage, "large", &course(500)).await;
