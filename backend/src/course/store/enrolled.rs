@@ -79,6 +79,23 @@ macro_rules! enrollment_columns {
     };
 }
 
+// One learner's, by id. Beside `ORDER BY id` SQLite takes the index of (site, id) and reads all enrollments of the
+// tenant; `+id` keeps it from that.
+const PAGE_OF_USER_SQLITE: &str =
+    enrollment_columns!("WHERE site_id = $1 AND user_id = $2 AND +id > $3 ORDER BY +id LIMIT $4");
+const PAGE_OF_USER_POSTGRES: &str =
+    enrollment_columns!("WHERE site_id = $1 AND user_id = $2 AND id > $3 ORDER BY id LIMIT $4");
+const OF_USER_SQLITE: &str = enrollment_columns!("WHERE site_id = $1 AND user_id = $2 ORDER BY +id");
+const OF_USER_POSTGRES: &str = enrollment_columns!("WHERE site_id = $1 AND user_id = $2 ORDER BY id");
+const OF_GUEST_SQLITE: &str = enrollment_columns!("WHERE site_id = $1 AND guest_id = $2 ORDER BY +id");
+const OF_GUEST_POSTGRES: &str = enrollment_columns!("WHERE site_id = $1 AND guest_id = $2 ORDER BY id");
+const OF_BOTH_SQLITE: &str = enrollment_columns!(
+    "WHERE site_id = $1 AND id IN (SELECT id FROM course_enrollment WHERE site_id = $1 AND user_id = $2 \
+     UNION ALL SELECT id FROM course_enrollment WHERE site_id = $1 AND guest_id = $3) ORDER BY id"
+);
+const OF_BOTH_POSTGRES: &str =
+    enrollment_columns!("WHERE site_id = $1 AND (user_id = $2 OR guest_id = $3) ORDER BY id FOR UPDATE");
+
 /// One enrollment of this site without its items; whose it is, the caller checks.
 pub async fn enrollment(tx: &mut Tx<'_>, site: SiteId, id: EnrollmentId) -> Result<Option<Enrollment>, DbError> {
     const SQL: &str = enrollment_columns!("WHERE site_id = $1 AND id = $2");
@@ -129,8 +146,8 @@ pub async fn enrollments_of_user(
     after: Uuid,
     limit: i64,
 ) -> Result<Vec<Enrollment>, DbError> {
-    const SQL: &str = enrollment_columns!("WHERE site_id = $1 AND user_id = $2 AND id > $3 ORDER BY id LIMIT $4");
-    let rows: Vec<RawEnrollment> = on!(tx, conn => sqlx::query_as(SQL).bind(site.0).bind(user.as_str()).bind(after).bind(limit).fetch_all(conn).await)?;
+    let sql = tx.pick(PAGE_OF_USER_SQLITE, PAGE_OF_USER_POSTGRES);
+    let rows: Vec<RawEnrollment> = on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(user.as_str()).bind(after).bind(limit).fetch_all(conn).await)?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
@@ -140,14 +157,13 @@ pub async fn enrollments_of_learner(
     site: SiteId,
     learner: &Learner,
 ) -> Result<Vec<Enrollment>, DbError> {
-    const USER: &str = enrollment_columns!("WHERE site_id = $1 AND user_id = $2 ORDER BY id");
-    const GUEST: &str = enrollment_columns!("WHERE site_id = $1 AND guest_id = $2 ORDER BY id");
+    let (of_user, of_guest) = (tx.pick(OF_USER_SQLITE, OF_USER_POSTGRES), tx.pick(OF_GUEST_SQLITE, OF_GUEST_POSTGRES));
     let rows: Vec<RawEnrollment> = match learner {
         Learner::User(user) => {
-            on!(tx, conn => sqlx::query_as(USER).bind(site.0).bind(user.as_str()).fetch_all(conn).await)?
+            on!(tx, conn => sqlx::query_as(of_user).bind(site.0).bind(user.as_str()).fetch_all(conn).await)?
         }
         Learner::Guest(guest) => {
-            on!(tx, conn => sqlx::query_as(GUEST).bind(site.0).bind(guest.0).fetch_all(conn).await)?
+            on!(tx, conn => sqlx::query_as(of_guest).bind(site.0).bind(guest.0).fetch_all(conn).await)?
         }
     };
     rows.into_iter().map(TryInto::try_into).collect()
@@ -183,10 +199,7 @@ pub async fn enrollments_of_both(
     user: &UserId,
     guest: GuestId,
 ) -> Result<Vec<Enrollment>, DbError> {
-    const SQLITE: &str = enrollment_columns!("WHERE site_id = $1 AND (user_id = $2 OR guest_id = $3) ORDER BY id");
-    const POSTGRES: &str =
-        enrollment_columns!("WHERE site_id = $1 AND (user_id = $2 OR guest_id = $3) ORDER BY id FOR UPDATE");
-    let sql = tx.pick(SQLITE, POSTGRES);
+    let sql = tx.pick(OF_BOTH_SQLITE, OF_BOTH_POSTGRES);
     let rows: Vec<RawEnrollment> =
         on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(user.as_str()).bind(guest.0).fetch_all(conn).await)?;
     rows.into_iter().map(TryInto::try_into).collect()
@@ -327,4 +340,46 @@ pub async fn put_item(
         sqlx::query(SQL).bind(enrollment.site_id.0).bind(enrollment.id.0).bind(lesson.0).bind(item.0).bind(&progress)
     )
     .map(drop)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::db::{Db, DbConfig};
+
+    #[tokio::test]
+    async fn one_learners_enrollments_are_found_without_reading_the_tenants() {
+        let folder = tempfile::tempdir().unwrap();
+        let address = format!("sqlite://{}", folder.path().join("plans.db").display());
+        let db = Db::connect(&DbConfig::new(address.parse().unwrap())).await.unwrap();
+        db.migrate().await.unwrap();
+        let statements = [(PAGE_OF_USER_SQLITE, 4), (OF_USER_SQLITE, 2), (OF_GUEST_SQLITE, 2), (OF_BOTH_SQLITE, 3)];
+        for (statement, places) in statements {
+            let explain: &'static str = format!("EXPLAIN QUERY PLAN {statement}").leak();
+            let plan: Vec<(i64, i64, i64, String)> = db
+                .read(move |tx| {
+                    Box::pin(async move {
+                        let nobody = Uuid::nil();
+                        let rows = match places {
+                            2 => on!(tx, conn => sqlx::query_as(explain).bind(nobody).bind(nobody).fetch_all(conn).await)?,
+                            4 => {
+                                on!(tx, conn => sqlx::query_as(explain).bind(nobody).bind(nobody).bind(nobody).bind(1).fetch_all(conn).await)?
+                            }
+                            _ => on!(tx, conn => sqlx::query_as(explain).bind(nobody).bind(nobody).bind(nobody).fetch_all(conn).await)?,
+                        };
+                        Ok::<_, DbError>(rows)
+                    })
+                })
+                .await
+                .unwrap();
+            let plan: Vec<String> = plan.into_iter().map(|row| row.3).collect();
+            // Wherever rows are looked for, it is by more than the site.
+            let few = |line: &str| ["AND user_id=?", "AND guest_id=?", "AND id=?"].iter().any(|by| line.contains(by));
+            let mut reads =
+                plan.iter().filter(|line| line.starts_with("SEARCH") || line.starts_with("SCAN")).peekable();
+            assert!(reads.peek().is_some() && reads.all(|line| few(line)), "{statement}: {plan:#?}");
+        }
+        db.close().await;
+    }
 }

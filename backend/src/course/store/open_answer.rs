@@ -175,9 +175,12 @@ pub async fn open_answers_of_item(
     enrollment: EnrollmentId,
     item: ItemId,
 ) -> Result<Vec<OpenAnswer>, DbError> {
-    const SQL: &str = columns!("WHERE site_id = $1 AND enrollment_id = $2 AND item_id = $3 ORDER BY id");
+    // SQLite would read all open answers of the tenant for their order.
+    const SQLITE: &str = columns!("WHERE +site_id = $1 AND enrollment_id = $2 AND item_id = $3 ORDER BY +id");
+    const POSTGRES: &str = columns!("WHERE site_id = $1 AND enrollment_id = $2 AND item_id = $3 ORDER BY id");
+    let sql = tx.pick(SQLITE, POSTGRES);
     let rows: Vec<Raw> =
-        on!(tx, conn => sqlx::query_as(SQL).bind(site.0).bind(enrollment.0).bind(item.0).fetch_all(conn).await)?;
+        on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(enrollment.0).bind(item.0).fetch_all(conn).await)?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
