@@ -92,7 +92,7 @@ type Change = fn(&mut Value);
 fn every_mistake_of_an_author_has_its_pointer() {
     assert_eq!(faults(|_| {}), []);
     let at = "/modules/0/lessons/1/items/0";
-    let cases: [(Change, &str, &str); 18] = [
+    let cases: [(Change, &str, &str); 19] = [
         (|c| c["title"] = json!({ "en": "x" }), "/title/fr", "missing_source_language"),
         (|c| c["modules"] = json!([]), "/modules", "out_of_range"),
         (|c| c["modules"][0]["lessons"] = json!([]), "/modules/0/lessons", "out_of_range"),
@@ -106,6 +106,11 @@ fn every_mistake_of_an_author_has_its_pointer() {
         (|c| c["modules"][0]["lessons"][0]["shared"] = "gone".into(), "/modules/0/lessons/0/shared", "unknown_lesson"),
         (|c| c["modules"][0]["lessons"][1]["items"] = json!([]), "/modules/0/lessons/1/items", "out_of_range"),
         (|c| c["modules"][0]["lessons"][1]["items"][0]["kind"] = "article".into(), "{at}/article", "missing_field"),
+        (
+            |c| c["modules"][0]["lessons"][1]["items"][0]["article"] = json!({ "provider": "a", "id": "b\0" }),
+            "{at}/article/id",
+            "out_of_range",
+        ),
         (|c| c["modules"][0]["lessons"][1]["items"][0]["kind"] = "content".into(), "{at}/video", "unknown_field"),
         (
             |c| c["modules"][0]["lessons"][1]["items"][0]["discussion_url"] = "javascript:alert(1)".into(),

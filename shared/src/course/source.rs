@@ -488,8 +488,12 @@ impl ItemSource {
         }
         if let Some(article) = &self.article {
             for (name, value) in [("provider", &article.provider), ("id", &article.id)] {
-                if value.trim().is_empty() || value.len() > 500 {
-                    check.fault(format!("{at}/article/{name}"), "out_of_range", "1 to 500 bytes");
+                if value.trim().is_empty() || value.len() > 500 || value.contains(char::is_control) {
+                    check.fault(
+                        format!("{at}/article/{name}"),
+                        "out_of_range",
+                        "1 to 500 bytes, no control characters",
+                    );
                 }
             }
         }
