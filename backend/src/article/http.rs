@@ -16,8 +16,8 @@ use crate::{
 
 /// How long an article may take: whoever opens it for the first time waits.
 const TOTAL: Duration = Duration::from_secs(5);
-/// The most bytes that are read.
-const MAX_BYTES: usize = 512 * 1024;
+/// The most bytes that are read: with a head and what TLS adds, the client listens to twice as many.
+const MAX_BYTES: usize = 128 * 1024;
 /// The most bytes of a title or an entity tag.
 const MAX_TITLE: usize = 500;
 /// How deep HTML may be nested: cleaning costs the square of the depth.

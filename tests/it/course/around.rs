@@ -48,6 +48,9 @@ async fn article(
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| *known == tag) {
         return StatusCode::NOT_MODIFIED.into_response();
     }
+    if let Some(size) = id.strip_prefix("of ").and_then(|size| size.parse().ok()) {
+        return ([(header::CONTENT_TYPE, "text/markdown")], "a".repeat(size)).into_response();
+    }
     let body = json!({ "title": format!("{id} {lang}"), "html": format!("<p onclick=\"x()\">Edition {edition}</p><script>x()</script>"),
         "url": "https://magazine.example/1", "lang": "fr" });
     ([(header::ETAG, tag)], axum::Json(body)).into_response()
@@ -165,6 +168,23 @@ for_both! {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(learner.item(&item).await.expect(200)["article"]["content"], Value::Null);
+    }
+
+    async fn an_article_may_be_long_and_not_endless(db: TestDb) {
+        let (_, url) = Magazine::open().await;
+        let stage = stage_with(&db, Clock::fixed(NOON), &url).await;
+        let mut long = course();
+        let lesson = &mut long["modules"][0]["lessons"][0];
+        let item = |size: usize| json!({ "key": format!("of{size}"), "kind": "article", "title": { "fr": "Lire" }, "article": { "provider": "magazine", "id": format!("of {size}") } });
+        lesson["items"] = [128 * 1024, 128 * 1024 + 1, 2_000_000].map(item).to_vec().into();
+        crate::course::publish(&stage, "long", &long).await;
+        let ids = items(&stage, "long").await[0].clone();
+        let anna = Learner::enroll(&stage, "anna", "long").await;
+        let all = anna.item(&ids[0]).await.expect(200);
+        assert_eq!(all["article"]["content"]["value"].as_str().unwrap().trim().len(), 128 * 1024 + "<p></p>".len());
+        for id in &ids[1..] {
+            assert!(anna.item(id).await.expect(200)["article"]["content"].is_null(), "too much is not shown");
+        }
     }
 
     async fn a_content_provider_is_somewhere_public_and_names_no_host_by_an_article(db: TestDb) {
