@@ -119,20 +119,28 @@ impl Way {
         let place = (item.id, item.quizzes[0].id);
         let mut way = Self { progress: Progress::begun(Timestamp(0)), attempts: BTreeMap::new(), place };
         for chosen in tries {
-            let (answers, marks, of_graders) = answer(course, chosen);
-            let (item, quiz) = place;
-            let command =
-                Command::Answer { item, quiz, answers: answers.clone(), marks: marks.clone(), time_spent_seconds: 0 };
             // While one waits for a grader there is no next one.
-            let Ok(happened) = course::decide(&course.outline(), &way.progress, &command, Timestamp(1)) else { break };
-            for event in &happened {
-                course::apply(&mut way.progress, event);
+            if !way.answer(course, chosen, Timestamp(1)) {
+                break;
             }
-            let so_far = way.attempts.entry(quiz).or_default();
-            let attempt = u32::try_from(so_far.len()).unwrap() + 1;
-            so_far.push(Attempted { record: Record { attempt, marks }, answers, of_graders });
         }
         way
+    }
+
+    /// Submits an attempt; answers whether it was taken.
+    fn answer(&mut self, course: &Course, chosen: &[u8], now: Timestamp) -> bool {
+        let (answers, marks, of_graders) = answer(course, chosen);
+        let (item, quiz) = self.place;
+        let command =
+            Command::Answer { item, quiz, answers: answers.clone(), marks: marks.clone(), time_spent_seconds: 0 };
+        let Ok(happened) = course::decide(&course.outline(), &self.progress, &command, now) else { return false };
+        for event in &happened {
+            course::apply(&mut self.progress, event);
+        }
+        let so_far = self.attempts.entry(quiz).or_default();
+        let attempt = u32::try_from(so_far.len()).unwrap() + 1;
+        so_far.push(Attempted { record: Record { attempt, marks }, answers, of_graders });
+        true
     }
 
     /// Recalculates; answers what was regraded.
@@ -205,6 +213,76 @@ proptest! {
         prop_assert_eq!(second.regraded(&way.progress, &way.attempts), Vec::new());
         prop_assert_eq!(way.progress, rested);
     }
+}
+
+proptest! {
+    /// A gate is judged by the questions it has now, and what is answered is answered of what there is: whatever the
+    /// author exchanged, and whatever was answered before and after.
+    #[test]
+    fn c1_c4_a_gate_is_judged_by_the_questions_it_has_now(
+        before in asked(), after in asked(),
+        tries in proptest::collection::vec(proptest::collection::vec(0_u8..7, 4), 0..4),
+        later in proptest::collection::vec(proptest::collection::vec(0_u8..7, 4), 0..3),
+    ) {
+        let first = version(&before, IdMap::new());
+        let second = version(&after, first.course.ids.clone()).compile();
+        let mut way = Way::of(&first.compile(), &tries);
+        let passed_before = way.progress.is_passed(way.place.0, way.place.1);
+        way.bring_to(&second);
+        let quiz = &second.modules[0].lessons[0].items[0].quizzes[0];
+        let has: BTreeMap<QuestionId, u32> = quiz.quiz.questions.iter().map(|one| (one.id, one.points)).collect();
+        let all: u32 = has.values().sum();
+        for round in 0..=later.len() {
+            let attempts = way.attempts.get(&way.place.1).cloned().unwrap_or_default();
+            let mut most = 0;
+            for attempt in &attempts {
+                let of_now = attempt.record.marks.iter().filter(|marked| has.contains_key(&marked.question_id));
+                let earned = of_now.map(|marked| match marked.mark {
+                    Mark::Scored(score) => Points::of(marked.points, score).ten_thousandths(),
+                    _ => 0,
+                });
+                most = most.max(earned.sum::<u64>());
+            }
+            // The pass mark is 50 %, rounded as scores are (S1).
+            let passes = jalon_shared::Score::ratio(most, u64::from(all) * 10_000).hundredths() >= 5000;
+            let (item, id) = way.place;
+            prop_assert_eq!(way.progress.is_passed(item, id), passed_before || passes, "round {}", round);
+            let asked = |attempt: &Attempted| attempt.record.marks.iter().filter(|one| has.contains_key(&one.question_id)).count();
+            let answered = attempts.iter().map(asked).max().unwrap_or_default();
+            let outline = second.outline();
+            let outline = outline.items[0].quizzes[0];
+            let done = way.progress.quiz(item, id).cloned().unwrap_or_default();
+            prop_assert_eq!(usize::try_from(done.answered(outline.questions)).unwrap(), answered, "C4");
+            prop_assert!(done.confirmed() <= outline.points && done.judged() <= done.confirmed(), "C3");
+            if let Some(chosen) = later.get(round) {
+                way.answer(&second, chosen, Timestamp(3));
+            }
+        }
+    }
+}
+
+/// Who has used all attempts when the author adds a question has one more: else they would be stuck for ever.
+#[test]
+fn c1_a_question_that_is_new_to_a_quiz_can_be_answered() {
+    let course = |keys: &[Asked], ids| version(keys, ids);
+    let one: Vec<Asked> =
+        vec![(true, 0, 1, "single_choice"), (false, 0, 1, "single_choice"), (false, 0, 1, "single_choice")];
+    let two: Vec<Asked> =
+        vec![(false, 0, 1, "single_choice"), (true, 0, 2, "single_choice"), (true, 0, 2, "single_choice")];
+    let limited = |mut definition: Definition| {
+        definition.course.source.modules[0].lessons[0].items[0].quizzes[0].max_attempts = Some(1);
+        definition
+    };
+    let first = limited(course(&one, IdMap::new()));
+    let second = limited(course(&two, first.course.ids.clone())).compile();
+    let mut way = Way::of(&first.compile(), &[vec![1, 3]]);
+    way.bring_to(&second);
+    let (item, quiz) = way.place;
+    assert!(!way.progress.is_passed(item, quiz), "all was wrong");
+    assert_eq!(way.progress.quiz(item, quiz).unwrap().attempts_left(1), 1);
+    assert!(way.answer(&second, &[3, 3], Timestamp(9)));
+    assert_eq!(way.progress.quiz(item, quiz).unwrap().attempts_left(1), 0);
+    assert!(!way.answer(&second, &[3, 3], Timestamp(10)), "one more, not any number");
 }
 
 /// What a quiz brings at most since it was counted anew, on one side of a merge, takes nothing that the other side

@@ -47,7 +47,9 @@ pub async fn of_item(
     now: Timestamp,
 ) -> ApiResult<Around> {
     let asks = |code: Shortcode| item.shortcodes.contains(&code);
-    let open = item.quizzes.iter().any(ItemQuiz::has_open);
+    // Answers to questions that the version no longer has stay the learner's to read.
+    let gone = |quiz: &ItemQuiz| enrollment.progress.quiz(item.id, quiz.id).is_some_and(|done| !done.gone.is_empty());
+    let open = item.quizzes.iter().any(|quiz| quiz.has_open() || gone(quiz));
     let peers = asks(Shortcode::PeersOnline) || asks(Shortcode::PeersOffline);
     let evaluates = asks(Shortcode::CourseEvaluation);
     let mut around = Around::default();

@@ -323,8 +323,8 @@ async fn change_in(
     let (command, attempt) = match &what {
         What::Visit => {
             asker.keep_cohorts(tx, now).await?;
-            let rights = rights(tx, lesson, &enrollment).await?;
-            (Command::Visit { item, rights }, None)
+            let (rights, records) = rights(tx, lesson, &enrollment).await?;
+            (Command::Visit { item, rights, records }, None)
         }
         What::Report(report) => (
             Command::Report {
@@ -385,26 +385,42 @@ pub(super) fn refused(refusal: &course::Refusal, version: &Version, wanted: &[La
     problem::refusal(refusal, title.as_deref())
 }
 
-/// What the member answered right in other courses that hold this lesson, as this enrollment has the questions.
-pub(super) async fn rights(tx: &mut Tx<'_>, lesson: &Lesson, enrollment: &Enrollment) -> Result<Vec<Right>, DbError> {
+/// What the member answered right in other courses that hold this lesson, as this enrollment has the questions; and
+/// all attempts at these quizzes, where there are several: with more shared another of them may count.
+pub(super) async fn rights(
+    tx: &mut Tx<'_>,
+    lesson: &Lesson,
+    enrollment: &Enrollment,
+) -> Result<(Vec<Right>, BTreeMap<QuizId, Vec<Record>>), DbError> {
+    let (mut rights, mut records) = (Vec::new(), BTreeMap::new());
     // What a guest answers is shared once they are a member.
-    let Some(user) = enrollment.learner.user_id() else { return Ok(Vec::new()) };
+    let Some(user) = enrollment.learner.user_id() else { return Ok((rights, records)) };
     if !lesson.shared || enrollment.progress.completed_at.is_some() {
-        return Ok(Vec::new());
+        return Ok((rights, records));
     }
-    let known = store::shared_answers(tx, enrollment.site_id, user, lesson.id).await?;
-    let mut rights = Vec::new();
+    let known = store::shared_answers(tx, enrollment.site_id, user, lesson.id, enrollment.id).await?;
     for item in &lesson.items {
         for quiz in &item.quizzes {
+            let done = enrollment.progress.quiz(item.id, quiz.id);
+            let tried = done.map_or(0, |done| done.attempt_count);
             // Those of the attempt that would be next, where questions are drawn.
-            let next = enrollment.progress.quiz(item.id, quiz.id).map_or(0, |done| done.attempt_count) + 1;
-            let (questions, _) = quiz.attempt(enrollment.id.0, next);
-            rights.extend(questions.questions.iter().filter(|question| known.contains(&question.id)).map(|question| {
-                Right { item: item.id, quiz: quiz.id, question: question.id, points: question.points }
+            let (questions, _) = quiz.attempt(enrollment.id.0, tried + 1);
+            let shared = |question: QuestionId| done.is_some_and(|done| done.shared.contains_key(&question));
+            let new = questions.questions.iter().filter(|one| known.contains(&one.id) && !shared(one.id));
+            let before = rights.len();
+            rights.extend(new.map(|question| Right {
+                item: item.id,
+                quiz: quiz.id,
+                question: question.id,
+                points: question.points,
             }));
+            if rights.len() > before && tried > 1 {
+                let all = store::records(tx, enrollment.site_id, enrollment.id, quiz.id).await?;
+                records.insert(quiz.id, all);
+            }
         }
     }
-    Ok(rights)
+    Ok((rights, records))
 }
 
 /// An attempt that is being submitted.
@@ -599,7 +615,7 @@ async fn share(
 ) -> Result<(), DbError> {
     match enrollment.learner.user_id() {
         Some(user) if lesson.shared => {
-            store::share_answer(tx, enrollment.site_id, user, lesson.id, question, now).await
+            store::share_answer(tx, (enrollment.site_id, user, enrollment.id), lesson.id, question, now).await
         }
         _ => Ok(()),
     }

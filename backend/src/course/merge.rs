@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use jalon_shared::{
-    GuestId, Learner, LessonId, QuizId, Score, SiteId, Timestamp, UserId,
-    course::{CourseEvent, Enrollment, Mark, merge},
+    EnrollmentId, GuestId, Learner, LessonId, QuizId, Score, SiteId, Timestamp, UserId,
+    course::{CourseEvent, Enrollment, Mark, QuizProgress, merge},
     wire::merge::{MergeOutcome, MergedCourse},
 };
 use uuid::Uuid;
@@ -50,8 +50,11 @@ pub async fn merge(tx: &mut Tx<'_>, catalog: &Catalog, merging: &Merging<'_>) ->
     for mut theirs in theirs {
         let version = learn::version_of(tx, catalog, &theirs).await?;
         theirs.progress.items = store::items(tx, site, theirs.id, None).await?;
-        share(tx, merging, &theirs, &version).await?;
-        courses.push(match own.remove(&theirs.course_id) {
+        let own = own.remove(&theirs.course_id);
+        // They belong to the enrollment that goes on.
+        let into = own.as_ref().map_or(theirs.id, |own| own.id);
+        share(tx, merging, &theirs, into, &version).await?;
+        courses.push(match own {
             None => take_over(tx, merging, theirs, &version).await?,
             Some(mut user) => {
                 user.progress.items = store::items(tx, site, user.id, None).await?;
@@ -93,7 +96,9 @@ async fn take_in(
     kept: &Version,
 ) -> Result<MergedCourse, DbError> {
     let items_from_guest = merge::items_from_guest(&kept.outline, Some(&user.progress), &theirs.progress);
-    let happened = merge::decide_merge(&kept.outline, &user, &theirs, merging.now);
+    recount(tx, &user, &mut theirs).await?;
+    let has = |quiz, question| kept.course.quiz(quiz).is_some_and(|quiz| quiz.question(question).is_some());
+    let happened = merge::decide_merge(&kept.outline, has, &user, &theirs, merging.now);
     for ((_, quiz), offset) in merge::offsets(&user.progress, &theirs.progress) {
         store::move_attempts(tx, merging.site, (theirs.id, user.id), quiz, offset).await?;
     }
@@ -119,6 +124,25 @@ async fn take_in(
         items_from_guest,
         completed_by_merge: completes(&happened),
     })
+}
+
+/// Of the guest's attempts the one that brings most may be another beside what is shared with the member: all of them
+/// are looked at, where there are several.
+async fn recount(tx: &mut Tx<'_>, user: &Enrollment, theirs: &mut Enrollment) -> Result<(), DbError> {
+    let several = |item, quiz: &(&QuizId, &QuizProgress)| {
+        quiz.1.attempt_count > 1 && user.progress.quiz(item, *quiz.0).is_some_and(|own| !own.shared.is_empty())
+    };
+    let quizzes = theirs.progress.items.iter().flat_map(|(item, done)| {
+        done.quizzes.iter().filter(|quiz| several(*item, quiz)).map(|(quiz, _)| (*item, *quiz)).collect::<Vec<_>>()
+    });
+    for (item, quiz) in quizzes.collect::<Vec<_>>() {
+        let records = store::records(tx, theirs.site_id, theirs.id, quiz).await?;
+        let shared = user.progress.quiz(item, quiz).map(|own| own.shared.clone()).unwrap_or_default();
+        if let Some(done) = theirs.progress.items.get_mut(&item).and_then(|item| item.quizzes.get_mut(&quiz)) {
+            done.choose_beside(shared, records);
+        }
+    }
+    Ok(())
 }
 
 fn completes(happened: &[CourseEvent]) -> bool {
@@ -149,13 +173,19 @@ async fn write(
 }
 
 /// The guest's right answers in shared lessons are the member's from here on, for every course that holds them.
-async fn share(tx: &mut Tx<'_>, merging: &Merging<'_>, theirs: &Enrollment, version: &Version) -> Result<(), DbError> {
+async fn share(
+    tx: &mut Tx<'_>,
+    merging: &Merging<'_>,
+    theirs: &Enrollment,
+    into: EnrollmentId,
+    version: &Version,
+) -> Result<(), DbError> {
     for (lesson, quiz) in shared_quizzes(version, theirs) {
         for record in store::records(tx, merging.site, theirs.id, quiz).await? {
             for marked in record.marks {
                 if marked.mark == Mark::Scored(Score::FULL) {
-                    let (user, question) = (merging.user, marked.question_id);
-                    store::share_answer(tx, merging.site, user, lesson, question, merging.now).await?;
+                    let of = (merging.site, merging.user, into);
+                    store::share_answer(tx, of, lesson, marked.question_id, merging.now).await?;
                 }
             }
         }

@@ -72,8 +72,8 @@ async fn sync_in(
         enrollment.progress.items = store::items(tx, *site, enrollment.id, None).await?;
         let (mut after, mut happened) = (enrollment.clone(), Vec::new());
         for lesson in shared {
-            let rights = learn::rights(tx, lesson, &after).await?;
-            let command = Command::Share { lesson: lesson.id, rights };
+            let (rights, records) = learn::rights(tx, lesson, &after).await?;
+            let command = Command::Share { lesson: lesson.id, rights, records };
             let events = course::decide(&version.outline, &after.progress, &command, now).map_err(DbError::other)?;
             for event in &events {
                 after.apply(event);

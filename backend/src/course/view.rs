@@ -283,7 +283,6 @@ pub fn result(
     let (confirmed, of) = (submitted.record.confirmed(), submitted.record.of());
     let reveal = quiz.quiz.reveal.shows(passed.unwrap_or(true));
     let outline = item.quiz(quiz.id);
-    let used = done.map_or(0, |done| done.attempt_count);
     // While a grader is waited for nobody knows which band it will be.
     let band = (!submitted.record.waits()).then(|| quiz.band(confirmed.share_of(of))).flatten();
     AttemptResult {
@@ -294,7 +293,7 @@ pub fn result(
         passed,
         feedback: band.map(|text| texts.inline(text)),
         questions: quiz_view::results(submitted.questions, submitted.answers, submitted.graded, reveal, texts),
-        attempts_left: quiz.quiz.max_attempts.map(|max| max.saturating_sub(used)),
+        attempts_left: quiz.quiz.max_attempts.map(|max| done.map_or(max, |done| done.attempts_left(max))),
         retry_at: outline.and_then(|outline| retry_at(outline, progress, item.id)).filter(|at| *at > now),
     }
 }

@@ -1,6 +1,6 @@
 //! Attempts at a quiz in a course, and which of them counts (C2, C3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -49,8 +49,14 @@ pub struct Record {
 impl Record {
     /// What is earned (C3).
     pub fn confirmed(&self) -> Points {
+        self.points(|_| true)
+    }
+
+    /// What is earned by these questions.
+    fn points(&self, counts: impl Fn(QuestionId) -> bool) -> Points {
         self.marks
             .iter()
+            .filter(|marked| counts(marked.question_id))
             .map(|marked| match marked.mark {
                 Mark::Scored(score) => Points::of(marked.points, score),
                 _ => Points::ZERO,
@@ -107,16 +113,52 @@ pub struct QuizProgress {
     /// Questions answered right in another course that holds the lesson, with their weight here.
     #[serde(rename = "s", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub shared: BTreeMap<QuestionId, u32>,
-    /// What all that brings at most, where attempts of an earlier version were worth more than the quiz is.
+    /// What all that brings at most, where attempts of an earlier version, or answers shared from several draws,
+    /// were worth more than the quiz is.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     pub most: Option<Points>,
+    /// Questions of these attempts and shared answers that the quiz no longer has. Their points stay (C3), but they
+    /// pass no gate (C1) and are not answers to what the quiz asks now (C4).
+    #[serde(rename = "g", default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub gone: BTreeSet<QuestionId>,
+    /// Where questions are gone: the attempt that brings most by the questions there are, if that is not `best`.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<Record>,
+    /// What shared answers had brought before the first attempt. The attempt's own answers win over them, but an
+    /// attempt never takes points away.
+    #[serde(rename = "f", default, skip_serializing_if = "is_nothing")]
+    pub floor: Points,
+    /// How many questions the quiz has got that no attempt had (C4).
+    #[serde(rename = "x", default, skip_serializing_if = "is_zero")]
+    pub missing: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+pub(super) fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_nothing(points: &Points) -> bool {
+    *points == Points::ZERO
+}
+
+/// Which of several attempts are kept in the progress; all of them are in the database.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Kept {
+    /// See [`QuizProgress::best`].
+    pub best: Option<Record>,
+    /// See [`QuizProgress::waiting`].
+    pub waiting: Option<Record>,
+    /// See [`QuizProgress::other`].
+    pub other: Option<Record>,
 }
 
 impl QuizProgress {
     /// The attempt that counts: the one that brings more; of two alike the later.
     pub fn counting(&self) -> Option<&Record> {
         match (&self.best, &self.waiting) {
-            (Some(best), Some(waiting)) if best.confirmed() > waiting.confirmed() => Some(best),
+            (Some(best), Some(waiting)) if self.brings(best) > self.brings(waiting) => Some(best),
             (_, Some(waiting)) => Some(waiting),
             (best, None) => best.as_ref(),
         }
@@ -125,22 +167,30 @@ impl QuizProgress {
     /// What is earned (C3): by the attempt that counts, and by shared answers to questions which that
     /// attempt left blank; by all shared answers, before there is an attempt. An answer bound to the enrollment
     /// wins over a shared one, and a question that the attempt has not got adds nothing: it may be one that
-    /// another attempt would have drawn in place of those this one was worth.
+    /// another attempt would have drawn in place of those this one was worth. Never less than the shared answers
+    /// had brought before the first attempt.
     pub fn confirmed(&self) -> Points {
-        self.capped(Self::with_shared(self.counting(), &self.shared))
+        self.capped(self.points(self.counting(), |_| true).max(self.floor))
     }
 
     /// What a grader could still add to what is earned (C3).
     pub fn potential(&self) -> Points {
         let Some(waiting) = &self.waiting else { return Points::ZERO };
-        self.capped(Self::with_shared(Some(waiting), &self.shared) + waiting.ungraded()).less(self.confirmed())
+        self.capped(self.brings(waiting) + waiting.ungraded()).less(self.confirmed())
+    }
+
+    /// What is earned by the questions that the quiz has now: a gate is judged by it (C1).
+    pub fn judged(&self) -> Points {
+        let kept = [&self.best, &self.waiting, &self.other].into_iter().flatten();
+        let most = kept.map(|record| self.judged_by(Some(record))).max();
+        self.capped(most.unwrap_or_else(|| self.judged_by(None)))
     }
 
     fn capped(&self, points: Points) -> Points {
         self.most.map_or(points, |most| points.min(most))
     }
 
-    /// Whether attempts or shared answers of an earlier version are worth more than a quiz of so many points.
+    /// Whether attempts or shared answers are worth more than a quiz of so many points.
     pub(super) fn exceeds<'r>(&self, points: Points, attempts: impl IntoIterator<Item = &'r Record>) -> bool {
         let beside = |record: &Record| -> Points {
             let asks = |question: QuestionId| record.marks.iter().any(|marked| marked.question_id == question);
@@ -150,10 +200,23 @@ impl QuizProgress {
         shared > points || attempts.into_iter().any(|record| record.of() + beside(record) > points)
     }
 
-    fn with_shared(record: Option<&Record>, shared: &BTreeMap<QuestionId, u32>) -> Points {
-        let own = record.map_or(Points::ZERO, Record::confirmed);
+    /// What an attempt brings, with the shared answers that fill its blanks. Attempts are compared by it: an
+    /// attempt never takes points away.
+    pub(super) fn brings(&self, record: &Record) -> Points {
+        self.points(Some(record), |_| true)
+    }
+
+    pub(super) fn judged_by(&self, record: Option<&Record>) -> Points {
+        self.points(record, |question| !self.gone.contains(&question))
+    }
+
+    /// The points of these questions in an attempt, with the shared answers that fill its blanks; of all shared
+    /// answers, where there is none.
+    fn points(&self, record: Option<&Record>, counts: impl Fn(QuestionId) -> bool) -> Points {
+        let own = record.map_or(Points::ZERO, |record| record.points(&counts));
         let open = |question: QuestionId| record.is_none_or(|record| record.left_blank(question));
-        own + shared.iter().filter(|(question, _)| open(**question)).map(|(_, points)| Points::whole(*points)).sum()
+        let shared = self.shared.iter().filter(|(question, _)| open(**question) && counts(**question));
+        own + shared.map(|(_, points)| Points::whole(*points)).sum()
     }
 
     /// Whether the enrollment has an answer of its own to this question; it wins over a shared one.
@@ -161,36 +224,96 @@ impl QuizProgress {
         self.counting().is_some_and(|record| record.answers(question))
     }
 
-    /// How many of its questions are answered: all, once it was submitted; else the shared ones.
+    /// How many of its questions are answered (C4): once it was submitted, all that an attempt had; else the
+    /// shared ones.
     pub fn answered(&self, questions: u32) -> u32 {
         if self.attempt_count > 0 {
-            questions
+            questions.saturating_sub(self.missing)
         } else {
-            u32::try_from(self.shared.len()).unwrap_or(u32::MAX).min(questions)
+            let shared = self.shared.keys().filter(|question| !self.gone.contains(question)).count();
+            u32::try_from(shared).unwrap_or(u32::MAX).min(questions)
         }
+    }
+
+    /// How many attempts are left of so many at most. One is, whatever was used, while the quiz has a question
+    /// that no attempt had: else it could never be answered.
+    pub fn attempts_left(&self, max: u32) -> u32 {
+        max.saturating_sub(self.attempt_count).max(u32::from(self.missing > 0))
+    }
+
+    /// What is earned before this learner's first attempt: an attempt leaves at least that.
+    pub(super) fn floor(&self) -> Points {
+        if self.attempt_count == 0 { self.confirmed() } else { self.floor }
     }
 
     /// Takes in a new attempt.
     pub(super) fn submit(&mut self, record: Record) {
         if record.waits() {
             // There is another one only after a merge of two that waited: the one that brings more is waited for first.
-            let brings = |record: &Record| (record.confirmed(), record.ungraded());
+            let brings = |record: &Record| (self.brings(record), record.ungraded());
             if self.waiting.as_ref().is_none_or(|waiting| brings(&record) >= brings(waiting)) {
                 self.waiting = Some(record);
             }
-        } else if self.best.as_ref().is_none_or(|best| record.confirmed() >= best.confirmed()) {
+            return;
+        }
+        if !self.gone.is_empty() {
+            let judged = |record: &Record| self.judged_by(Some(record));
+            let before = [&self.other, &self.best].into_iter().flatten().max_by_key(|record| judged(record));
+            self.other = match before {
+                Some(before) if judged(before) > judged(&record) => Some(before.clone()),
+                _ => Some(record.clone()),
+            };
+        }
+        if self.best.as_ref().is_none_or(|best| self.brings(&record) >= self.brings(best)) {
             self.best = Some(record);
+        }
+        if self.other == self.best {
+            self.other = None;
         }
     }
 
-    /// What stays of these attempts, in order: the best of those that wait for nobody, and the one that
-    /// waits. A later grade can lower an attempt, and then an earlier one counts again.
-    pub(super) fn settled(records: impl IntoIterator<Item = Record>) -> (Option<Record>, Option<Record>) {
-        let mut quiz = Self::default();
+    /// What is kept of these attempts, in order, beside what is shared: the best of those that wait for nobody,
+    /// and the one that waits. A later grade can lower an attempt, and then an earlier one counts again.
+    pub(super) fn settled(&self, records: impl IntoIterator<Item = Record>) -> Kept {
+        let mut quiz = Self { shared: self.shared.clone(), gone: self.gone.clone(), ..Self::default() };
         for record in records {
             quiz.submit(record);
         }
-        (quiz.best, quiz.waiting)
+        Kept { best: quiz.best, waiting: quiz.waiting, other: quiz.other }
+    }
+
+    /// Of all attempts, in order, keeps those that bring most beside these shared answers of another enrollment.
+    pub fn choose_beside(&mut self, shared: BTreeMap<QuestionId, u32>, records: Vec<Record>) {
+        let beside = Self { shared, gone: self.gone.clone(), ..Self::default() };
+        self.keep(beside.settled(records));
+    }
+
+    /// Keeps these attempts.
+    pub(super) fn keep(&mut self, kept: Kept) {
+        let Kept { best, waiting, other } = kept;
+        (self.best, self.waiting, self.other) = (best, waiting, other);
+    }
+
+    /// Fits what was done to the quiz of another version, of so many questions and points, that `has` these: which
+    /// are gone, how many no attempt had, and that it brings no more than it is worth (C1, C3, C4). `attempts` are
+    /// those that are known beside the kept ones.
+    pub(super) fn fit(
+        &mut self,
+        (questions, points): (u32, Points),
+        has: impl Fn(QuestionId) -> bool,
+        attempts: &[Record],
+    ) {
+        let kept = [&self.best, &self.waiting, &self.other].into_iter().flatten();
+        let all: Vec<&Record> = attempts.iter().chain(kept).collect();
+        let asked = all.iter().flat_map(|record| &record.marks).map(|marked| marked.question_id);
+        let gone = asked.chain(self.shared.keys().copied()).filter(|question| !has(*question)).collect();
+        let had = |record: &Record| record.marks.iter().filter(|marked| has(marked.question_id)).count();
+        let most = all.iter().map(|record| had(record)).max();
+        let missing = most.map_or(0, |most| questions.saturating_sub(u32::try_from(most).unwrap_or(u32::MAX)));
+        let exceeds = self.exceeds(points, all.iter().copied());
+        self.gone = gone;
+        self.missing = missing;
+        self.most = (exceeds || !self.gone.is_empty()).then_some(points);
     }
 
     /// The attempt of this number, if points still hang on it.

@@ -1,9 +1,14 @@
 //! What a command changes in a course (C1–C4, shared points). The same function decides in the browser
 //! and on the server (G7); on the server it is the law.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{CourseEvent, Mark, Marked, Outline, OutlineItem, OutlineQuiz, Progress, Record, event::Regraded};
+use super::{
+    CourseEvent, Mark, Marked, Outline, OutlineItem, OutlineQuiz, Progress, QuizProgress, Record, attempt::Kept,
+    event::Regraded,
+};
 use crate::{
     ItemId, LessonId, QuestionId, QuizId, Score, Timestamp, TrackId, UserId,
     quiz::Answer,
@@ -28,6 +33,9 @@ pub enum Command {
         /// Right answers to questions of the lesson's quizzes.
         #[serde(default)]
         rights: Vec<Right>,
+        /// All attempts at those quizzes, in order; may be left out where there is one at most.
+        #[serde(default)]
+        records: BTreeMap<QuizId, Vec<Record>>,
     },
     /// Staff have what the learner answered right in other courses that hold a lesson come along, as far as the
     /// lesson is open. Nothing is seen by it.
@@ -37,6 +45,9 @@ pub enum Command {
         /// Right answers to questions of its quizzes.
         #[serde(default)]
         rights: Vec<Right>,
+        /// All attempts at those quizzes, in order; may be left out where there is one at most.
+        #[serde(default)]
+        records: BTreeMap<QuizId, Vec<Record>>,
     },
     /// Time and position.
     Report {
@@ -160,8 +171,8 @@ pub fn decide(
     let mut deciding = Deciding { outline, after: progress.clone(), events: Vec::new(), now };
     match command {
         Command::OpenLesson { lesson, track } => deciding.open_lesson(*lesson, *track)?,
-        Command::Visit { item, rights } => deciding.visit(*item, rights)?,
-        Command::Share { lesson, rights } => deciding.share_lesson(*lesson, rights),
+        Command::Visit { item, rights, records } => deciding.visit(*item, (rights, records))?,
+        Command::Share { lesson, rights, records } => deciding.share_lesson(*lesson, (rights, records)),
         Command::Report { item, time_spent_seconds, last_position } => {
             deciding.report(*item, *time_spent_seconds, *last_position)?;
         }
@@ -172,7 +183,8 @@ pub fn decide(
             // What the version no longer has brings no points any more.
             let item = outline.item(*item).ok_or(Refusal::NoSuchItem)?;
             let quiz = item.quiz(*quiz).ok_or(Refusal::NoSuchQuiz)?;
-            let (best, waiting) = grade(records, *attempt, *question, *score)?;
+            let done = progress.quiz(item.id, quiz.id).cloned().unwrap_or_default();
+            let Kept { best, waiting, other } = grade(&done, records, *attempt, *question, *score)?;
             deciding.push(CourseEvent::QuizGraded {
                 item_id: item.id,
                 quiz_id: quiz.id,
@@ -183,6 +195,7 @@ pub fn decide(
                 comment: comment.clone(),
                 best,
                 waiting,
+                other,
                 at: now,
             });
             deciding.follow(item);
@@ -199,7 +212,7 @@ pub fn may_attempt(quiz: &OutlineQuiz, progress: &Progress, item: ItemId, now: T
     if done.waiting.is_some() {
         return Err(Refusal::AwaitingGrading);
     }
-    if quiz.max_attempts.is_some_and(|max| done.attempt_count >= max) {
+    if quiz.max_attempts.is_some_and(|max| done.attempts_left(max) == 0) {
         return Err(Refusal::AttemptsExhausted);
     }
     match retry_at(quiz, progress, item) {
@@ -219,11 +232,12 @@ pub fn retry_at(quiz: &OutlineQuiz, progress: &Progress, item: ItemId) -> Option
 
 /// The attempts that stay once this one answer is graded.
 fn grade(
+    done: &QuizProgress,
     records: &[Record],
     attempt: u32,
     question: QuestionId,
     score: Option<Score>,
-) -> Result<(Option<Record>, Option<Record>), Refusal> {
+) -> Result<Kept, Refusal> {
     if score == Some(Score::ZERO) {
         return Err(Refusal::WorthNothing);
     }
@@ -237,7 +251,7 @@ fn grade(
         return Err(Refusal::NoSuchAnswer);
     }
     marked.mark = score.map_or(Mark::Rejected, Mark::Scored);
-    Ok(super::QuizProgress::settled(records))
+    Ok(done.settled(records))
 }
 
 /// What all items together bring about once two ways were merged (M2), but for the course's completion; and what
@@ -255,6 +269,9 @@ pub(super) fn follow_all(outline: &Outline, after: &Progress, now: Timestamp) ->
     }
     (deciding.events, deciding.after)
 }
+
+/// Right answers of other courses, and all attempts at their quizzes.
+type Shared<'s> = (&'s [Right], &'s BTreeMap<QuizId, Vec<Record>>);
 
 struct Deciding<'o> {
     outline: &'o Outline,
@@ -289,49 +306,70 @@ impl<'o> Deciding<'o> {
         Ok(())
     }
 
-    fn visit(&mut self, item: ItemId, rights: &[Right]) -> Result<(), Refusal> {
+    fn visit(&mut self, item: ItemId, shared: Shared<'_>) -> Result<(), Refusal> {
         let visited = self.open(item)?;
         if self.after.items.get(&item).is_none_or(|item| item.viewed_at.is_none()) {
             self.push(CourseEvent::ItemViewed { item_id: item, at: self.now });
         }
-        self.share_lesson(visited.lesson, rights);
+        self.share_lesson(visited.lesson, shared);
         self.follow(visited);
         Ok(())
     }
 
-    fn share_lesson(&mut self, lesson: LessonId, rights: &[Right]) {
+    fn share_lesson(&mut self, lesson: LessonId, shared: Shared<'_>) {
         if self.after.completed_at.is_some() {
             return;
         }
         let outline = self.outline;
-        for shared in outline.lesson(lesson) {
+        for item in outline.lesson(lesson) {
             // A gate that the first items' shared answers pass opens the next ones at once.
-            if self.after.blocking(outline, shared.id).is_none() {
-                self.share(shared, rights);
+            if self.after.blocking(outline, item.id).is_none() {
+                self.share(item, shared);
             }
         }
     }
 
-    fn share(&mut self, item: &'o OutlineItem, rights: &[Right]) {
+    fn share(&mut self, item: &'o OutlineItem, (rights, records): Shared<'_>) {
         for quiz in &item.quizzes {
             let done = self.after.quiz(item.id, quiz.id).cloned().unwrap_or_default();
-            let mut questions: Vec<(QuestionId, u32)> = rights
+            let offered: BTreeMap<QuestionId, u32> = rights
                 .iter()
                 .filter(|right| right.item == item.id && right.quiz == quiz.id)
-                .filter(|right| !done.shared.contains_key(&right.question) && !done.is_bound(right.question))
+                .filter(|right| !done.shared.contains_key(&right.question))
                 .map(|right| (right.question, right.points))
                 .collect();
-            questions.sort_unstable();
-            questions.dedup_by_key(|(question, _)| *question);
-            if !questions.is_empty() {
-                self.push(CourseEvent::PointsShared {
-                    item_id: item.id,
-                    quiz_id: quiz.id,
-                    of: quiz.questions,
-                    questions,
-                    at: self.now,
-                });
+            // With these answers in its blanks another attempt may bring more than the one that does now.
+            let with = |shared: &BTreeMap<QuestionId, u32>| {
+                let mut after = QuizProgress { shared: shared.clone(), ..done.clone() };
+                after.shared.extend(&done.shared);
+                if let Some(records) = records.get(&quiz.id) {
+                    let kept = after.settled(records.iter().cloned());
+                    (after.best, after.other) = (kept.best, kept.other);
+                }
+                after
+            };
+            let all = with(&offered);
+            let offered: BTreeMap<_, _> =
+                offered.into_iter().filter(|(question, _)| !all.is_bound(*question)).collect();
+            if offered.is_empty() {
+                continue;
             }
+            let after = with(&offered);
+            let exceeds = {
+                let kept = [&after.best, &after.waiting].into_iter().flatten();
+                after.most.is_none() && after.exceeds(quiz.points, kept)
+            };
+            let changed = (&after.best, &after.other) != (&done.best, &done.other);
+            self.push(CourseEvent::PointsShared {
+                item_id: item.id,
+                quiz_id: quiz.id,
+                of: quiz.questions,
+                questions: offered.into_iter().collect(),
+                best: after.best.filter(|_| changed),
+                other: after.other.filter(|_| changed),
+                most: exceeds.then_some(quiz.points),
+                at: self.now,
+            });
         }
         self.follow(item);
     }
@@ -420,7 +458,7 @@ impl<'o> Deciding<'o> {
 
     fn pass(&mut self, item: &OutlineItem, quiz: &OutlineQuiz) {
         let Some(done) = self.after.quiz(item.id, quiz.id) else { return };
-        if done.passed_at.is_some() || !passes(quiz, done.confirmed()) {
+        if done.passed_at.is_some() || !passes(quiz, done.judged()) {
             return;
         }
         let gates = quiz.gate.then(|| self.after.gates.with(self.outline, quiz.id));

@@ -230,9 +230,20 @@ impl Definition {
     /// not there, or a draw of more questions than there are. Pointers are the course's.
     pub fn check(&self) -> Vec<FieldError> {
         let mut faults = Vec::new();
+        let mut held: BTreeMap<&LessonSlug, String> = BTreeMap::new();
         for (module, source) in self.course.source.modules.iter().enumerate() {
             for (lesson, source) in source.lessons.iter().enumerate() {
                 let at = format!("/modules/{module}/lessons/{lesson}");
+                // An item is done once: its learners could never open what stands behind the second time.
+                if let Some(slug) = &source.shared
+                    && let Some(first) = held.insert(slug, at.clone())
+                {
+                    faults.push(FieldError::new(
+                        format!("{at}/shared"),
+                        "duplicate",
+                        format!("the course holds the shared lesson {slug} already, at {first}; name it once"),
+                    ));
+                }
                 match source.shared.as_ref().map(|slug| (slug, self.lessons.get(slug))) {
                     None => self.check_draws(&source.items, &at, &mut faults),
                     Some((_, Some(shared))) => self.check_draws(&shared.source.items, &at, &mut faults),
@@ -412,6 +423,12 @@ impl Course {
             })
         });
         Outline { items: items.collect() }
+    }
+
+    /// The quiz of this id.
+    pub fn quiz(&self, id: QuizId) -> Option<&ItemQuiz> {
+        let lessons = self.modules.iter().flat_map(|module| &module.lessons);
+        lessons.flat_map(|lesson| &lesson.items).flat_map(|item| &item.quizzes).find(|quiz| quiz.id == id)
     }
 
     /// The item of this id, with its lesson.

@@ -43,21 +43,31 @@ pub fn apply(progress: &mut Progress, event: &CourseEvent) {
             let item = progress.item(*item_id);
             item.last_position = last_position.or(item.last_position);
         }
-        CourseEvent::PointsShared { item_id, quiz_id, of, questions, .. } => {
-            progress.change_quiz(*item_id, *quiz_id, *of, |quiz| quiz.shared.extend(questions.iter().copied()));
+        CourseEvent::PointsShared { item_id, quiz_id, of, questions, best, other, most, .. } => {
+            progress.change_quiz(*item_id, *quiz_id, *of, |quiz| {
+                quiz.shared.extend(questions.iter().copied());
+                quiz.most = quiz.most.or(*most);
+                if best.is_some() {
+                    quiz.best.clone_from(best);
+                    quiz.other.clone_from(other);
+                }
+            });
         }
         CourseEvent::QuizAnswered { item_id, quiz_id, of, record, time_spent_seconds, at, .. } => {
             progress.spend(*item_id, *time_spent_seconds);
             progress.change_quiz(*item_id, *quiz_id, *of, |quiz| {
+                quiz.floor = quiz.floor();
                 quiz.attempt_count = quiz.attempt_count.max(record.attempt);
                 quiz.last_attempt_at = Some(*at);
+                quiz.missing = 0;
                 quiz.submit(record.clone());
             });
         }
-        CourseEvent::QuizGraded { item_id, quiz_id, best, waiting, .. } => {
+        CourseEvent::QuizGraded { item_id, quiz_id, best, waiting, other, .. } => {
             progress.change_quiz(*item_id, *quiz_id, 0, |quiz| {
                 quiz.best.clone_from(best);
                 quiz.waiting.clone_from(waiting);
+                quiz.other.clone_from(other);
             });
         }
         CourseEvent::QuizPassed { item_id, quiz_id, gates, at } => {
@@ -84,8 +94,13 @@ pub fn apply(progress: &mut Progress, event: &CourseEvent) {
                 progress.score = *score;
             }
         }
-        CourseEvent::Merged { progress: guest, totals, gates, score, .. } => {
+        CourseEvent::Merged { progress: guest, fitted, totals, gates, score, .. } => {
             *progress = merge::union(progress, guest);
+            for fitted in fitted {
+                let quiz = progress.item(fitted.item_id).quizzes.entry(fitted.quiz_id).or_default();
+                quiz.gone.clone_from(&fitted.gone);
+                (quiz.missing, quiz.most) = (fitted.missing, fitted.most);
+            }
             progress.totals = *totals;
             progress.gates.clone_from(gates);
             if progress.completed_at.is_some() {
@@ -99,6 +114,9 @@ pub fn apply(progress: &mut Progress, event: &CourseEvent) {
                 quiz.waiting.clone_from(&regraded.waiting);
                 quiz.shared.clone_from(&regraded.shared);
                 quiz.most = regraded.most;
+                quiz.gone.clone_from(&regraded.gone);
+                quiz.other.clone_from(&regraded.other);
+                quiz.missing = regraded.missing;
             }
             progress.totals = *totals;
             progress.gates.clone_from(gates);

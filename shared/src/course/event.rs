@@ -1,6 +1,6 @@
 //! What happens to an enrollment in a course, and what its rows add up from (V1).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +73,15 @@ pub enum CourseEvent {
         of: u32,
         /// The questions, with their weight here.
         questions: Vec<(QuestionId, u32)>,
+        /// The best attempt from now on, where with these answers it is another.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        best: Option<Record>,
+        /// With `best`: the best attempt by the questions there are, where that is another.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        other: Option<Record>,
+        /// What all shared answers bring at most from now on, where they come from several draws.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        most: Option<Points>,
         /// When.
         at: Timestamp,
     },
@@ -115,6 +124,9 @@ pub enum CourseEvent {
         best: Option<Record>,
         /// The attempt that still waits.
         waiting: Option<Record>,
+        /// The best attempt by the questions there are, where that is another.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        other: Option<Record>,
         /// When.
         at: Timestamp,
     },
@@ -186,6 +198,9 @@ pub enum CourseEvent {
         course_version: u32,
         /// What the guest had done, attempts numbered behind the member's own.
         progress: Box<Progress>,
+        /// Quizzes that the version kept has with other questions than the attempts had.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        fitted: Vec<Fitted>,
         /// The sums from now on.
         totals: Totals,
         /// The gates from now on.
@@ -237,6 +252,33 @@ pub struct Regraded {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub shared: BTreeMap<QuestionId, u32>,
     /// What all that brings at most from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<Points>,
+    /// Questions of these attempts and shared answers that the quiz no longer has.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub gone: BTreeSet<QuestionId>,
+    /// The best attempt by the questions there are, where that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<Record>,
+    /// How many questions the quiz has that no attempt had.
+    #[serde(default, skip_serializing_if = "super::attempt::is_zero")]
+    pub missing: u32,
+}
+
+/// How a quiz of the version that a merge keeps fits the attempts at it (C1, C3, C4).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Fitted {
+    /// The item.
+    pub item_id: ItemId,
+    /// Its quiz.
+    pub quiz_id: QuizId,
+    /// Questions of the attempts and shared answers that the quiz no longer has.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub gone: BTreeSet<QuestionId>,
+    /// How many questions the quiz has that no attempt had.
+    #[serde(default, skip_serializing_if = "super::attempt::is_zero")]
+    pub missing: u32,
+    /// What all that brings at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most: Option<Points>,
 }

@@ -4,12 +4,13 @@
 //! best, and the sums of attempts and time. No points are lost by it, nothing complete is opened again (M4),
 //! and it does not matter in which order guests come (M3).
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use super::{
-    CourseEvent, Enrollment, ItemProgress, Mark, Outline, Points, Progress, QuizProgress, Record, decide::follow_all,
+    CourseEvent, Enrollment, Fitted, ItemProgress, Mark, Outline, Points, Progress, QuizProgress, Record,
+    decide::follow_all,
 };
-use crate::{ItemId, QuestionId, Timestamp, UserId};
+use crate::{ItemId, QuestionId, QuizId, Timestamp, UserId};
 
 /// What two learners' ways through one course are together. The sums and gates are those of `a`: they are
 /// counted anew by who knows the version.
@@ -52,49 +53,33 @@ fn union_of_quizzes(a: &QuizProgress, b: &QuizProgress) -> QuizProgress {
     }
     // What caps the attempts of one side must not take from what the other has earned (M4).
     let most = a.most.max(b.most).map(|most| most.max(a.confirmed()).max(b.confirmed()));
+    let missing = |of: &QuizProgress| (of.attempt_count > 0).then_some(of.missing);
     let mut together = QuizProgress {
         attempt_count: a.attempt_count.saturating_add(b.attempt_count),
         last_attempt_at: a.last_attempt_at.max(b.last_attempt_at),
         passed_at: earliest(a.passed_at, b.passed_at),
         most,
         shared,
-        ..a.clone()
+        gone: a.gone.union(&b.gone).copied().collect(),
+        missing: missing(a).into_iter().chain(missing(b)).min().unwrap_or_default(),
+        floor: if a.attempt_count.max(b.attempt_count) > 0 { a.floor().max(b.floor()) } else { Points::ZERO },
+        ..QuizProgress::default()
     };
-    if together.shared.is_empty() {
-        together.best = better(a.best.as_ref(), b.best.as_ref());
-        together.waiting = better(a.waiting.as_ref(), b.waiting.as_ref());
-    } else {
-        // One's own answer wins over a shared one, also where it is wrong. So that no points go by that, one
-        // side's answers stay together: those that bring more.
-        let side =
-            |of: &QuizProgress| QuizProgress { best: of.best.clone(), waiting: of.waiting.clone(), ..together.clone() };
-        let (ours, theirs) = (side(a), side(b));
-        let brings = |one: &QuizProgress| (one.confirmed(), one.potential());
-        let order = brings(&ours)
-            .cmp(&brings(&theirs))
-            // Numbers come last: they depend on who came first.
-            .then_with(|| weigh(ours.best.as_ref(), theirs.best.as_ref()))
-            .then_with(|| weigh(ours.waiting.as_ref(), theirs.waiting.as_ref()))
-            .then_with(|| compare(ours.best.as_ref(), theirs.best.as_ref()))
-            .then_with(|| compare(ours.waiting.as_ref(), theirs.waiting.as_ref()));
-        together = if order == Ordering::Greater { ours } else { theirs };
-    }
+    // Each attempt is compared with all shared answers in its blanks: so no points are lost (M4).
+    let better = |records: [&Option<Record>; 2], brings: &dyn Fn(&Record) -> Points| {
+        let mut all: Vec<&Record> = records.into_iter().flatten().collect();
+        // Attempt numbers break ties last: they depend on the order of merges, the result must not (M3).
+        all.sort_by_key(|record| (brings(record), record.ungraded(), content(record), record.attempt));
+        all.pop().cloned()
+    };
+    let best = better([&a.best, &b.best], &|record| together.brings(record));
+    let waiting = better([&a.waiting, &b.waiting], &|record| together.brings(record));
+    let judged = |record: &Record| together.judged_by(Some(record));
+    let of_side = |of: &QuizProgress| if of.other.is_some() { of.other.clone() } else { of.best.clone() };
+    let other = better([&of_side(a), &of_side(b)], &judged).filter(|_| !together.gone.is_empty());
+    (together.best, together.waiting) = (best, waiting);
+    together.other = other.filter(|other| together.best.as_ref() != Some(other));
     together
-}
-
-/// The attempt that brings more; where both bring the same, always the same of the two (M3).
-fn better(a: Option<&Record>, b: Option<&Record>) -> Option<Record> {
-    if compare(a, b) == Ordering::Greater { a.cloned() } else { b.cloned() }
-}
-
-/// By what attempts bring and hold, whatever their numbers.
-fn weigh(a: Option<&Record>, b: Option<&Record>) -> Ordering {
-    let key = |record: &Record| (record.confirmed(), record.ungraded(), content(record));
-    a.map(key).cmp(&b.map(key))
-}
-
-fn compare(a: Option<&Record>, b: Option<&Record>) -> Ordering {
-    weigh(a, b).then_with(|| a.map(|a| a.attempt).cmp(&b.map(|b| b.attempt)))
 }
 
 fn content(record: &Record) -> Vec<(QuestionId, u32, u32)> {
@@ -115,7 +100,7 @@ fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
 }
 
 /// By how much the numbers of the guest's attempts grow when they come behind the member's own, quiz by quiz.
-pub fn offsets(user: &Progress, guest: &Progress) -> BTreeMap<(ItemId, crate::QuizId), u32> {
+pub fn offsets(user: &Progress, guest: &Progress) -> BTreeMap<(ItemId, QuizId), u32> {
     let quizzes = guest.items.iter().flat_map(|(item, done)| done.quizzes.keys().map(move |quiz| (*item, *quiz)));
     quizzes.map(|(item, quiz)| ((item, quiz), user.quiz(item, quiz).map_or(0, |done| done.attempt_count))).collect()
 }
@@ -151,17 +136,27 @@ pub fn decide_move(guest: &Enrollment, user: &UserId, now: Timestamp) -> Vec<Cou
 }
 
 /// What happens to the member's enrollment when the guest's in the same course goes into it (M2). `kept` is the
-/// outline of the higher of both versions. Needs all items of both.
-pub fn decide_merge(kept: &Outline, user: &Enrollment, guest: &Enrollment, now: Timestamp) -> Vec<CourseEvent> {
+/// outline of the higher of both versions, `has` says which questions its quizzes have. Needs all items of both.
+pub fn decide_merge(
+    kept: &Outline,
+    has: impl Fn(QuizId, QuestionId) -> bool,
+    user: &Enrollment,
+    guest: &Enrollment,
+    now: Timestamp,
+) -> Vec<CourseEvent> {
     let Some(guest_id) = guest.learner.guest_id() else { return Vec::new() };
+    let version = user.course_version.max(guest.course_version);
     let theirs = renumbered(&user.progress, &guest.progress);
     let mut after = union(&user.progress, &theirs);
+    let sides = [(&user.progress, user.course_version), (&theirs, guest.course_version)];
+    let fitted = fit(kept, &mut after, sides, version, has);
     (after.totals, after.gates) = after.counted(kept);
     let merged = |score| CourseEvent::Merged {
         guest_id,
         enrollment_id: guest.id,
-        course_version: user.course_version.max(guest.course_version),
+        course_version: version,
         progress: Box::new(theirs.clone()),
+        fitted: fitted.clone(),
         totals: after.totals,
         gates: after.gates.clone(),
         score,
@@ -185,6 +180,40 @@ pub fn decide_merge(kept: &Outline, user: &Enrollment, guest: &Enrollment, now: 
         });
     }
     events
+}
+
+/// Fits the quizzes that one side answered in an earlier version to the version kept (C1, C3, C4); answers those
+/// where that changes anything.
+fn fit(
+    kept: &Outline,
+    after: &mut Progress,
+    sides: [(&Progress, u32); 2],
+    version: u32,
+    has: impl Fn(QuizId, QuestionId) -> bool,
+) -> Vec<Fitted> {
+    let mut all = Vec::new();
+    if sides.iter().all(|(_, number)| *number == version) {
+        return all;
+    }
+    for (item, quiz) in kept.items.iter().flat_map(|item| item.quizzes.iter().map(move |quiz| (item.id, quiz))) {
+        let Some(together) = after.items.get_mut(&item).and_then(|item| item.quizzes.get_mut(&quiz.id)) else {
+            continue;
+        };
+        let before = together.clone();
+        let of_sides = sides.map(|(progress, number)| Some((progress.quiz(item, quiz.id)?, number)));
+        together.fit((quiz.questions, quiz.points), |question| has(quiz.id, question), &[]);
+        // Who answered the version kept had all its questions, also where another attempt counts.
+        let had = of_sides.iter().flatten().filter(|(done, number)| *number == version && done.attempt_count > 0);
+        together.missing = had.map(|(done, _)| done.missing).chain([together.missing]).min().unwrap_or_default();
+        // What each side earned stays (M4).
+        let earned = of_sides.iter().flatten().map(|(done, _)| done.confirmed()).max().unwrap_or_default();
+        together.most = together.most.map(|most| most.max(earned));
+        if *together != before {
+            let (gone, missing, most) = (together.gone.clone(), together.missing, together.most);
+            all.push(Fitted { item_id: item, quiz_id: quiz.id, gone, missing, most });
+        }
+    }
+    all
 }
 
 fn is_complete(outline: &Outline, progress: &Progress) -> bool {

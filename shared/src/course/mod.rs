@@ -20,7 +20,7 @@ pub use attempt::{Mark, Marked, QuizProgress, Record};
 pub use decide::{Command, Refusal, Right, decide};
 pub use definition::{Course, Definition, Item, ItemQuiz, ItemTarget, Lesson, Module, Written};
 pub use enrollment::{Enrollment, apply, replay};
-pub use event::{CourseEvent, Regraded};
+pub use event::{CourseEvent, Fitted, Regraded};
 pub use outline::{Outline, OutlineItem, OutlineQuiz};
 pub use points::Points;
 pub use progress::{Gates, ItemProgress, Progress, Share, Totals};

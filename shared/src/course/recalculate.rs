@@ -49,22 +49,34 @@ impl ItemQuiz {
         let records: Vec<Record> = attempts.iter().map(|attempt| self.graded_anew(attempt)).collect();
         let changed = |(now, before): (&Record, &Attempted)| (*now != before.record).then(|| now.clone());
         let changed: Vec<Record> = records.iter().zip(attempts).filter_map(changed).collect();
-        let (best, waiting) = if changed.is_empty() {
-            (done.best.clone(), done.waiting.clone())
-        } else {
-            QuizProgress::settled(records.iter().cloned())
-        };
         let weighed = |(id, points): (&QuestionId, &u32)| (*id, self.question(*id).map_or(*points, |one| one.points));
         let shared: BTreeMap<QuestionId, u32> = done.shared.iter().map(weighed).collect();
-        let mut after = QuizProgress { best, waiting, shared, most: None, ..done.clone() };
-        let OutlineQuiz { points, .. } = self.outline();
-        let counting = [&after.best, &after.waiting].into_iter().flatten();
-        after.most = after.exceeds(points, records.iter().chain(counting)).then_some(points);
+        let mut after = QuizProgress { shared, ..done.clone() };
+        let OutlineQuiz { questions, points, .. } = self.outline();
+        if records.is_empty() {
+            after.fit((questions, points), |id| self.question(id).is_some(), &[]);
+        } else {
+            // All attempts are known: what the progress holds of them is found anew.
+            after.keep(super::attempt::Kept::default());
+            after.fit((questions, points), |id| self.question(id).is_some(), &records);
+            after.keep(after.settled(records.iter().cloned()));
+        }
         if changed.is_empty() && after == *done {
             return None;
         }
-        let QuizProgress { best, waiting, shared, most, .. } = after;
-        Some(Regraded { item_id, quiz_id: self.id, attempts: changed, best, waiting, shared, most })
+        let QuizProgress { best, waiting, shared, most, gone, other, missing, .. } = after;
+        Some(Regraded {
+            item_id,
+            quiz_id: self.id,
+            attempts: changed,
+            best,
+            waiting,
+            shared,
+            most,
+            gone,
+            other,
+            missing,
+        })
     }
 
     fn graded_anew(&self, attempt: &Attempted) -> Record {

@@ -8,6 +8,7 @@ mod folder;
 mod grading;
 mod languages;
 mod lesson_step;
+mod points;
 mod recalculation;
 mod size;
 mod story;

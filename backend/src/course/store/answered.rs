@@ -118,31 +118,50 @@ pub async fn move_attempts(
     execute!(tx, sqlx::query(ANSWERS).bind(site.0).bind(from.0).bind(to.0).bind(quiz.0).bind(raw(offset))).map(drop)
 }
 
-/// Which questions of a shared lesson this member has answered right, in whatever course.
+/// Which questions of a shared lesson this member has answered right in another enrollment than this one. What an
+/// enrollment answered itself, in whichever attempt, is not shared with it: its attempts would add up.
 pub async fn shared_answers(
     tx: &mut Tx<'_>,
     site: SiteId,
     user: &UserId,
     lesson: LessonId,
+    enrollment: EnrollmentId,
 ) -> Result<Vec<QuestionId>, DbError> {
-    const SQL: &str = "SELECT question_id FROM shared_answer WHERE site_id = $1 AND user_id = $2 AND lesson_id = $3";
-    let rows: Vec<Uuid> =
-        on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(user.as_str()).bind(lesson.0).fetch_all(conn).await)?;
+    const SQL: &str = "SELECT question_id FROM shared_answer WHERE site_id = $1 AND user_id = $2 AND lesson_id = $3 \
+        AND (enrollment_id IS NULL OR enrollment_id <> $4)";
+    let rows: Vec<Uuid> = on!(tx, conn => sqlx::query_scalar(SQL)
+        .bind(site.0)
+        .bind(user.as_str())
+        .bind(lesson.0)
+        .bind(enrollment.0)
+        .fetch_all(conn)
+        .await)?;
     Ok(rows.into_iter().map(QuestionId).collect())
 }
 
-/// Stores a right answer to a question of a shared lesson; once.
+/// Stores a right answer to a question of a shared lesson, once; and in which enrollment it was given, or that it was
+/// in several.
 pub async fn share_answer(
     tx: &mut Tx<'_>,
-    site: SiteId,
-    user: &UserId,
+    (site, user, enrollment): (SiteId, &UserId, EnrollmentId),
     lesson: LessonId,
     question: QuestionId,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    const SQL: &str = "INSERT INTO shared_answer (site_id, user_id, lesson_id, question_id, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
-    execute!(tx, sqlx::query(SQL).bind(site.0).bind(user.as_str()).bind(lesson.0).bind(question.0).bind(now.0))
-        .map(drop)
+    const SQL: &str = "INSERT INTO shared_answer (site_id, user_id, lesson_id, question_id, enrollment_id, at) \
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (site_id, user_id, lesson_id, question_id) DO UPDATE SET enrollment_id = NULL \
+        WHERE shared_answer.enrollment_id IS NOT NULL AND shared_answer.enrollment_id <> excluded.enrollment_id";
+    execute!(
+        tx,
+        sqlx::query(SQL)
+            .bind(site.0)
+            .bind(user.as_str())
+            .bind(lesson.0)
+            .bind(question.0)
+            .bind(enrollment.0)
+            .bind(now.0)
+    )
+    .map(drop)
 }
 
 /// A learner of a course, with a first attempt at a quiz where there is one.

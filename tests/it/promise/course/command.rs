@@ -93,7 +93,9 @@ pub enum Command {
     /// The author writes another version, and perhaps publishes it.
     Edit { course: usize, plan: Version, publish: bool },
     /// The author writes the shared lesson anew; courses take it in when they are written next.
-    EditLesson { items: Vec<usize> },
+    EditLesson { items: Vec<usize>, exchanged: bool },
+    /// Staff bring everybody in a course to its published version.
+    Recalculate { course: usize },
 }
 
 fn some(lesson: usize) -> impl Strategy<Value = Vec<usize>> {
@@ -113,7 +115,9 @@ pub fn plan() -> impl Strategy<Value = Version> {
             // Nearly always with the shared one: without it there is little to be shared.
             let shared = order.iter().position(|lesson| *lesson == SHARED).unwrap();
             order.truncate(length.max(shared + 1));
-            order.into_iter().map(|lesson| (lesson, [&intro[..], &[], &end[..]][lesson].to_vec())).collect()
+            let lessons = order.into_iter().map(|lesson| (lesson, [&intro[..], &[], &end[..]][lesson].to_vec()));
+            // What the shared one asks is its author's to say.
+            Version { lessons: lessons.collect(), exchanged: false }
         },
     )
 }
@@ -195,7 +199,8 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(acts, after_micros, again)| Command::Kill { acts, after_micros, again }),
         1 => (0..COURSES, plan(), any::<bool>())
             .prop_map(|(course, plan, publish)| Command::Edit { course, plan, publish }),
-        1 => some(SHARED).prop_map(|items| Command::EditLesson { items }),
+        1 => (some(SHARED), any::<bool>()).prop_map(|(items, exchanged)| Command::EditLesson { items, exchanged }),
+        1 => (0..COURSES).prop_map(|course| Command::Recalculate { course }),
     ]
 }
 
@@ -262,5 +267,44 @@ pub fn chapter() -> impl Strategy<Value = Vec<Command>> {
         let graders = first.into_iter().map(|verdict| (0, verdict)).chain([(0, Verdict::SecondOpinion), (1, last)]);
         graders.map(|(grader, verdict)| one(Act::Grade { grader, nth, verdict })).collect()
     });
-    prop_oneof![4 => vec(command(), 1..=4), 5 => walk, 2 => race, 2 => to_the_end, 1 => come_back, 2 => differ]
+    // The shared lesson's questions are exchanged while members are on the way, and they are brought along.
+    let exchange = (0..MEMBERS, 0..COURSES, plan(), any::<bool>(), vec(gives(), 6)).prop_map(
+        move |(member, course, plan, exchanged, gives)| {
+            let lesson: Vec<usize> = LESSONS[SHARED].items.clone().collect();
+            let tries = |gives: &[Vec<Give>], course: usize| -> Vec<Command> {
+                let (keyed, stale, seconds) = (true, false, 1);
+                let items = lesson.iter().zip(gives.iter().cycle()).flat_map(|(item, gives)| {
+                    let place = Place::At(*item);
+                    let gives = gives.clone();
+                    [
+                        Act::Visit { member, course, place, keyed },
+                        Act::Answer { member, course, place, quiz: 0, gives, seconds, keyed, stale },
+                    ]
+                });
+                items.map(one).collect()
+            };
+            let mut all = tries(&gives[..3], course);
+            all.push(Command::EditLesson { items: lesson.clone(), exchanged });
+            all.push(Command::Edit { course, plan, publish: true });
+            all.push(Command::Recalculate { course });
+            all.extend(tries(&gives[3..5], 1 - course));
+            all.extend(tries(&gives[4..], course));
+            all.push(Command::Recalculate { course: 1 - course });
+            all
+        },
+    );
+    // The same quizzes again and again: a learner who uses what they were told.
+    let again = (0..MEMBERS, 0..COURSES, prop::sample::select(vec![2_usize, 5, 6]), vec(gives(), 2..=5)).prop_map(
+        move |(member, course, item, gives)| {
+            let (place, keyed, stale, seconds) = (Place::At(item), true, false, 1);
+            let tries = gives.into_iter().flat_map(|gives| {
+                [
+                    Act::Answer { member, course, place, quiz: 0, gives, seconds, keyed, stale },
+                    Act::Visit { member, course, place, keyed },
+                ]
+            });
+            tries.map(one).collect()
+        },
+    );
+    prop_oneof![3 => exchange, 3 => again, 4 => vec(command(), 1..=4), 5 => walk, 2 => race, 2 => to_the_end, 1 => come_back, 2 => differ]
 }

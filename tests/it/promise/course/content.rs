@@ -23,8 +23,8 @@ pub struct Question {
     pub points: u64,
 }
 
-/// All there are; the place is the key. The last five are the bank's.
-pub const QUESTIONS: [Question; 20] = {
+/// All there are; the place is the key.
+pub const QUESTIONS: [Question; 23] = {
     const fn single(points: u64) -> Question {
         Question { kind: Kind::Single, points }
     }
@@ -62,6 +62,10 @@ pub const QUESTIONS: [Question; 20] = {
         several(1),
         single(1),
         several(1),
+        // what others of the shared lesson may be exchanged for
+        single(2),
+        several(2),
+        single(1),
     ]
 };
 pub const BANK: std::ops::Range<usize> = 15..20;
@@ -74,22 +78,40 @@ pub struct Quiz {
     pub max_attempts: Option<usize>,
     pub cooldown_seconds: u64,
     pub questions: &'static [usize],
+    /// What it asks where the shared lesson's questions are exchanged; nothing: the same.
+    pub others: &'static [usize],
     /// So many of the bank.
     pub draw: usize,
 }
 
-const PLAIN: Quiz =
-    Quiz { key: "", gate: false, pass_mark: None, max_attempts: None, cooldown_seconds: 0, questions: &[], draw: 0 };
+const PLAIN: Quiz = Quiz {
+    key: "",
+    gate: false,
+    pass_mark: None,
+    max_attempts: None,
+    cooldown_seconds: 0,
+    questions: &[],
+    others: &[],
+    draw: 0,
+};
 
 pub const QUIZZES: [Quiz; 8] = [
     Quiz { key: "check", gate: true, pass_mark: Some(6000), questions: &[0, 1, 2], ..PLAIN },
-    Quiz { key: "know", questions: &[3, 4], ..PLAIN },
+    Quiz { key: "know", questions: &[3, 4], others: &[4, 20], ..PLAIN },
     Quiz { key: "draw", gate: true, pass_mark: Some(5000), max_attempts: Some(4), draw: 2, ..PLAIN },
-    Quiz { key: "why", pass_mark: Some(3000), questions: &[5, 6], ..PLAIN },
+    Quiz { key: "why", pass_mark: Some(3000), questions: &[5, 6], others: &[6, 21], ..PLAIN },
     Quiz { key: "essay", gate: true, pass_mark: Some(5000), max_attempts: Some(2), questions: &[7, 8], ..PLAIN },
     Quiz { key: "slow", pass_mark: Some(10_000), cooldown_seconds: 3600, questions: &[9], ..PLAIN },
     Quiz { key: "opinion", questions: &[10, 11], ..PLAIN },
-    Quiz { key: "twice", gate: true, pass_mark: Some(6000), questions: &[12, 13, 14], ..PLAIN },
+    Quiz {
+        key: "twice",
+        gate: true,
+        pass_mark: Some(6000),
+        max_attempts: Some(5),
+        questions: &[12, 13, 14],
+        others: &[14, 22],
+        ..PLAIN
+    },
 ];
 
 pub struct Item {
@@ -126,17 +148,54 @@ pub fn lesson_of(item: usize) -> usize {
 }
 
 /// Lessons in order, each with its items in order.
-pub type Version = Vec<(usize, Vec<usize>)>;
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Version {
+    pub lessons: Vec<(usize, Vec<usize>)>,
+    /// Whether the shared lesson has its other questions.
+    pub exchanged: bool,
+}
+
+impl std::ops::Deref for Version {
+    type Target = Vec<(usize, Vec<usize>)>;
+    fn deref(&self) -> &Self::Target {
+        &self.lessons
+    }
+}
+
+/// What a quiz asks in a version: these questions, or so many of the bank.
+#[derive(Clone, Copy)]
+pub struct Asks {
+    pub questions: &'static [usize],
+    pub draw: usize,
+}
+
+impl Asks {
+    pub fn of(quiz: usize, exchanged: bool) -> Self {
+        let Quiz { questions, others, draw, .. } = QUIZZES[quiz];
+        Self { questions: if exchanged && !others.is_empty() { others } else { questions }, draw }
+    }
+
+    pub fn has(self, question: usize) -> bool {
+        self.questions.contains(&question) || self.draw > 0 && BANK.contains(&question)
+    }
+}
+
+impl Version {
+    pub fn asks(&self, quiz: usize) -> Asks {
+        Asks::of(quiz, self.exchanged)
+    }
+}
 
 pub fn course(version: &Version) -> Value {
     let lessons: Vec<Value> = version
+        .lessons
         .iter()
         .map(|(lesson, items)| {
             let key = LESSONS[*lesson].key;
             if *lesson == SHARED {
                 json!({ "key": key, "shared": key })
             } else {
-                json!({ "key": key, "title": { "fr": key }, "items": written(items) })
+                json!({ "key": key, "title": { "fr": key }, "items": written(items, false) })
             }
         })
         .collect();
@@ -144,25 +203,26 @@ pub fn course(version: &Version) -> Value {
         "modules": [{ "key": "m", "title": { "fr": "M" }, "lessons": lessons }] })
 }
 
-pub fn lesson(items: &[usize]) -> Value {
-    json!({ "source_lang": "fr", "title": { "fr": "Bienvenue" }, "items": written(items) })
+pub fn lesson(items: &[usize], exchanged: bool) -> Value {
+    json!({ "source_lang": "fr", "title": { "fr": "Bienvenue" }, "items": written(items, exchanged) })
 }
 
 pub fn bank() -> Value {
     json!({ "source_lang": "fr", "title": { "fr": "B" }, "questions": BANK.map(question).collect::<Vec<_>>() })
 }
 
-fn written(items: &[usize]) -> Vec<Value> {
+fn written(items: &[usize], exchanged: bool) -> Vec<Value> {
     let items = items.iter().map(|item| {
         let item = &ITEMS[*item];
-        let quizzes: Vec<Value> = item.quizzes.iter().map(|quiz| written_quiz(&QUIZZES[*quiz])).collect();
+        let quizzes: Vec<Value> = item.quizzes.iter().map(|quiz| written_quiz(*quiz, exchanged)).collect();
         json!({ "key": item.key, "kind": "content", "title": { "fr": item.key }, "body": { "fr": "Lisez." }, "quizzes": quizzes })
     });
     items.collect()
 }
 
-fn written_quiz(quiz: &Quiz) -> Value {
-    let questions: Vec<Value> = quiz.questions.iter().map(|place| question(*place)).collect();
+fn written_quiz(number: usize, exchanged: bool) -> Value {
+    let quiz = &QUIZZES[number];
+    let questions: Vec<Value> = Asks::of(number, exchanged).questions.iter().map(|place| question(*place)).collect();
     let mut written = json!({ "key": quiz.key, "title": { "fr": quiz.key }, "gate": quiz.gate, "shuffle": true, "reveal": "never",
         "cooldown_seconds": quiz.cooldown_seconds, "questions": questions });
     if let Some(mark) = quiz.pass_mark {
@@ -182,7 +242,7 @@ fn question(place: usize) -> Value {
     let key = format!("q{place}");
     let choice = |key: &str, right: bool| json!({ "key": key, "text": { "fr": key }, "right": right });
     let mut written = json!({ "key": key, "points": points, "prompt": { "fr": key } });
-    if place >= BANK.start {
+    if BANK.contains(&place) {
         // What is drawn is worth what the draw says.
         written["points"] = 1.into();
     }
@@ -229,7 +289,7 @@ impl Ids {
                 for quiz in ITEMS[item].quizzes {
                     let at = format!("{at}/{}", QUIZZES[*quiz].key);
                     keep(&mut self.quizzes, *quiz, &ids[&at]);
-                    for question in QUIZZES[*quiz].questions {
+                    for question in QUIZZES[*quiz].questions.iter().chain(QUIZZES[*quiz].others) {
                         self.question(*question, ids, &format!("{at}/q{question}"));
                     }
                 }

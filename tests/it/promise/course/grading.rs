@@ -87,10 +87,17 @@ impl World {
             let same = open.grades.last() == Some(&(grader, halves));
             return if same { Says::Open(Box::new(open.clone())) } else { Says::No(409, "not_queued", None) };
         }
+        let (_, item, quiz, attempt, question) = open.place;
+        let of = (open.member, open.course);
+        let way = self.ways.iter().find(|way| (way.member, way.course) == of).unwrap();
+        if super::model::items(self.version(way)).all(|there| there != item) {
+            // The version has it no longer.
+            return Says::No(404, "not_found", None);
+        }
+        let open = &mut self.open[place];
         (open.queued, open.asked_by, open.claimed_by) = (false, None, None);
         open.grades.push((grader, halves));
         let open = open.clone();
-        let (_, item, quiz, attempt, question) = open.place;
         let mark = halves.map_or(Mark::Rejected, |halves| Mark::Scored(halves * 5000));
         let place = self.ways.iter().position(|way| way.member == open.member && way.course == open.course).unwrap();
         let way = &mut self.ways[place];
@@ -98,7 +105,7 @@ impl World {
         *tried.attempts[attempt - 1].get_mut(&question).unwrap() = mark;
         way.changed = true;
         if let Mark::Scored(points) = mark {
-            self.share(open.member, item, question, points);
+            self.share(of, item, question, points);
         }
         self.follow(place);
         Says::Open(Box::new(open))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::content::{ITEMS, QUIZZES, Quiz, SHARED, Version, lesson_of};
+use super::content::{Asks, ITEMS, QUIZZES, SHARED, Version, lesson_of};
 use super::grading::Open;
 use super::quiz::{Attempt, Mark, Tried, earned, part, size, worth};
 
@@ -97,8 +97,8 @@ pub struct World {
     /// Versions and the published one, by course.
     pub courses: Vec<(Vec<Version>, usize)>,
     pub ways: Vec<Way>,
-    /// Right answers in the shared lesson, by member.
-    pub right: BTreeSet<(usize, usize)>,
+    /// Right answers in the shared lesson, by member and question: in which courses.
+    pub right: BTreeMap<(usize, usize), BTreeSet<usize>>,
     pub open: Vec<Open>,
     pub keys: BTreeSet<(Who, Uuid)>,
 }
@@ -211,17 +211,24 @@ impl World {
                     let questions = if QUIZZES[*quiz].draw > 0 {
                         draw(way, *quiz, next)
                     } else {
-                        QUIZZES[*quiz].questions.to_vec()
+                        version.asks(*quiz).questions.to_vec()
                     };
-                    let free = |question: &usize| {
-                        // An answer of one's own wins; a blank is none.
-                        tried.counting().is_none_or(|own| own.get(question).is_none_or(|mark| *mark == Mark::Blank))
+                    // What was answered in this course only is no answer of another one.
+                    let elsewhere = |question: &usize| {
+                        let courses = self.right.get(&(way.member, *question));
+                        courses.is_some_and(|courses| courses.iter().any(|course| *course != way.course))
                     };
-                    let new: Vec<usize> = questions
+                    let offered: Vec<usize> = questions
                         .into_iter()
-                        .filter(|question| self.right.contains(&(way.member, *question)) && free(question))
-                        .filter(|question| !tried.shared.contains(question))
+                        .filter(|question| elsewhere(question) && !tried.shared.contains(question))
                         .collect();
+                    let mut with = tried.clone();
+                    with.shared.extend(&offered);
+                    // An answer of one's own wins, in the attempt that counts then; a blank is none.
+                    let free = |question: &usize| {
+                        with.counting().is_none_or(|own| own.get(question).is_none_or(|mark| *mark == Mark::Blank))
+                    };
+                    let new: Vec<usize> = offered.into_iter().filter(free).collect();
                     if !new.is_empty() {
                         way.items.entry(*item).or_default().quizzes.entry(*quiz).or_default().shared.extend(new);
                         way.changed = true;
@@ -234,12 +241,13 @@ impl World {
     }
 
     fn answer(&mut self, place: usize, item: usize, number: usize, marks: &Attempt, seconds: u64) -> Says {
+        let asks = self.version(&self.ways[place]).asks(number);
         let (quiz, way) = (&QUIZZES[number], &mut self.ways[place]);
         let tried = way.tried(item, number);
         if tried.waits() {
             return Says::No(409, "awaiting_grading", None);
         }
-        if quiz.max_attempts.is_some_and(|most| tried.attempts.len() >= most) {
+        if tried.exhausted(quiz, asks) {
             return Says::No(409, "attempts_exhausted", None);
         }
         if tried.cooling(quiz) {
@@ -250,13 +258,17 @@ impl World {
         }
         let done = way.items.entry(item).or_default();
         done.seconds += seconds;
-        done.quizzes.entry(number).or_default().attempts.push(marks.clone());
+        let kept = done.quizzes.entry(number).or_default();
+        if kept.attempts.is_empty() {
+            kept.floor = kept.confirmed(asks);
+        }
+        kept.attempts.push(marks.clone());
         way.changed = true;
-        let (member, attempt) = (way.member, tried.attempts.len() + 1);
+        let (member, course, attempt) = (way.member, way.course, tried.attempts.len() + 1);
         for (question, mark) in marks {
             match mark {
                 Mark::Waiting => self.open.push(Open::new(&self.ways[place], item, number, attempt, *question)),
-                Mark::Scored(points) => self.share(member, item, *question, *points),
+                Mark::Scored(points) => self.share((member, course), item, *question, *points),
                 _ => {}
             }
         }
@@ -264,10 +276,22 @@ impl World {
         Says::Result(Box::new(self.ways[place].clone()), number, earned(marks))
     }
 
+    /// Staff bring everybody in a course to its published version. How many events that takes is not said.
+    pub fn recalculate(&mut self, course: usize) {
+        let published = self.courses[course].1;
+        for place in 0..self.ways.len() {
+            if self.ways[place].course == course {
+                let way = &mut self.ways[place];
+                (way.version, way.counted, way.changed) = (published, 0, true);
+                self.follow(place);
+            }
+        }
+    }
+
     /// Only what is wholly right is shared, and only from the shared lesson.
-    pub fn share(&mut self, member: usize, item: usize, question: usize, points: u64) {
+    pub fn share(&mut self, (member, course): (usize, usize), item: usize, question: usize, points: u64) {
         if lesson_of(item) == SHARED && points == worth(question) {
-            self.right.insert((member, question));
+            self.right.entry((member, question)).or_default().insert(course);
         }
     }
 
@@ -277,14 +301,14 @@ impl World {
         let way = &mut self.ways[place];
         for item in items(&version) {
             for number in ITEMS[item].quizzes {
-                let quiz = &QUIZZES[*number];
+                let (quiz, asks) = (&QUIZZES[*number], version.asks(*number));
                 if let Some(tried) = way.items.get_mut(&item).and_then(|done| done.quizzes.get_mut(number)) {
-                    tried.passed |= quiz.pass_mark.is_some_and(|mark| part(tried.confirmed(), size(quiz).0) >= mark);
+                    tried.passed |= quiz.pass_mark.is_some_and(|mark| part(tried.judged(asks), size(asks).0) >= mark);
                 }
             }
             let ready = |number: &usize| {
-                let (quiz, tried) = (&QUIZZES[*number], way.tried(item, *number));
-                if quiz.gate { tried.passed } else { tried.answered(quiz) == size(quiz).1 }
+                let (asks, tried) = (version.asks(*number), way.tried(item, *number));
+                if QUIZZES[*number].gate { tried.passed } else { tried.answered(asks) == size(asks).1 }
             };
             let complete = if ITEMS[item].quizzes.is_empty() {
                 way.items.get(&item).is_some_and(|done| done.viewed)
@@ -308,24 +332,24 @@ impl Way {
         self.items.get(&item).and_then(|done| done.quizzes.get(&quiz)).cloned().unwrap_or_default()
     }
 
-    fn sum(&self, version: &Version, of: impl Fn(&Tried, &Quiz) -> u64) -> u64 {
+    fn sum(&self, version: &Version, of: impl Fn(&Tried, Asks) -> u64) -> u64 {
         let quizzes = items(version).flat_map(|item| ITEMS[item].quizzes.iter().map(move |quiz| (item, *quiz)));
-        quizzes.map(|(item, quiz)| of(&self.tried(item, quiz), &QUIZZES[quiz])).sum()
+        quizzes.map(|(item, quiz)| of(&self.tried(item, quiz), version.asks(quiz))).sum()
     }
 
     /// C3
     pub fn confirmed(&self, version: &Version) -> u64 {
-        self.sum(version, |tried, _| tried.confirmed())
+        self.sum(version, Tried::confirmed)
     }
 
     /// C3
     pub fn potential(&self, version: &Version) -> u64 {
-        self.sum(version, |tried, _| tried.potential())
+        self.sum(version, Tried::potential)
     }
 
     /// C4: questions answered of all; where there are none, items complete.
     pub fn progress(&self, version: &Version) -> (u64, u64) {
-        let questions = self.sum(version, |_, quiz| size(quiz).1);
+        let questions = self.sum(version, |_, asks| size(asks).1);
         let (done, of) = if questions > 0 {
             (self.sum(version, Tried::answered), questions)
         } else {
@@ -342,7 +366,7 @@ pub fn items(version: &Version) -> impl Iterator<Item = usize> {
 
 /// What all quizzes are worth.
 pub fn total(version: &Version) -> u64 {
-    items(version).flat_map(|item| ITEMS[item].quizzes).map(|quiz| size(&QUIZZES[*quiz]).0).sum()
+    items(version).flat_map(|item| ITEMS[item].quizzes).map(|quiz| size(version.asks(*quiz)).0).sum()
 }
 
 /// The items with quizzes; all, where none has any.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::content::{self, QUESTIONS, QUIZZES, SLUGS};
+use super::content::{self, QUESTIONS, QUIZZES, SLUGS, Version};
 use super::grading::Open;
 use super::model::{Done, Says, Way, What, Who, Wish, World, gate, items, total};
 use super::quiz::Mark;
@@ -121,12 +121,12 @@ impl Story<'_, '_> {
         }
         for item in shown {
             let number = content::of(&ids.items, &item["item_id"]).ok_or("an unknown item")?;
-            self.item(way, number, item)?;
+            self.item(version, way, number, item)?;
         }
         Ok(())
     }
 
-    fn item(&self, way: &Way, item: usize, seen: &Value) -> Result<(), String> {
+    fn item(&self, version: &Version, way: &Way, item: usize, seen: &Value) -> Result<(), String> {
         let Done { viewed, completed, seconds, position, quizzes } =
             way.items.get(&item).ok_or_else(|| format!("item {item} was not touched: {seen}"))?;
         let at = |what: &str| format!("item {item}, {what}");
@@ -142,8 +142,8 @@ impl Story<'_, '_> {
             let at = |what: &str| format!("quiz {number}, {what}");
             same(&at("attempts"), tried.attempts.len(), &quiz["attempt_count"])?;
             same(&at("passed"), tried.passed, &quiz["passed_at"].is_string().into())?;
-            same(&at("C3: confirmed"), tried.confirmed(), &points(&quiz["confirmed_points"]))?;
-            same(&at("C3: potential"), tried.potential(), &points(&quiz["potential_points"]))?;
+            same(&at("C3: confirmed"), tried.confirmed(version.asks(number)), &points(&quiz["confirmed_points"]))?;
+            same(&at("C3: potential"), tried.potential(version.asks(number)), &points(&quiz["potential_points"]))?;
             same(&at("waits"), tried.waits(), &quiz["awaits_grading"])?;
             same(&at("cooldown"), tried.cooling(&QUIZZES[number]), &quiz["retry_at"].is_string().into())?;
             let shared = quiz["shared"].as_u64().unwrap_or_default();

@@ -32,7 +32,7 @@ pub struct Story<'s, 'd> {
     batch: u64,
     pub(super) ids: [Ids; COURSES],
     /// What the shared lesson holds, as it was written last.
-    lesson: Vec<usize>,
+    lesson: (Vec<usize>, bool),
     pub(super) asked: Vec<Asked>,
     /// What keys heard, for the same again.
     heard: HashMap<(Who, Uuid), Value>,
@@ -55,7 +55,7 @@ impl<'s, 'd> Story<'s, 'd> {
             worlds: vec![world],
             batch: 0,
             ids: Default::default(),
-            lesson: Vec::new(),
+            lesson: (Vec::new(), false),
             asked: Vec::new(),
             heard: HashMap::new(),
             lasting: BTreeMap::new(),
@@ -63,7 +63,7 @@ impl<'s, 'd> Story<'s, 'd> {
             log: Vec::new(),
         };
         let lesson: Vec<usize> = LESSONS[SHARED].items.clone().collect();
-        story.edit_lesson(&lesson).await;
+        story.edit_lesson(&lesson, false).await;
         for (course, plan) in plans.iter().enumerate() {
             story.edit(course, plan, true).await;
         }
@@ -87,10 +87,11 @@ impl<'s, 'd> Story<'s, 'd> {
 
     async fn command(&mut self, command: &Command) -> Result<(), String> {
         match command {
-            Command::EditLesson { items } => {
-                self.edit_lesson(items).await;
+            Command::EditLesson { items, exchanged } => {
+                self.edit_lesson(items, *exchanged).await;
                 Ok(())
             }
+            Command::Recalculate { course } => self.recalculate(*course).await,
             Command::Edit { course, plan, publish } => {
                 self.edit(*course, plan, *publish).await;
                 // Whoever is on the way, or finished, stays where they are.
@@ -131,17 +132,38 @@ impl<'s, 'd> Story<'s, 'd> {
         Ok(())
     }
 
-    async fn edit_lesson(&mut self, items: &[usize]) {
+    /// What the dry run says would change is what changes.
+    async fn recalculate(&mut self, course: usize) -> Result<(), String> {
+        let path = format!("/api/v1/admin/sites/{}/courses/{}/recalculation", self.site, SLUGS[course]);
+        let mut said = Vec::new();
+        for dry_run in [true, false] {
+            let mut told = self.served.admin("POST", &path, Some(serde_json::json!({ "dry_run": dry_run }))).await.body;
+            told["dry_run"] = Value::Null;
+            said.push(told);
+        }
+        if said[0] != said[1] {
+            return Err(format!("the dry run said {}, then it was {}", said[0], said[1]));
+        }
+        for world in &mut self.worlds {
+            world.recalculate(course);
+        }
+        // Questions that are gone are no progress any more.
+        self.far.retain(|(_, known), _| *known != course);
+        self.look(&(0..MEMBERS).collect::<Vec<_>>()).await
+    }
+
+    async fn edit_lesson(&mut self, items: &[usize], exchanged: bool) {
         let path = format!("/api/v1/admin/sites/{}/lessons/{}", self.site, LESSONS[SHARED].key);
-        self.served.admin("PUT", &path, Some(content::lesson(items))).await;
-        self.lesson = items.to_vec();
+        self.served.admin("PUT", &path, Some(content::lesson(items, exchanged))).await;
+        self.lesson = (items.to_vec(), exchanged);
     }
 
     async fn edit(&mut self, course: usize, plan: &Version, publish: bool) {
         let mut version = plan.clone();
-        for (lesson, items) in &mut version {
+        for (lesson, items) in &mut version.lessons {
             if *lesson == SHARED {
-                items.clone_from(&self.lesson);
+                items.clone_from(&self.lesson.0);
+                version.exchanged = self.lesson.1;
             }
         }
         let path = format!("/api/v1/admin/sites/{}/courses/{}", self.site, SLUGS[course]);
@@ -358,7 +380,7 @@ impl<'s, 'd> Story<'s, 'd> {
         let fits = |world: &World| {
             let announced = world.ways.iter().filter(|way| way.finished);
             let announced = announced.map(|way| (SLUGS[way.course].to_owned(), format!("m-{}", way.member), way.score));
-            let shared = world.right.iter().map(|(member, question)| {
+            let shared = world.right.keys().map(|(member, question)| {
                 let id = self.ids.iter().find_map(|ids| ids.questions.get(question)).unwrap();
                 (format!("m-{member}"), id.clone())
             });
