@@ -27,6 +27,7 @@ use crate::{
         error::ApiError,
         idempotency::{self, Fingerprint, Lookup},
     },
+    quiz::order::Orders,
     track::store::{EventRecord, append_events, lock_member},
     webhook::outbox,
 };
@@ -46,6 +47,8 @@ pub struct Asker {
     pub wanted: Vec<Lang>,
     /// The idempotency key, and what was asked with it.
     pub key: Option<(Uuid, Fingerprint)>,
+    /// In which order attempts show things, and what they draw.
+    pub orders: Orders,
 }
 
 impl Asker {
@@ -323,7 +326,7 @@ async fn change_in(
     let (command, attempt) = match &what {
         What::Visit => {
             asker.keep_cohorts(tx, now).await?;
-            let rights = rights(tx, lesson, &enrollment).await?;
+            let rights = rights(tx, &asker.orders, lesson, &enrollment).await?;
             (Command::Visit { item, rights }, None)
         }
         What::Report(report) => (
@@ -335,7 +338,7 @@ async fn change_in(
             None,
         ),
         What::Answer(quiz, request) => {
-            let attempt = Attempt::new(&enrollment, shown, *quiz, request)?;
+            let attempt = Attempt::new(&asker.orders, &enrollment, shown, *quiz, request)?;
             (attempt.command(item, *quiz, request), Some(attempt))
         }
     };
@@ -386,7 +389,12 @@ pub(super) fn refused(refusal: &course::Refusal, version: &Version, wanted: &[La
 }
 
 /// What the member answered right in other courses that hold this lesson, as this enrollment has the questions.
-pub(super) async fn rights(tx: &mut Tx<'_>, lesson: &Lesson, enrollment: &Enrollment) -> Result<Vec<Right>, DbError> {
+pub(super) async fn rights(
+    tx: &mut Tx<'_>,
+    orders: &Orders,
+    lesson: &Lesson,
+    enrollment: &Enrollment,
+) -> Result<Vec<Right>, DbError> {
     // What a guest answers is shared once they are a member.
     let Some(user) = enrollment.learner.user_id() else { return Ok(Vec::new()) };
     if !lesson.shared || enrollment.progress.completed_at.is_some() {
@@ -398,7 +406,7 @@ pub(super) async fn rights(tx: &mut Tx<'_>, lesson: &Lesson, enrollment: &Enroll
         for quiz in &item.quizzes {
             // Those of the attempt that would be next, where questions are drawn.
             let next = enrollment.progress.quiz(item.id, quiz.id).map_or(0, |done| done.attempt_count) + 1;
-            let (questions, _) = quiz.attempt(enrollment.id.0, next);
+            let questions = quiz.attempt(&orders.attempt(enrollment.id.0, quiz.id.0, next));
             rights.extend(questions.questions.iter().filter(|question| known.contains(&question.id)).map(|question| {
                 Right { item: item.id, quiz: quiz.id, question: question.id, points: question.points }
             }));
@@ -415,13 +423,26 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn new(enrollment: &Enrollment, item: &Item, quiz: QuizId, request: &AnswersRequest) -> Result<Self, ApiError> {
+    fn new(
+        orders: &Orders,
+        enrollment: &Enrollment,
+        item: &Item,
+        quiz: QuizId,
+        request: &AnswersRequest,
+    ) -> Result<Self, ApiError> {
         let known = item.quizzes.iter().find(|known| known.id == quiz).ok_or_else(ApiError::not_found)?;
         let next = enrollment.progress.quiz(item.id, quiz).map_or(0, |done| done.attempt_count).saturating_add(1);
+        let over = || ApiError::new(&code::ATTEMPT_OVER).with("attempt", next);
         if request.attempt != next {
-            return Err(ApiError::new(&code::ATTEMPT_OVER).with("attempt", next));
+            return Err(over());
         }
-        let (questions, _) = known.attempt(enrollment.id.0, next);
+        let questions = known.attempt(&orders.attempt(enrollment.id.0, quiz.0, next));
+        // Shown before the draw became another one (by a merge, a recalculation or an upgrade): read it again.
+        let other =
+            |answer: &Answer| questions.question(answer.question_id).is_none() && known.may_draw(answer.question_id);
+        if request.answers.iter().any(other) {
+            return Err(over());
+        }
         let faults = quiz::answer::check(&questions, &request.answers);
         let graded = quiz::grade(&questions, &request.answers);
         Ok(Self { questions, graded, faults })
