@@ -13,6 +13,7 @@ use crate::db::{Db, DbError};
 use crate::http::gate::Gate;
 use crate::http::health::LastReady;
 use crate::job;
+use crate::quiz::order::Orders;
 use crate::stop::Stop;
 use crate::track::Tracks;
 use crate::webhook::{Webhooks, dispatch};
@@ -36,6 +37,8 @@ pub struct App {
     pub tracks: Tracks,
     /// Courses that learners may be shown.
     pub courses: Courses,
+    /// In which order attempts show things.
+    pub orders: Orders,
     /// Articles of content providers outside.
     pub articles: Articles,
     /// What other systems hear.
@@ -48,6 +51,7 @@ impl AppState {
     /// Puts the parts together. The database must be migrated.
     pub async fn new(db: Db, clock: Clock, config: Config) -> Result<Self, DbError> {
         let gate = Gate::new(&db, &clock, &config).await?;
+        let orders = Orders::load(&db, clock.now()).await?;
         let courses = Courses::new(&db);
         let tracks = Tracks::new(&db, &courses.catalog, &clock);
         let articles = Articles::new(&db, config.development).map_err(DbError::other)?;
@@ -59,6 +63,7 @@ impl AppState {
             gate,
             tracks,
             courses,
+            orders,
             articles,
             webhooks,
             ready: LastReady::default(),

@@ -5,7 +5,6 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::{
     Lang, LocalizedText, Score, Timestamp, course,
@@ -65,10 +64,8 @@ impl Vector {
             "lang" => Ok(Lang::parse(&read::<String>(with, "tag")?)
                 .map_or(Value::Null, |lang| json!({ "tag": lang, "base": lang.base(), "dir": lang.dir() }))),
             "shuffle" => {
-                let (enrollment, step): (Uuid, Uuid) = (read(with, "enrollment")?, read(with, "step")?);
-                let seed = shuffle::Seed::of_attempt(enrollment, step, read(with, "attempt")?);
-                let mut items: Vec<u32> = (1..=read(with, "count")?).collect();
-                shuffle::shuffle(&mut items, seed);
+                let (mut items, numbers): (Vec<u32>, Vec<u64>) = (read(with, "items")?, read(with, "numbers")?);
+                shuffle::choose(&mut items, read(with, "count")?, |item| *item, numbers.into_iter());
                 Ok(shown(items))
             }
             other => Err(format!("there is no part called {other:?}")),

@@ -27,6 +27,7 @@ use crate::{
         error::ApiError,
         idempotency::{self, Fingerprint, Lookup},
     },
+    quiz::order::Orders,
     track::store::{EventRecord, append_events, lock_member},
     webhook::outbox,
 };
@@ -46,6 +47,8 @@ pub struct Asker {
     pub wanted: Vec<Lang>,
     /// The idempotency key, and what was asked with it.
     pub key: Option<(Uuid, Fingerprint)>,
+    /// In which order attempts show things, and what they draw.
+    pub orders: Orders,
 }
 
 impl Asker {
@@ -323,7 +326,7 @@ async fn change_in(
     let (command, attempt) = match &what {
         What::Visit => {
             asker.keep_cohorts(tx, now).await?;
-            let (rights, records) = rights(tx, lesson, &enrollment).await?;
+            let (rights, records) = rights(tx, &asker.orders, lesson, &enrollment).await?;
             (Command::Visit { item, rights, records }, None)
         }
         What::Report(report) => (
@@ -335,7 +338,7 @@ async fn change_in(
             None,
         ),
         What::Answer(quiz, request) => {
-            let attempt = Attempt::new(&enrollment, shown, *quiz, request)?;
+            let attempt = Attempt::new(&asker.orders, &enrollment, shown, *quiz, request)?;
             (attempt.command(item, *quiz, request), Some(attempt))
         }
     };
@@ -389,6 +392,7 @@ pub(super) fn refused(refusal: &course::Refusal, version: &Version, wanted: &[La
 /// all attempts at these quizzes, where there are several: with more shared another of them may count.
 pub(super) async fn rights(
     tx: &mut Tx<'_>,
+    orders: &Orders,
     lesson: &Lesson,
     enrollment: &Enrollment,
 ) -> Result<(Vec<Right>, BTreeMap<QuizId, Vec<Record>>), DbError> {
@@ -404,7 +408,7 @@ pub(super) async fn rights(
             let done = enrollment.progress.quiz(item.id, quiz.id);
             let tried = done.map_or(0, |done| done.attempt_count);
             // Those of the attempt that would be next, where questions are drawn.
-            let (questions, _) = quiz.attempt(enrollment.id.0, tried + 1);
+            let questions = quiz.attempt(&orders.attempt(enrollment.id.0, quiz.id.0, tried + 1));
             let shared = |question: QuestionId| done.is_some_and(|done| done.shared.contains_key(&question));
             let new = questions.questions.iter().filter(|one| known.contains(&one.id) && !shared(one.id));
             let before = rights.len();
@@ -431,13 +435,26 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn new(enrollment: &Enrollment, item: &Item, quiz: QuizId, request: &AnswersRequest) -> Result<Self, ApiError> {
+    fn new(
+        orders: &Orders,
+        enrollment: &Enrollment,
+        item: &Item,
+        quiz: QuizId,
+        request: &AnswersRequest,
+    ) -> Result<Self, ApiError> {
         let known = item.quizzes.iter().find(|known| known.id == quiz).ok_or_else(ApiError::not_found)?;
         let next = enrollment.progress.quiz(item.id, quiz).map_or(0, |done| done.attempt_count).saturating_add(1);
+        let over = || ApiError::new(&code::ATTEMPT_OVER).with("attempt", next);
         if request.attempt != next {
-            return Err(ApiError::new(&code::ATTEMPT_OVER).with("attempt", next));
+            return Err(over());
         }
-        let (questions, _) = known.attempt(enrollment.id.0, next);
+        let questions = known.attempt(&orders.attempt(enrollment.id.0, quiz.0, next));
+        // Shown before the draw became another one (by a merge, a recalculation or an upgrade): read it again.
+        let other =
+            |answer: &Answer| questions.question(answer.question_id).is_none() && known.may_draw(answer.question_id);
+        if request.answers.iter().any(other) {
+            return Err(over());
+        }
         let faults = quiz::answer::check(&questions, &request.answers);
         let graded = quiz::grade(&questions, &request.answers);
         Ok(Self { questions, graded, faults })

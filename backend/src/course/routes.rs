@@ -174,7 +174,7 @@ pub async fn get_course(
 }
 
 /// Who asks, as what is done in courses wants it.
-pub(crate) fn asker(auth: &LearnerAuth, langs: Langs, key: Option<(Uuid, Fingerprint)>) -> Asker {
+pub(crate) fn asker(app: &AppState, auth: &LearnerAuth, langs: Langs, key: Option<(Uuid, Fingerprint)>) -> Asker {
     Asker {
         site: auth.site.id,
         site_slug: Arc::from(auth.site.slug.as_str()),
@@ -182,6 +182,7 @@ pub(crate) fn asker(auth: &LearnerAuth, langs: Langs, key: Option<(Uuid, Fingerp
         cohorts: auth.cohorts.clone(),
         wanted: wanted(langs, auth.lang.as_ref(), &auth.site),
         key,
+        orders: app.orders.clone(),
     }
 }
 
@@ -216,6 +217,7 @@ pub async fn enroll_in_course(
         cohorts: auth.member.cohorts,
         wanted: wanted(langs, auth.member.lang.as_ref(), &auth.site),
         key: key.0.map(|key| (key, fingerprint)),
+        orders: app.orders.clone(),
     };
     let lang = asker.wanted.first().cloned();
     Ok(answered(learn::enroll(&app.db, &app.courses.catalog, asker, version, lang, app.clock.now()).await?))
@@ -350,7 +352,7 @@ pub async fn get_item(
     }
     let now = app.clock.now();
     let around = around::of_item(&app, &auth.site, &enrollment, (shown, &lesson.source_lang), &wanted, now).await?;
-    let body = to_json(&view::item(lesson, shown, (&enrollment, around), &version, &wanted, now));
+    let body = to_json(&view::item(lesson, shown, (&enrollment, around, &app.orders), &version, &wanted, now));
     Ok(ready(&Rendered { etag: ETag::of(&body), body: body.into() }, &if_none_match))
 }
 
@@ -368,7 +370,7 @@ pub async fn visit_item(
     request: IdemJson<VisitRequest>,
 ) -> ApiResult<Response> {
     let IdemJson { body: VisitRequest {}, key, fingerprint } = request;
-    let asker = asker(&auth, langs, key.0.map(|key| (key, fingerprint)));
+    let asker = asker(&app, &auth, langs, key.0.map(|key| (key, fingerprint)));
     Ok(answered(learn::change(&app.db, &app.courses.catalog, asker, place, What::Visit, app.clock.now()).await?))
 }
 
@@ -385,7 +387,7 @@ pub async fn report_item(
     request: IdemJson<ReportRequest>,
 ) -> ApiResult<Response> {
     let IdemJson { body, key, fingerprint } = request;
-    let asker = asker(&auth, langs, key.0.map(|key| (key, fingerprint)));
+    let asker = asker(&app, &auth, langs, key.0.map(|key| (key, fingerprint)));
     let what = What::Report(body);
     Ok(answered(learn::change(&app.db, &app.courses.catalog, asker, place, what, app.clock.now()).await?))
 }
@@ -405,7 +407,7 @@ pub async fn answer_quiz(
     request: IdemJson<AnswersRequest>,
 ) -> ApiResult<Response> {
     let IdemJson { body, key, fingerprint } = request;
-    let asker = asker(&auth, langs, key.0.map(|key| (key, fingerprint)));
+    let asker = asker(&app, &auth, langs, key.0.map(|key| (key, fingerprint)));
     let what = What::Answer(quiz, body);
     Ok(answered(learn::change(&app.db, &app.courses.catalog, asker, (id, item), what, app.clock.now()).await?))
 }

@@ -72,6 +72,6 @@ pub async fn sync_shared_points(
     ApiJson(SharedPointsRequest {}): ApiJson<SharedPointsRequest>,
 ) -> ApiResult<Json<SharedPointsReport>> {
     let site_slug = Arc::from(admin.site.slug.as_str());
-    let wanted = Sync { site: admin.site.id, site_slug, user, by: Some(admin.actor) };
+    let wanted = Sync { site: admin.site.id, site_slug, user, by: Some(admin.actor), orders: app.orders.clone() };
     Ok(Json(sync::sync(&app.db, &app.courses.catalog, wanted, app.clock.now()).await?))
 }

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     db::{Db, DbError, Tx},
     http::error::ApiError,
+    quiz::order::Orders,
     site::audit::{self, By},
 };
 
@@ -33,6 +34,8 @@ pub struct Sync {
     pub user: UserId,
     /// Who wants it.
     pub by: By,
+    /// What attempts draw.
+    pub orders: Orders,
 }
 
 /// Brings what is shared into all the learner's courses that are not complete, as far as their lessons are open
@@ -48,7 +51,7 @@ pub async fn sync(db: &Db, catalog: &Catalog, sync: Sync, now: Timestamp) -> Res
 async fn sync_in(
     tx: &mut Tx<'_>,
     catalog: &Catalog,
-    Sync { site, site_slug, user, by }: &Sync,
+    Sync { site, site_slug, user, by, orders }: &Sync,
     now: Timestamp,
 ) -> Result<SharedPointsReport, ApiError> {
     let learner = Learner::User(user.clone());
@@ -72,7 +75,7 @@ async fn sync_in(
         enrollment.progress.items = store::items(tx, *site, enrollment.id, None).await?;
         let (mut after, mut happened) = (enrollment.clone(), Vec::new());
         for lesson in shared {
-            let (rights, records) = learn::rights(tx, lesson, &after).await?;
+            let (rights, records) = learn::rights(tx, orders, lesson, &after).await?;
             let command = Command::Share { lesson: lesson.id, rights, records };
             let events = course::decide(&version.outline, &after.progress, &command, now).map_err(DbError::other)?;
             for event in &events {

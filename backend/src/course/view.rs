@@ -18,7 +18,10 @@ use jalon_shared::{
 };
 
 use super::{around::Around, catalog::Version, store};
-use crate::{quiz::view as quiz_view, text::In};
+use crate::{
+    quiz::{order::Orders, view as quiz_view},
+    text::In,
+};
 
 /// One course in a list.
 pub fn summary(version: &Version, wanted: &[Lang]) -> CourseSummary {
@@ -201,7 +204,7 @@ fn item_state(item: &OutlineItem, done: &ItemProgress, progress: &Progress, now:
 pub fn item(
     lesson: &Lesson,
     item: &Item,
-    (enrollment, around): (&Enrollment, Around),
+    (enrollment, around, orders): (&Enrollment, Around, &Orders),
     version: &Version,
     wanted: &[Lang],
     now: Timestamp,
@@ -242,7 +245,7 @@ pub fn item(
     for quiz in &item.quizzes {
         let done = progress.quiz(item.id, quiz.id);
         let attempt = done.map_or(0, |done| done.attempt_count).saturating_add(1);
-        let (questions, seed) = quiz.attempt(enrollment.id.0, attempt);
+        let order = orders.attempt(enrollment.id.0, quiz.id.0, attempt);
         let outline = version.outline.item(item.id).and_then(|item| item.quiz(quiz.id));
         let retry_at = outline.and_then(|outline| retry_at(outline, progress, item.id)).filter(|at| *at > now);
         body.quizzes.push(ItemQuizView {
@@ -250,7 +253,7 @@ pub fn item(
             title: texts.plain(&quiz.title),
             gate: quiz.gate,
             pass_mark: quiz.pass_mark,
-            quiz: quiz_view::quiz(&questions, attempt, retry_at, seed, texts),
+            quiz: quiz_view::quiz(&quiz.attempt(&order), attempt, retry_at, &order, texts),
         });
     }
     body

@@ -53,7 +53,7 @@ impl Gate {
 
     /// The same, with another way to fetch key sets.
     pub async fn with_fetch(db: &Db, clock: &Clock, config: &Config, fetch: Fetch) -> Result<Self, DbError> {
-        let secret = guest_secret(db, clock.now()).await?;
+        let secret = server_secret(db, "guest_token", clock.now()).await?;
         let max_lifetime = i64::try_from(config.member_max_lifetime.as_secs()).unwrap_or(i64::MAX / 4000);
         Ok(Self {
             sites: SiteCache::load(db.clone(), clock.clone()).await?,
@@ -102,15 +102,13 @@ impl Gate {
     }
 }
 
-/// The secret that signs guest tokens: made at the first start, shared by all servers of the database.
-async fn guest_secret(db: &Db, now: Timestamp) -> Result<Vec<u8>, DbError> {
+/// The server's secret of this name, 32 bytes: made at the first start, shared by all servers of the database.
+pub(crate) async fn server_secret(db: &Db, name: &'static str, now: Timestamp) -> Result<Vec<u8>, DbError> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| DbError::other(error.to_string()))?;
     let fresh = STANDARD.encode(bytes);
     let secret = db
-        .write::<_, DbError, _>(move |tx| {
-            Box::pin(async move { store::server_secret(tx, "guest_token", &fresh, now).await })
-        })
+        .write::<_, DbError, _>(move |tx| Box::pin(async move { store::server_secret(tx, name, &fresh, now).await }))
         .await?;
     STANDARD.decode(secret).map_err(|_| DbError::other("the server's secret can't be read"))
 }

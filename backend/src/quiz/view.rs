@@ -3,21 +3,23 @@
 
 use jalon_shared::{
     ChoiceId, LocalizedText, Timestamp,
-    quiz::{Answer, GradedQuestion, Question, QuestionKind, Quiz, shuffle, source::QuestionKindName},
+    quiz::{
+        Answer, GradedQuestion, Question, QuestionKind, Quiz,
+        shuffle::{Numbers, Part, shuffle},
+        source::QuestionKindName,
+    },
     wire::quiz::{ChoiceFeedback, ChoiceView, QuestionResult, QuestionView, QuizView, RightAnswer},
 };
 
+use super::order::AttemptOrder;
 use crate::text::In;
 
-/// A quiz for the attempt that is next, of this number; `seed` is that attempt's.
-pub fn quiz(quiz: &Quiz, attempt: u32, retry_at: Option<Timestamp>, seed: shuffle::Seed, texts: In<'_>) -> QuizView {
-    let mut questions: Vec<QuestionView> = quiz
-        .questions
-        .iter()
-        .map(|question| question_view(question, quiz.shuffle, seed.of(question.id.0), texts))
-        .collect();
+/// A quiz for the attempt that is next, of this number; `order` is that attempt's.
+pub fn quiz(quiz: &Quiz, attempt: u32, retry_at: Option<Timestamp>, order: &AttemptOrder, texts: In<'_>) -> QuizView {
+    let mut questions: Vec<QuestionView> =
+        quiz.questions.iter().map(|question| question_view(question, quiz.shuffle, order, texts)).collect();
     if quiz.shuffle {
-        shuffle::shuffle(&mut questions, seed);
+        shuffle(&mut questions, |question| question.id, order.of(Part::Questions));
     }
     QuizView {
         attempt,
@@ -29,7 +31,7 @@ pub fn quiz(quiz: &Quiz, attempt: u32, retry_at: Option<Timestamp>, seed: shuffl
     }
 }
 
-fn question_view(question: &Question, shuffled: bool, seed: shuffle::Seed, texts: In<'_>) -> QuestionView {
+fn question_view(question: &Question, shuffled: bool, order: &AttemptOrder, texts: In<'_>) -> QuestionView {
     let one = |id: ChoiceId, text: &LocalizedText| ChoiceView { id, text: Some(texts.inline(text)), value: None };
     let mut view = QuestionView {
         id: question.id,
@@ -46,7 +48,7 @@ fn question_view(question: &Question, shuffled: bool, seed: shuffle::Seed, texts
         QuestionKind::SingleChoice { choices } | QuestionKind::MultipleChoice { choices } => {
             view.choices = choices.iter().map(|choice| one(choice.id, &choice.text)).collect();
             if shuffled {
-                shuffle::shuffle(&mut view.choices, seed);
+                shuffle(&mut view.choices, |choice| choice.id, order.of(Part::Choices(question.id)));
             }
         }
         QuestionKind::TrueFalse { true_id, false_id, .. } => {
@@ -57,13 +59,14 @@ fn question_view(question: &Question, shuffled: bool, seed: shuffle::Seed, texts
         QuestionKind::Numeric { .. } | QuestionKind::ShortText { .. } | QuestionKind::OpenEnded { .. } => {}
         QuestionKind::Ordering { items } => {
             view.items = items.iter().map(|item| one(item.id, &item.text)).collect();
-            shuffle::derange(&mut view.items, seed);
+            // Any order may come, the right one too: one that never came would tell something (S4).
+            shuffle(&mut view.items, |item| item.id, order.of(Part::Choices(question.id)));
         }
         QuestionKind::Matching { pairs } => {
             view.lefts = pairs.iter().map(|pair| one(pair.left_id, &pair.left)).collect();
             view.rights = pairs.iter().map(|pair| one(pair.right_id, &pair.right)).collect();
-            shuffle::shuffle(&mut view.lefts, seed);
-            shuffle::shuffle(&mut view.rights, seed.of(question.id.0));
+            shuffle(&mut view.lefts, |left| left.id, order.of(Part::Lefts(question.id)));
+            shuffle(&mut view.rights, |right| right.id, order.of(Part::Rights(question.id)));
         }
     }
     view
@@ -112,13 +115,16 @@ fn choice_feedback(question: &Question, answer: Option<&Answer>, texts: In<'_>) 
         return Vec::new();
     };
     let chosen = answer.choice_ids.as_deref().unwrap_or_default();
-    choices
+    let mut told: Vec<ChoiceFeedback> = choices
         .iter()
         .filter(|choice| chosen.contains(&choice.id))
         .filter_map(|choice| {
             Some(ChoiceFeedback { choice_id: choice.id, feedback: texts.some_inline(&choice.feedback)? })
         })
-        .collect()
+        .collect();
+    // Not in the order they were written in, which a quiz that shuffles does not tell (S4).
+    told.sort_unstable_by_key(|told| told.choice_id);
+    told
 }
 
 fn right_answer(question: &Question, texts: In<'_>) -> RightAnswer {
@@ -126,6 +132,7 @@ fn right_answer(question: &Question, texts: In<'_>) -> RightAnswer {
     match &question.kind {
         QuestionKind::SingleChoice { choices } | QuestionKind::MultipleChoice { choices } => {
             right.choice_ids = choices.iter().filter(|choice| choice.right).map(|choice| choice.id).collect();
+            right.choice_ids.sort_unstable();
         }
         QuestionKind::TrueFalse { true_id, false_id, right: truth } => {
             right.choice_ids = vec![if *truth { *true_id } else { *false_id }];
@@ -145,6 +152,7 @@ fn right_answer(question: &Question, texts: In<'_>) -> RightAnswer {
         QuestionKind::Ordering { items } => right.order = items.iter().map(|item| item.id).collect(),
         QuestionKind::Matching { pairs } => {
             right.pairs = pairs.iter().map(|pair| (pair.left_id, pair.right_id)).collect();
+            right.pairs.sort_unstable();
         }
         QuestionKind::OpenEnded { .. } => {}
     }

@@ -9,7 +9,6 @@ use jalon_shared::{
         track::StepBody,
     },
 };
-use uuid::Uuid;
 
 use super::{
     catalog::Version,
@@ -39,7 +38,7 @@ pub async fn body(
     (step, place): (&Step, LessonPlace),
     wanted: &[Lang],
 ) -> Result<StepBody, DbError> {
-    let body = view::step_body(&version.track, step, Uuid::nil(), None, wanted, Timestamp(0));
+    let body = view::step_body(&version.track, step, (&app.orders, None), None, wanted, Timestamp(0));
     let lesson = course::lesson::shown(&app.db, &app.courses.catalog, site.id, learner, place, wanted).await?;
     Ok(StepBody { lesson, ..body })
 }
@@ -64,7 +63,7 @@ pub async fn open_lesson(
     request: IdemJson<OpenLessonRequest>,
 ) -> ApiResult<Response> {
     let IdemJson { body: OpenLessonRequest {}, key, fingerprint } = request;
-    let asker = course::routes::asker(&auth, langs, key.0.map(|key| (key, fingerprint)));
+    let asker = course::routes::asker(&app, &auth, langs, key.0.map(|key| (key, fingerprint)));
     if auth.embedded {
         // E1; whose it is not hears so below.
         let (site, learner) = (auth.site.id, auth.learner.clone());

@@ -16,7 +16,7 @@ use jalon_shared::{
 use std::fmt::Write as _;
 
 use super::{catalog::Version, view};
-use crate::{app::AppState, http::lang::Langs, site::Site};
+use crate::{app::AppState, http::lang::Langs, quiz::order::Orders, site::Site};
 
 /// Text as HTML.
 fn escape(text: &str) -> String {
@@ -129,7 +129,8 @@ pub async fn show_track_page(
             // the track has texts in it or not; the header names the site.
             let asked = wanted.first().map_or("", Lang::as_str);
             let what = format!("page {} {asked} ", site.name);
-            let rendered = version.rendered(&what, &wanted, || page(&version, &site, &wanted).into_bytes());
+            let rendered =
+                version.rendered(&what, &wanted, || page(&version, &site, &app.orders, &wanted).into_bytes());
             (headers(&app), rendered.body).into_response()
         }
         Ok(None) => sorry(&app, StatusCode::NOT_FOUND, &wanted, |words| words.not_found),
@@ -175,14 +176,14 @@ fn sorry(app: &AppState, status: StatusCode, wanted: &[Lang], say: impl Fn(&Word
     (status, headers(app), html).into_response()
 }
 
-fn page(version: &Version, site: &Site, wanted: &[Lang]) -> String {
+fn page(version: &Version, site: &Site, orders: &Orders, wanted: &[Lang]) -> String {
     let seen = view::track(&version.track, &site.slug, &version.slug, version.number, Vec::new(), wanted);
     let lang = &seen.title.lang;
     let words = words(wanted.first().unwrap_or(lang));
     let nothing = Progress::begun(Timestamp(0));
     let mut steps = String::new();
     for (step, outline) in version.track.steps.iter().zip(&version.outline.steps) {
-        let body = view::step_body(&version.track, step, uuid::Uuid::nil(), None, wanted, Timestamp(0));
+        let body = view::step_body(&version.track, step, (orders, None), None, wanted, Timestamp(0));
         let blocking = version.outline.blocking(outline, &nothing).map(|blocking| blocking.order);
         steps.push_str(&step_html(&body, blocking, words));
     }

@@ -219,7 +219,7 @@ pub async fn preview_step(
         return Ok(ready(&Rendered { etag: ETag::of(&body), body: body.into() }, &if_none_match));
     }
     let rendered = version.rendered(&format!("step{order}"), &wanted, || match version.track.step(order) {
-        Some(step) => to_json(&view::step_body(&version.track, step, Uuid::nil(), None, &wanted, Timestamp(0))),
+        Some(step) => to_json(&view::step_body(&version.track, step, (&app.orders, None), None, &wanted, Timestamp(0))),
         None => Vec::new(),
     });
     Ok(ready(&rendered, &if_none_match))
@@ -353,7 +353,7 @@ pub async fn get_step(
     }
     if step.quiz().is_none() {
         let rendered = version.rendered(&format!("step{order}"), &wanted, || {
-            to_json(&view::step_body(&version.track, step, Uuid::nil(), None, &wanted, Timestamp(0)))
+            to_json(&view::step_body(&version.track, step, (&app.orders, None), None, &wanted, Timestamp(0)))
         });
         return Ok(ready(&rendered, &if_none_match));
     }
@@ -361,7 +361,7 @@ pub async fn get_step(
     let body = to_json(&view::step_body(
         &version.track,
         step,
-        id.0,
+        (&app.orders, Some(id)),
         enrollment.progress.steps.get(&step.id),
         &wanted,
         app.clock.now(),

@@ -1,8 +1,8 @@
 //! What learners get to see of a step, a quiz and an attempt: in their language, never with a key (S4).
 
 use jalon_shared::{
-    Lang, Score, Timestamp,
-    quiz::{Answer, Graded, Quiz, shuffle},
+    EnrollmentId, Lang, Score, Timestamp,
+    quiz::{Answer, Graded, Quiz},
     track::{Step, StepProgress, StepTarget, Track, enrollment},
     wire::{
         quiz::{QuizResult, QuizView},
@@ -10,7 +10,10 @@ use jalon_shared::{
     },
 };
 
-use crate::{quiz::view as quiz_view, text::In};
+use crate::{
+    quiz::{order::Orders, view as quiz_view},
+    text::In,
+};
 
 /// One track in a list.
 pub fn summary(track: &Track, slug: &jalon_shared::track::TrackSlug, version: u32, wanted: &[Lang]) -> TrackSummary {
@@ -57,11 +60,11 @@ pub fn track(
     }
 }
 
-/// A step's body for the attempt that is next. `enrollment` seeds the order (a preview has none).
+/// A step's body for the attempt that is next, in `enrollment` (a preview has none).
 pub fn step_body(
     track: &Track,
     step: &Step,
-    enrollment: uuid::Uuid,
+    (orders, enrollment): (&Orders, Option<EnrollmentId>),
     done: Option<&StepProgress>,
     wanted: &[Lang],
     now: Timestamp,
@@ -97,7 +100,7 @@ pub fn step_body(
                     .collect(),
             });
         }
-        StepTarget::Quiz(quiz) => body.quiz = Some(next_attempt(quiz, step, enrollment, done, texts, now)),
+        StepTarget::Quiz(quiz) => body.quiz = Some(next_attempt(quiz, step, (orders, enrollment), done, texts, now)),
     }
     body
 }
@@ -105,15 +108,18 @@ pub fn step_body(
 fn next_attempt(
     quiz: &Quiz,
     step: &Step,
-    enrollment: uuid::Uuid,
+    (orders, enrollment): (&Orders, Option<EnrollmentId>),
     done: Option<&StepProgress>,
     texts: In<'_>,
     now: Timestamp,
 ) -> QuizView {
     let attempt = done.map_or(0, |done| done.attempt_count).saturating_add(1);
-    let seed = shuffle::Seed::of_attempt(enrollment, step.id.0, attempt);
+    let order = match enrollment {
+        Some(enrollment) => orders.attempt(enrollment.0, step.id.0, attempt),
+        None => orders.preview(step.id.0),
+    };
     let retry_at = done.and_then(|done| enrollment::retry_at(done, quiz.cooldown_seconds)).filter(|at| *at > now);
-    quiz_view::quiz(quiz, attempt, retry_at, seed, texts)
+    quiz_view::quiz(quiz, attempt, retry_at, &order, texts)
 }
 
 /// What an attempt came to: the score always, the right answers only where the quiz says so.

@@ -19,7 +19,10 @@ use super::{
 use crate::{
     ItemId, Lang, LessonId, LocalizedText, ModuleId, QuestionId, QuizId, Score, VideoSource,
     problem::FieldError,
-    quiz::{Question, Quiz, shuffle},
+    quiz::{
+        Question, Quiz,
+        shuffle::{self, Numbers, Part},
+    },
     slug::{BankSlug, LessonSlug},
     track::IdMap,
 };
@@ -464,18 +467,24 @@ impl ItemQuiz {
         }
     }
 
-    /// The questions of one attempt: those that every attempt has, and what this one draws. The same
-    /// whenever and wherever the same attempt is looked at, because a version never changes.
-    pub fn attempt(&self, enrollment: Uuid, attempt: u32) -> (Quiz, shuffle::Seed) {
-        let seed = shuffle::Seed::of_attempt(enrollment, self.id.0, attempt);
+    /// The questions of one attempt: those that every attempt has, and what this one draws with these numbers,
+    /// which are the attempt's. The same whenever and wherever the same attempt is looked at, because a version
+    /// never changes.
+    pub fn attempt(&self, numbers: &impl Numbers) -> Quiz {
         let mut quiz = self.quiz.clone();
         for (place, draw) in self.draws.iter().enumerate() {
             let known: BTreeSet<QuestionId> = quiz.questions.iter().map(|one| one.id).collect();
             let mut pool: Vec<&Question> = draw.pool.iter().filter(|question| !known.contains(&question.id)).collect();
-            shuffle::shuffle(&mut pool, seed.of(Uuid::from_u128(place as u128)));
+            let part = Part::Draw(u32::try_from(place).unwrap_or(u32::MAX));
+            shuffle::choose(&mut pool, draw.count, |question| question.id, numbers.of(part));
             quiz.questions.extend(pool.into_iter().take(draw.count).cloned());
         }
-        (quiz, seed)
+        quiz
+    }
+
+    /// Whether an attempt may draw this question.
+    pub fn may_draw(&self, question: QuestionId) -> bool {
+        self.draws.iter().any(|draw| draw.pool.iter().any(|drawn| drawn.id == question))
     }
 
     /// What is said to an attempt of this score.

@@ -1,83 +1,85 @@
-//! An order that looks random and is the same whenever the same attempt is looked at again.
+//! Orders that look random and are the same whenever the same attempt is looked at again (S4).
+//!
+//! Chance comes in as an argument: numbers of a keyed function whose key never leaves the server. What is shown
+//! depends on these numbers and on the set of ids, never on the order in which an author wrote things: even whoever
+//! knows the numbers learns nothing of the right order.
 
-use uuid::Uuid;
+use crate::QuestionId;
 
-/// Where an attempt's orders come from: which enrollment, which step, which attempt. The same on every
-/// machine, so that a reload, a second device and a second backend show the same order.
-#[derive(Clone, Copy, Debug)]
-pub struct Seed(u64);
-
-impl Seed {
-    /// The seed of attempt `attempt` at `step` in `enrollment`.
-    pub fn of_attempt(enrollment: Uuid, step: Uuid, attempt: u32) -> Self {
-        let mut state = u64::from(attempt);
-        for half in [enrollment.as_u64_pair().0, enrollment.as_u64_pair().1, step.as_u64_pair().0, step.as_u64_pair().1]
-        {
-            state = mix(state ^ half);
-        }
-        Self(state)
-    }
-
-    /// The seed for one thing within the attempt, so that two questions are not shuffled alike.
-    #[must_use]
-    pub fn of(self, thing: Uuid) -> Self {
-        Self(mix(self.0 ^ mix(thing.as_u64_pair().0) ^ thing.as_u64_pair().1))
-    }
+/// What is put in order within one attempt. Each part has numbers of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// The questions.
+    Questions,
+    /// The choices of a question, or its items to order.
+    Choices(QuestionId),
+    /// The left sides of a question's pairs.
+    Lefts(QuestionId),
+    /// The right sides of a question's pairs.
+    Rights(QuestionId),
+    /// What the quiz's draw of this place takes out of its bank.
+    Draw(u32),
 }
 
-/// `SplitMix64`'s finaliser (Steele, Lea, Flood 2014).
-fn mix(state: u64) -> u64 {
-    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+/// Where one attempt's orders come from.
+pub trait Numbers {
+    /// Numbers without end for one part: the same at every call and on every server, evenly spread over all of `u64`,
+    /// and not to be foretold without the server's key, whatever other parts and attempts have shown.
+    fn of(&self, part: Part) -> impl Iterator<Item = u64>;
 }
 
-/// Shuffles in place (Fisher–Yates).
-pub fn shuffle<T>(items: &mut [T], seed: Seed) {
-    let mut state = seed.0;
-    for last in (1..items.len()).rev() {
-        state = mix(state);
-        #[expect(clippy::cast_possible_truncation, reason = "smaller than last + 1, a usize")]
-        items.swap(last, (state % (last as u64 + 1)) as usize);
-    }
+/// Puts items in a random order that does not depend on the order they come in.
+pub fn shuffle<T, K: Ord>(items: &mut [T], id: impl FnMut(&T) -> K, numbers: impl Iterator<Item = u64>) {
+    choose(items, items.len(), id, numbers);
 }
 
-/// Shuffles so that, with two items or more, the order given is not the order shown: an ordering
-/// question must not come already solved.
-pub fn derange<T: PartialEq + Clone>(items: &mut [T], seed: Seed) {
-    let before = items.to_vec();
-    shuffle(items, seed);
-    if items.len() > 1 && items == before {
-        items.rotate_left(1);
+/// Brings `count` items chosen at random to the front, in a random order (Fisher–Yates). Which, depends on the
+/// numbers and on the set of ids, not on the order the items come in; ids are unique.
+pub fn choose<T, K: Ord>(items: &mut [T], count: usize, id: impl FnMut(&T) -> K, numbers: impl Iterator<Item = u64>) {
+    items.sort_unstable_by_key(id);
+    let len = items.len();
+    for (place, number) in (0..len.min(count)).zip(numbers) {
+        // Of 2^64 numbers at most `len` more lead to one place than to another: not to be noticed.
+        #[expect(clippy::cast_possible_truncation, reason = "smaller than the items' number, a usize")]
+        let step = (number % (len - place) as u64) as usize;
+        items.swap(place, place + step);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
-    fn is_stable_per_attempt_and_differs_between_attempts() {
-        let seed = |attempt| Seed::of_attempt(Uuid::from_u128(7), Uuid::from_u128(9), attempt);
-        let order = |attempt| {
-            let mut items: Vec<u32> = (0..10).collect();
-            shuffle(&mut items, seed(attempt));
-            items
-        };
-        assert_eq!(order(1), order(1));
-        assert_ne!(order(1), order(2));
-        let mut sorted = order(3);
-        sorted.sort_unstable();
-        assert_eq!(sorted, (0..10).collect::<Vec<_>>(), "nothing is lost");
+    fn s4_every_order_is_as_likely() {
+        let mut seen: BTreeMap<Vec<u32>, u32> = BTreeMap::new();
+        // All combinations of numbers that 3 items can make use of, each once.
+        for number in 0..6_u64 {
+            let mut items = vec![1, 2, 3];
+            shuffle(&mut items, |item| *item, [number / 2, number % 2, 0].into_iter());
+            *seen.entry(items).or_default() += 1;
+        }
+        assert_eq!(seen.len(), 6, "{seen:?}");
     }
 
-    #[test]
-    fn s4_an_ordering_question_never_comes_solved() {
-        for attempt in 0..200 {
-            let mut items = [1, 2];
-            derange(&mut items, Seed::of_attempt(Uuid::nil(), Uuid::nil(), attempt));
-            assert_eq!(items, [2, 1]);
+    proptest! {
+        #[test]
+        fn s4_the_order_written_is_not_in_the_order_shown(
+            written in Just((0..12_u32).collect::<Vec<_>>()).prop_shuffle(),
+            numbers in proptest::collection::vec(any::<u64>(), 12),
+            count in 0..14_usize,
+        ) {
+            let mut sorted: Vec<u32> = (0..12).collect();
+            let mut items = written;
+            choose(&mut items, count, |item| *item, numbers.iter().copied());
+            choose(&mut sorted, count, |item| *item, numbers.iter().copied());
+            prop_assert_eq!(&items, &sorted);
+            items.sort_unstable();
+            prop_assert_eq!(items, (0..12).collect::<Vec<_>>(), "nothing is lost");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use jalon_backend::clock::Clock;
 use jalon_backend::db::{Db, DbError, on};
+use jalon_backend::quiz::order::Orders;
 use jalon_tests::{MEMBER_SECRET, Stage, TestDb};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -39,6 +40,8 @@ pub struct Served<'d> {
     client: reqwest::Client,
     /// Times it was killed.
     pub kills: usize,
+    /// What attempts draw: the server's own key.
+    pub orders: Orders,
 }
 
 impl<'d> Served<'d> {
@@ -47,7 +50,8 @@ impl<'d> Served<'d> {
         let key = stage.key.clone();
         stage.server.stop().await;
         let process = Process::start(&db.url()).await;
-        Self { db, key, process, client: client(), kills: 0 }
+        let orders = Orders::load(db, Clock::system().now()).await.unwrap();
+        Self { db, key, process, client: client(), kills: 0, orders }
     }
 
     pub async fn kill(&mut self) {

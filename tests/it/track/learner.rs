@@ -72,6 +72,36 @@ for_both! {
         assert_eq!(shown(&quiz), shown(&learner.step(2).await), "the order is the same within an attempt");
     }
 
+    /// S4, G4: a passed quiz with attempts left is no oracle: whatever is graded and told is an attempt, and what is no
+    /// attempt is told nothing.
+    async fn s4_whatever_is_graded_is_an_attempt(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &small_track()).await;
+        let (_, token) = stage.guest().await;
+        let learner = Learner::begin(&stage, &token, "first").await;
+        learner.advance(1, json!({})).await.expect(200);
+        let quiz = learner.step(2).await.expect(200);
+        learner.answer(true).await.expect(200);
+        let key = Uuid::now_v7();
+        let worse = learner.advance_with(2, key, &answers(&quiz, false)).await.expect(200);
+        let step = |body: &serde_json::Value| body["enrollment"]["steps"][1].clone();
+        assert_eq!((worse["result"]["score"].as_u64(), worse["result"]["attempts_left"].as_u64()), (Some(0), Some(1)));
+        assert_eq!((step(&worse)["attempt_count"].as_u64(), step(&worse)["score"].as_u64()), (Some(2), Some(100)), "told and counted; the best stays");
+        assert_eq!(learner.advance_with(2, key, &answers(&quiz, false)).await.expect(200), worse, "the same request is the same attempt");
+        let same = learner.answer(true).await.expect(200);
+        assert_eq!((step(&same)["attempt_count"].as_u64(), same["result"]["attempts_left"].as_u64()), (Some(3), Some(0)));
+        assert_eq!(step(&same)["completed_at"], step(&worse)["completed_at"]);
+        // All attempts are used: as it is, and nothing is told of these answers (G4).
+        for body in [answers(&quiz, false), answers(&quiz, true), json!({})] {
+            let told = learner.advance(2, body).await.expect(200);
+            assert_eq!(told["enrollment"], same["enrollment"]);
+            assert!(told["result"].is_null(), "{told}");
+        }
+        assert_eq!(assert_replay_gives_the_rows(&stage).await, 1, "V1");
+        learner.advance(4, json!({})).await.expect(200);
+        assert_eq!(announced(&stage).await.len(), 1, "W1");
+    }
+
     /// The same key and body answer the first result again; with another body it is refused.
     async fn a_request_sent_twice_counts_once(db: TestDb) {
         let stage = Stage::set(&db).await;

@@ -7,7 +7,7 @@ use jalon_shared::{
 };
 use yew::{Html, html::Scope};
 
-use super::quiz::{Given, QuizMsg};
+use super::quiz::{self, Given, QuizMsg};
 use crate::{
     app::{App, Msg},
     device,
@@ -123,11 +123,7 @@ impl App {
     }
 
     fn view_ordering(&self, link: &Scope<Self>, question: &QuestionView, given: &Given, closed: bool) -> Html {
-        let order: Vec<ChoiceId> = if given.ids.len() == question.items.len() {
-            given.ids.clone()
-        } else {
-            question.items.iter().map(|item| item.id).collect()
-        };
+        let order = quiz::order(question, Some(given));
         let last = order.len().saturating_sub(1);
         let rows = order.iter().enumerate().filter_map(|(place, id)| {
             let item = question.items.iter().find(|item| item.id == *id)?;

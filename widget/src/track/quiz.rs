@@ -302,7 +302,7 @@ impl App {
         let mut answers = Vec::new();
         let mut missing = Vec::new();
         for question in &task.quiz.questions {
-            match self.form.given_to(question.id).and_then(|given| answer(question, given)) {
+            match answer(question, self.form.given_to(question.id)) {
                 Some(answer) => answers.push(answer),
                 None => missing.push(question.id),
             }
@@ -539,10 +539,7 @@ impl App {
     }
 
     fn missing(&self, task: &Task) -> u64 {
-        let open = |question: &&QuestionView| {
-            let given = self.form.given_to(question.id);
-            given.and_then(|given| answer(question, given)).is_none()
-        };
+        let open = |question: &&QuestionView| answer(question, self.form.given_to(question.id)).is_none();
         task.quiz.questions.iter().filter(open).count() as u64
     }
 
@@ -575,8 +572,14 @@ impl App {
 }
 
 /// The answer on the wire; `None` while there is none.
-fn answer(question: &QuestionView, given: &Given) -> Option<Answer> {
+fn answer(question: &QuestionView, given: Option<&Given>) -> Option<Answer> {
     let mut answer = Answer::to(question.id);
+    if question.kind == QuestionKindName::Ordering {
+        // The order on the screen is the answer, moved or not: it may have come in the right one.
+        answer.order = Some(order(question, given));
+        return Some(answer);
+    }
+    let given = given?;
     match question.kind {
         QuestionKindName::SingleChoice | QuestionKindName::MultipleChoice | QuestionKindName::TrueFalse => {
             // A choice that a new version took away is no answer any more.
@@ -585,13 +588,20 @@ fn answer(question: &QuestionView, given: &Given) -> Option<Answer> {
         }
         QuestionKindName::ShortText | QuestionKindName::OpenEnded => answer.text = Some(given.text.trim().to_owned()),
         QuestionKindName::Numeric => answer.number = number(&given.text),
-        QuestionKindName::Ordering => {
-            let known = question.items.iter().all(|item| given.ids.contains(&item.id));
-            answer.order = known.then(|| given.ids.clone());
-        }
+        QuestionKindName::Ordering => {}
         QuestionKindName::Matching => answer.pairs = Some(given.pairs.clone()),
     }
     (!answer.is_blank()).then_some(answer)
+}
+
+/// The order in which the items of an ordering question are on the screen: as they came, until one is moved.
+pub fn order(question: &QuestionView, given: Option<&Given>) -> Vec<ChoiceId> {
+    let ids = given.map(|given| &*given.ids).unwrap_or_default();
+    // Items of another version are no order of these.
+    if ids.len() == question.items.len() && question.items.iter().all(|item| ids.contains(&item.id)) {
+        return ids.to_vec();
+    }
+    question.items.iter().map(|item| item.id).collect()
 }
 
 /// A number as people write it: with a comma or a point, Arabic or European digits.

@@ -177,7 +177,8 @@ impl Story<'_, '_> {
         let lessons = course.modules.iter().flat_map(|module| &module.lessons);
         let mut quizzes = lessons.flat_map(|lesson| &lesson.items).flat_map(|item| &item.quizzes);
         let found = quizzes.find(|known| known.id.to_string() == ids.quizzes[&quiz]).unwrap();
-        let (drawn, _) = found.attempt(way.id.unwrap(), u32::try_from(attempt).unwrap());
+        let order = self.served.orders.attempt(way.id.unwrap(), found.id.0, u32::try_from(attempt).unwrap());
+        let drawn = found.attempt(&order);
         let drawn: Vec<usize> = drawn
             .questions
             .iter()

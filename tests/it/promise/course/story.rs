@@ -25,7 +25,7 @@ pub struct Asked {
 }
 
 pub struct Story<'s, 'd> {
-    served: &'s mut Served<'d>,
+    pub(super) served: &'s mut Served<'d>,
     pub(super) site: String,
     /// Every way things may have gone, of those that fit what was seen.
     pub(super) worlds: Vec<World>,
