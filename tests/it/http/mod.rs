@@ -5,4 +5,5 @@ mod cors;
 mod documents;
 mod idempotency;
 mod limits;
+mod schemas;
 mod walk;
