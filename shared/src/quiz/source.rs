@@ -109,7 +109,11 @@ pub struct QuestionSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<Quantity>,
     /// Short text, by language.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::lang::once::optional::deserialize"
+    )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Vec<String>>>))]
     pub accept: Option<BTreeMap<Lang, Vec<String>>>,
     /// Ordering: 2–20, in the right order.
