@@ -46,7 +46,7 @@ pub struct IdemJson<T> {
     pub body: T,
     /// The key, if the caller sent one.
     pub key: IdemKey,
-    /// Of method, path and body: the same key with another one is refused.
+    /// Of method, path, query and body: the same key with another one is refused.
     pub fingerprint: Fingerprint,
 }
 
@@ -79,7 +79,10 @@ impl<T: DeserializeOwned> FromRequest<AppState> for IdemJson<T> {
         let bytes = read_body(&parts.headers, body, state, MAX_BODY).await?;
         let body = parse(&parts.headers, &bytes)?;
         let fingerprint = match key.0 {
-            Some(_) => Fingerprint::of(parts.method.as_str(), parts.uri.path(), &bytes),
+            Some(_) => {
+                let address = parts.uri.path_and_query().map_or(parts.uri.path(), |address| address.as_str());
+                Fingerprint::of(parts.method.as_str(), address, &bytes)
+            }
             None => Fingerprint::default(),
         };
         Ok(Self { body, key, fingerprint })
