@@ -137,6 +137,77 @@ impl<'de> Deserialize<'de> for Lang {
     }
 }
 
+/// Reads what there is by language; a language that comes twice, in whatever case, is refused: one of the two
+/// would be lost.
+pub(crate) mod once {
+    use std::{collections::BTreeMap, fmt, marker::PhantomData};
+
+    use serde::{
+        Deserialize, Deserializer,
+        de::{DeserializeSeed, Error, MapAccess, Visitor},
+    };
+
+    use super::Lang;
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<Lang, T>, D::Error> {
+        deserializer.deserialize_map(ByLang(PhantomData))
+    }
+
+    struct ByLang<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for ByLang<T> {
+        type Value = BTreeMap<Lang, T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object by language")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut all = BTreeMap::new();
+            while let Some(lang) = map.next_key_seed(New(&all))? {
+                all.insert(lang, map.next_value()?);
+            }
+            Ok(all)
+        }
+    }
+
+    /// A language that is not there yet. The key itself is refused, so that the fault names it.
+    struct New<'a, T>(&'a BTreeMap<Lang, T>);
+
+    impl<'de, T> DeserializeSeed<'de> for New<'_, T> {
+        type Value = Lang;
+
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Lang, D::Error> {
+            let lang = Lang::deserialize(deserializer)?;
+            if self.0.contains_key(&lang) {
+                return Err(D::Error::custom(format!("the language {lang} stands here twice")));
+            }
+            Ok(lang)
+        }
+    }
+
+    /// The same for a field that may be left out.
+    pub(crate) mod optional {
+        use std::collections::BTreeMap;
+
+        use serde::{Deserialize, Deserializer};
+
+        use crate::Lang;
+
+        #[derive(Deserialize)]
+        #[serde(bound(deserialize = "T: Deserialize<'de>"))]
+        struct Once<T>(#[serde(deserialize_with = "super::deserialize")] BTreeMap<Lang, T>);
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+            deserializer: D,
+        ) -> Result<Option<BTreeMap<Lang, T>>, D::Error> {
+            Ok(Option::<Once<T>>::deserialize(deserializer)?.map(|once| once.0))
+        }
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {

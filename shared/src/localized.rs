@@ -10,7 +10,7 @@ use crate::Lang;
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = BTreeMap<String, String>, example = json!({"fr": "Pointer", "en": "Pointing"})))]
 #[serde(transparent)]
-pub struct LocalizedText(pub BTreeMap<Lang, String>);
+pub struct LocalizedText(#[serde(deserialize_with = "crate::lang::once::deserialize")] pub BTreeMap<Lang, String>);
 
 /// A text in the language that was found for it (L2).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -119,6 +119,18 @@ mod tests {
             "L2: a blank translation is none, and the fallback is marked"
         );
         assert!(!ask(&[]).fallback, "asked for nothing, the source is no fallback");
+    }
+
+    #[test]
+    fn d20_a_language_comes_once_in_whatever_case() {
+        assert_eq!(
+            serde_json::from_str::<LocalizedText>(r#"{"FR": "a", "pt-br": "b"}"#).unwrap(),
+            text(&[("fr", "a"), ("pt-BR", "b")])
+        );
+        for twice in [r#"{"fr": "a", "fr": "b"}"#, r#"{"fr": "a", "FR": "b"}"#, r#"{"pt-BR": "a", "pt-br": "a"}"#] {
+            let error = serde_json::from_str::<LocalizedText>(twice).unwrap_err().to_string();
+            assert!(error.contains("stands here twice"), "{error}");
+        }
     }
 
     #[test]

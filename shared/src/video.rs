@@ -20,7 +20,7 @@ pub struct VideoSource {
     /// How long it is; 1 s to a day.
     pub duration_seconds: u32,
     /// `WebVTT` files, by language.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "crate::lang::once::deserialize")]
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
     pub captions: BTreeMap<Lang, String>,
     /// An https address of a still picture.

@@ -19,7 +19,10 @@ use super::{
     node::{Node, root},
     read_text,
 };
-use crate::question::{self, Format};
+use crate::{
+    http::strict::Strict,
+    question::{self, Format},
+};
 
 /// What was read.
 #[derive(Clone, PartialEq, Debug)]
@@ -150,7 +153,7 @@ impl<'a> Reader<'a> {
         if !self.faults.is_empty() {
             return Err(std::mem::take(&mut self.faults));
         }
-        serde_path_to_error::deserialize(value).map_err(|error| {
+        serde_path_to_error::deserialize(Strict(value)).map_err(|error| {
             let pointer = format!("{at}{}", pointer_of(error.path()));
             vec![self.places.fault(&pointer, error.into_inner().to_string())]
         })

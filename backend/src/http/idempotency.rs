@@ -50,29 +50,55 @@ impl<S: Send + Sync> FromRequestParts<S> for IdemKey {
     }
 }
 
-/// What was asked, as a SHA-256 hash: of method, path and body.
+/// What was asked, as SHA-256 hashes: of method, path, query and body. In the query the order does not matter,
+/// nor does `lang`: it changes in which words is answered, not what is done.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Fingerprint(pub [u8; 32]);
+pub struct Fingerprint {
+    /// As it is remembered.
+    asked: [u8; 32],
+    /// As it was remembered by servers that left the query out: a key of theirs may be asked again, from a
+    /// server that took their place. No fingerprint of today is like one of those.
+    before: [u8; 32],
+}
+
+/// Stands before what is hashed, so that no fingerprint is one of those without a query.
+const FORM: &[u8] = b"jalon idempotency 2";
 
 impl Fingerprint {
-    /// The fingerprint of a request.
-    pub fn of(method: &str, path: &str, body: &[u8]) -> Self {
-        let mut hash = Sha256::new();
-        for part in [method.as_bytes(), path.as_bytes(), body] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        Self(hash.finalize().into())
+    /// The fingerprint of a request; the address is its path, with its query where it has one.
+    pub fn of(method: &str, address: &str, body: &[u8]) -> Self {
+        let (path, query) = address.split_once('?').unwrap_or((address, ""));
+        let mut query: Vec<_> =
+            url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "lang").collect();
+        query.sort();
+        let (method, path) = (method.as_bytes(), path.as_bytes());
+        let mut parts = vec![FORM, method, path, body];
+        parts.extend(query.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]));
+        Self { asked: hash(&parts), before: hash(&[method, path, body]) }
     }
 
     /// As lower-case hexadecimal, the form in which a batch carries it through JSON.
     pub fn hex(&self) -> String {
         let mut text = String::with_capacity(64);
-        for byte in self.0 {
+        for byte in self.asked {
             let _ = write!(text, "{byte:02x}");
         }
         text
     }
+
+    /// Whether a remembered one was made of the same request.
+    fn is(&self, remembered: &[u8]) -> bool {
+        remembered == self.asked || remembered == self.before
+    }
+}
+
+fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 /// Whose key it is, as the table holds it: `g:<guest>`, `u:<user>`, `k:<api key>` or `anonymous`.
@@ -142,7 +168,7 @@ pub async fn lookup(tx: &mut Tx<'_>, query: &Query) -> Result<Lookup, DbError> {
 }
 
 fn judge((fingerprint, status, response): (Vec<u8>, i64, String), asked: &Fingerprint) -> Lookup {
-    if fingerprint == asked.0 {
+    if asked.is(&fingerprint) {
         Lookup::Replay(Remembered { status: u16::try_from(status).unwrap_or(200), response })
     } else {
         Lookup::Reused
@@ -157,7 +183,7 @@ pub async fn remember(tx: &mut Tx<'_>, answer: &Answer, now: Timestamp) -> Resul
         .bind(answer.query.site.0)
         .bind(&answer.query.caller)
         .bind(answer.query.key)
-        .bind(answer.query.fingerprint.0.as_slice())
+        .bind(answer.query.fingerprint.asked.as_slice())
         .bind(i32::from(answer.status))
         .bind(&answer.response)
         .bind(now.0)
@@ -225,7 +251,7 @@ pub async fn remember_all(tx: &mut Tx<'_>, answers: &[Answer], now: Timestamp) -
                         .bind(asked.site.0)
                         .bind(asked.caller.as_str())
                         .bind(asked.key)
-                        .bind(asked.fingerprint.0.as_slice())
+                        .bind(asked.fingerprint.asked.as_slice())
                         .bind(i64::from(*status))
                         .bind(response.as_str())
                         .bind(now.0)
@@ -277,5 +303,31 @@ mod tests {
     fn fingerprints_do_not_run_together() {
         assert_ne!(Fingerprint::of("POST", "/a", b"b"), Fingerprint::of("POST", "/ab", b""));
         assert_eq!(Fingerprint::of("POST", "/a", b"").hex().len(), 64);
+    }
+
+    #[test]
+    fn d22_whatever_changes_what_is_done_changes_the_fingerprint_and_the_language_does_not() {
+        let of = |address: &str| Fingerprint::of("POST", address, b"{}");
+        let one = of("/a?step_id=1");
+        for same in ["/a?lang=fr&step_id=1", "/a?step_id=1&lang=en,fr", "/a?step%5Fid=1", "/a?step_id=%31&"] {
+            assert_eq!(of(same), one, "{same}");
+        }
+        for other in [
+            "/a",
+            "/a?step_id=2",
+            "/a?step_id=",
+            "/a?step_id=1&step_id=2",
+            "/a?step_ids=1",
+            "/a?step_id=1&x=1",
+            "/b?step_id=1",
+            "/astep_id1",
+        ] {
+            assert_ne!(of(other), one, "{other}");
+            assert!(!one.is(&of(other).asked) && !of(other).is(&one.asked), "{other}");
+        }
+        assert_ne!(Fingerprint::of("PATCH", "/a?step_id=1", b"{}"), one);
+        assert_ne!(Fingerprint::of("POST", "/a?step_id=1", b"{ }"), one);
+        // What a server remembered that left the query out is the same request still, wherever it may be told.
+        assert!(one.is(&of("/a").before) && !one.is(&of("/b").before));
     }
 }

@@ -9,7 +9,7 @@ use axum::{
 };
 use http_body_util::{BodyExt, Limited};
 use jalon_shared::FieldError;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
 
@@ -17,6 +17,7 @@ use super::{
     arriving, code,
     error::ApiError,
     idempotency::{Fingerprint, IdemKey},
+    strict::{self, Strict},
 };
 use crate::app::AppState;
 
@@ -45,7 +46,7 @@ pub struct IdemJson<T> {
     pub body: T,
     /// The key, if the caller sent one.
     pub key: IdemKey,
-    /// Of method, path and body: the same key with another one is refused.
+    /// Of method, path, query and body: the same key with another one is refused.
     pub fingerprint: Fingerprint,
 }
 
@@ -78,7 +79,10 @@ impl<T: DeserializeOwned> FromRequest<AppState> for IdemJson<T> {
         let bytes = read_body(&parts.headers, body, state, MAX_BODY).await?;
         let body = parse(&parts.headers, &bytes)?;
         let fingerprint = match key.0 {
-            Some(_) => Fingerprint::of(parts.method.as_str(), parts.uri.path(), &bytes),
+            Some(_) => {
+                let address = parts.uri.path_and_query().map_or(parts.uri.path(), |address| address.as_str());
+                Fingerprint::of(parts.method.as_str(), address, &bytes)
+            }
             None => Fingerprint::default(),
         };
         Ok(Self { body, key, fingerprint })
@@ -128,42 +132,27 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Ap
     } else {
         return Err(ApiError::new(&code::UNSUPPORTED_MEDIA_TYPE));
     };
-    // Every body is an object; left to itself, serde would also take a list of a struct's fields.
+    // Every body is an object, and what is none has no field that a fault could name.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-        serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(|error| not_json(&error))?;
+        serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| not_json(&error))?;
         return Err(ApiError::invalid_value("", "An object is needed."));
     }
-    if holds_nul(bytes) {
-        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| not_json(&error))?;
-        if let Some(pointer) = nul_in(&value) {
-            let fault = FieldError::new(pointer, "invalid_value", "A text can't hold the character U+0000.");
-            return Err(ApiError::validation_failed(vec![fault]));
-        }
-    }
     // The fast way first; only what fails is read again to find out where.
-    serde_json::from_slice(bytes).or_else(|_| explain(bytes))
+    read(bytes).or_else(|_| explain(bytes))
+}
+
+/// Reads JSON, and nothing for what it is not.
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = T::deserialize(Strict(&mut json))?;
+    json.end()?;
+    Ok(value)
 }
 
 /// Whether there may be a NUL in a text. No JSON text holds one but escaped; an escaped backslash before
-/// `u0000` is taken for one here, and found out by [`nul_in`].
+/// `u0000` is taken for one here.
 pub(super) fn holds_nul(bytes: &[u8]) -> bool {
     bytes.windows(6).any(|part| part == b"\\u0000")
-}
-
-/// Where a NUL is, as a pointer. No database column takes one: PostgreSQL has no such text.
-fn nul_in(value: &serde_json::Value) -> Option<String> {
-    use serde_json::Value;
-    match value {
-        Value::String(text) => text.contains('\0').then(String::new),
-        Value::Array(items) => {
-            items.iter().enumerate().find_map(|(place, item)| Some(format!("/{place}{}", nul_in(item)?)))
-        }
-        Value::Object(fields) => fields.iter().find_map(|(name, field)| {
-            // A pointer with a NUL in it would help nobody.
-            if name.contains('\0') { Some(String::new()) } else { Some(format!("/{}{}", escape(name), nul_in(field)?)) }
-        }),
-        _ => None,
-    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -180,9 +169,9 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// Reads JSON (of a request or a file) and says what is wrong and where.
 pub fn explain<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = match serde_path_to_error::deserialize(&mut json) {
+    let value = match serde_path_to_error::deserialize(Strict(&mut json)) {
         Ok(value) => value,
-        Err(error) => return Err(to_problem(error.path(), error.inner())),
+        Err(error) => return Err(to_problem(bytes, error.path(), error.inner())),
     };
     match json.end() {
         Ok(()) => Ok(value),
@@ -194,23 +183,35 @@ fn not_json(error: &serde_json::Error) -> ApiError {
     ApiError::new(&code::INVALID_JSON).detail(format!("{error}."))
 }
 
-fn to_problem(path: &serde_path_to_error::Path, error: &serde_json::Error) -> ApiError {
-    if error.classify() != Category::Data {
+/// Whether this is JSON, whatever it says. Much that `serde_json` calls a fault of the syntax is JSON of another
+/// form than the type's: a number for an enum, one that is too large, half of a surrogate pair.
+fn is_json_text(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok() && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
+
+fn to_problem(bytes: &[u8], path: &serde_path_to_error::Path, error: &serde_json::Error) -> ApiError {
+    if error.classify() != Category::Data && !is_json_text(bytes) {
         return not_json(error);
     }
     let message = error.to_string();
     // serde_json ends its messages with a place in the text, which a pointer says better.
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+    let message = if message == "expected value" { "a value of another kind is needed here" } else { message };
     let mut pointer = pointer(path);
+    if message == strict::NUL {
+        let fault = FieldError::new(pointer, "invalid_value", format!("{message}."));
+        return ApiError::validation_failed(vec![fault]);
+    }
     let (code, field) = match message.split('`').collect::<Vec<_>>().as_slice() {
         ["unknown field ", field, ..] => (&code::UNKNOWN_FIELD, Some(*field)),
         ["missing field ", field, ..] => (&code::MISSING_FIELD, Some(*field)),
+        ["duplicate field ", field, ..] => (&code::INVALID_VALUE, Some(*field)),
         _ => (&code::INVALID_VALUE, None),
     };
     if let Some(field) = field {
         let segment = format!("/{}", escape(field));
         // The path already ends with an unknown field, but not with a missing one.
-        if code.code == "missing_field" || !pointer.ends_with(&segment) {
+        if code.code != "unknown_field" || !pointer.ends_with(&segment) {
             pointer.push_str(&segment);
         }
     }
@@ -239,7 +240,6 @@ fn escape(key: &str) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use serde::Deserialize;
 
@@ -252,6 +252,19 @@ mod tests {
         name: String,
         #[serde(default)]
         inner: Vec<Inner>,
+        #[serde(default)]
+        size: Option<Size>,
+        #[serde(default)]
+        pairs: Vec<(String, String)>,
+        #[serde(default)]
+        texts: std::collections::BTreeMap<String, String>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Size {
+        Small,
+        Large,
     }
 
     #[derive(Debug, Deserialize)]
@@ -263,7 +276,8 @@ mod tests {
     }
 
     fn refused(text: &str) -> (u16, String, Option<String>) {
-        let error = explain::<Outer>(text.as_bytes()).unwrap_err();
+        let Err(error) = explain::<Outer>(text.as_bytes()) else { return (200, String::new(), None) };
+        assert!(read::<Outer>(text.as_bytes()).is_err(), "the fast way takes what is refused: {text}");
         let problem = error.problem();
         (problem.status, problem.code.to_string(), problem.errors.first().map(|error| error.pointer.clone()))
     }
@@ -276,8 +290,25 @@ mod tests {
             (r#"{"name": "a", "inner": [{}]}"#, 422, "missing_field", Some("/inner/0/a~1b")),
             (r#"{"name": 7}"#, 422, "invalid_value", Some("/name")),
             (r#"{"name": "a", "inner": [{"a/b": 256}]}"#, 422, "invalid_value", Some("/inner/0/a~1b")),
-            (r#"{"name": "a", "name": "b"}"#, 422, "invalid_value", None),
-            ("[]", 422, "missing_field", None),
+            (r#"{"name": "a", "name": "b"}"#, 422, "invalid_value", Some("/name")),
+            (r#"{"name": "a", "inner": [{"a/b": 1, "a/b": 1}]}"#, 422, "invalid_value", Some("/inner/0/a~1b")),
+            (r#"{"name": "a", "inner": [[1]]}"#, 422, "invalid_value", Some("/inner/0")),
+            (r#"{"name": "a", "inner": {}}"#, 422, "invalid_value", Some("/inner")),
+            (r#"{"name": "a", "inner": [{"a/b": 1e999}]}"#, 422, "invalid_value", Some("/inner/0/a~1b")),
+            (r#"{"name": "a\ud800"}"#, 422, "invalid_value", Some("/name")),
+            (r#"{"name": "a\udc00\ud800"}"#, 422, "invalid_value", Some("/name")),
+            (r#"{"name": "a\u0000"}"#, 422, "validation_failed", Some("/name")),
+            (r#"{"name": "a\\u0000"}"#, 200, "", None),
+            (r#"{"name": "a", "size": 7}"#, 422, "invalid_value", Some("/size")),
+            (r#"{"name": "a", "size": {"small": null, "large": null}}"#, 422, "invalid_value", Some("/size")),
+            (r#"{"name": "a", "pairs": [["a", "b"], ["a", "b", "c"]]}"#, 422, "invalid_value", Some("/pairs/1")),
+            (r#"{"name": "a", "pairs": [["a"]]}"#, 422, "invalid_value", Some("/pairs/0")),
+            (r#"{"name": "a", "pairs": [{"0": "a", "1": "b"}]}"#, 422, "invalid_value", Some("/pairs/0")),
+            (r#"{"name": "a", "texts": {"x": "1", "y": "2", "x": "3"}}"#, 422, "invalid_value", Some("/texts/x")),
+            (r#"{"name": "a", "texts": {"x\u0000": "1"}}"#, 422, "validation_failed", Some("/texts")),
+            (r#"{"name": "a", "size": 7"#, 400, "invalid_json", None),
+            (r#"{"name": "a", "pairs": [["a", "b", }"#, 400, "invalid_json", None),
+            ("[]", 422, "invalid_value", Some("")),
             ("{", 400, "invalid_json", None),
             ("{} x", 422, "missing_field", Some("/name")),
             (r#"{"name":"a"} x"#, 400, "invalid_json", None),
@@ -287,9 +318,7 @@ mod tests {
             if let Some(pointer) = pointer {
                 assert_eq!(got_pointer.as_deref(), Some(pointer), "{text}");
             }
-            if text != "[]" {
-                assert_eq!((got_status, got_code.as_str()), (status, code), "{text}");
-            }
+            assert_eq!((got_status, got_code.as_str()), (status, code), "{text}");
         }
         let deep = format!("{{\"name\": {}", "[".repeat(100_000));
         assert!(refused(&deep).0 < 500);

@@ -29,6 +29,7 @@ pub mod openapi;
 pub mod page;
 pub mod query;
 pub mod router;
+pub mod strict;
 
 pub use auth::{Actor, Admin, Caller, LearnerAuth, MemberAuth, ServerAdmin, SiteCtx, scope};
 pub use error::{ApiError, ApiResult};

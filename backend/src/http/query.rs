@@ -6,9 +6,9 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{code, error::ApiError};
+use super::{code, error::ApiError, strict::NUL};
 
-/// A query string. Unknown parameters are left alone, bad ones are 422 `invalid_value`.
+/// A query string. Unknown parameters are left alone, bad ones and texts with U+0000 are 422 `invalid_value`.
 #[derive(Debug)]
 pub struct ApiQuery<T>(pub T);
 
@@ -16,6 +16,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ApiQuery<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        if query.contains("%00")
+            && let Some((name, _)) = url::form_urlencoded::parse(query.as_bytes()).find(|(_, text)| text.contains('\0'))
+        {
+            return Err(ApiError::invalid_value(format!("/{name}"), format!("{NUL}.")));
+        }
         Query::<T>::try_from_uri(&parts.uri).map(|Query(query)| Self(query)).map_err(|rejection| {
             let message = rejection.body_text();
             let message = message.strip_prefix("Failed to deserialize query string: ").unwrap_or(&message);

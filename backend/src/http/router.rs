@@ -1,8 +1,14 @@
 //! The whole API on one screen.
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, response::IntoResponse, routing::get};
-use utoipa::OpenApi;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa::{
+    OpenApi,
+    openapi::{RefOr, schema::Schema},
+};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouter},
+    routes,
+};
 
 use super::{ApiError, docs, edge, health, json::MAX_BODY, openapi::ApiDoc};
 use crate::{
@@ -18,8 +24,22 @@ use crate::{
     webhook,
 };
 
-fn api() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(ApiDoc::openapi())
+/// The operations, as they are put together.
+struct Api<F>(OpenApiRouter<AppState>, F);
+
+impl<F: FnMut(&str, &RefOr<Schema>)> Api<F> {
+    /// Adds the operations of one path. Each brings the schemas of what it takes and answers, by name; the
+    /// document keeps one of each name, without a word.
+    fn routes(mut self, operations: UtoipaMethodRouter<AppState>) -> Self {
+        for (name, schema) in &operations.0 {
+            (self.1)(name, schema);
+        }
+        Self(self.0.routes(operations), self.1)
+    }
+}
+
+fn api(schemas: impl FnMut(&str, &RefOr<Schema>)) -> OpenApiRouter<AppState> {
+    let Api(router, _) = Api(OpenApiRouter::with_openapi(ApiDoc::openapi()), schemas)
         // Learner
         .routes(routes!(site::routes::show_site))
         .routes(routes!(site::routes::list_languages))
@@ -111,19 +131,28 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
-        .routes(routes!(docs::openapi_document))
+        .routes(routes!(docs::openapi_document));
+    router
+}
+
+/// Every schema that the operations bring, as often as they bring it. Two of one name and not of one form are
+/// two types, one of which would not be in the document.
+pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
+    let mut all = Vec::new();
+    api(|name, schema| all.push((name.to_owned(), schema.clone())));
+    all
 }
 
 /// The OpenAPI document, generated from the code.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    let mut document = api().into_openapi();
+    let mut document = api(|_, _| ()).into_openapi();
     super::openapi::name_problems(&mut document);
     document
 }
 
 /// The server's router.
 pub fn router(state: AppState) -> Router {
-    let (router, _) = api().split_for_parts();
+    let (router, _) = api(|_, _| ()).split_for_parts();
     router
         .merge(embed::router())
         .route("/docs", get(docs::show_docs))

@@ -19,6 +19,7 @@ use super::{
     jwks::KeySets,
     strength::{self, Weak},
 };
+use crate::cohort;
 
 /// The most names of a token's audience that are looked up.
 const MAX_AUDIENCE: usize = 8;
@@ -423,7 +424,7 @@ impl MemberTokens {
         Ok(Member {
             user,
             name: claims.name.map(|name| name.chars().filter(|c| !c.is_control()).take(200).collect()),
-            email: claims.email.filter(|email| email.len() <= 320),
+            email: claims.email.filter(|email| email.len() <= 320 && !email.chars().any(char::is_control)),
             lang: claims.lang.and_then(|lang| Lang::parse(&lang).ok()),
             roles: claims
                 .roles
@@ -431,7 +432,13 @@ impl MemberTokens {
                 .into_iter()
                 .filter_map(|role| serde_json::from_value(role).ok())
                 .collect(),
-            cohorts: claims.cohorts.unwrap_or_default(),
+            // No cohort has another name; and PostgreSQL has no text with a NUL to ask for one.
+            cohorts: claims
+                .cohorts
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|cohort| cohort::store::is_name(cohort))
+                .collect(),
             expires_at,
         })
     }

@@ -222,9 +222,6 @@ impl Advancer {
     }
 }
 
-/// What a key was used for in this group, and what it heard.
-type Heard = (Fingerprint, Result<Said, Refused>);
-
 /// One group, while it is decided.
 struct Group {
     now: Timestamp,
@@ -264,33 +261,31 @@ async fn run(
         messages: Vec::new(),
         answers: Vec::new(),
     };
-    let mut seen: HashMap<(SiteId, String, Uuid), Heard> = HashMap::new();
+    // What was done in this group, by its key. As between groups, what was refused is not remembered: neither the
+    // misuse of a key nor a refusal decides what the next command under that key is answered.
+    let mut done: HashMap<(SiteId, String, Uuid), (Fingerprint, Said)> = HashMap::new();
     let mut results = Vec::with_capacity(commands.len());
     for command in commands {
         let Some(query) = query(command) else {
             results.push(group.decide(command, None)?);
             continue;
         };
-        let lookup = lookups.next().unwrap_or(Lookup::Fresh);
-        let result = match seen.entry((query.site, query.caller.clone(), query.key)) {
-            // The same key twice in one group: the second hears what the first heard.
-            Entry::Occupied(first) => {
-                let (fingerprint, result) = first.get();
-                if *fingerprint == query.fingerprint {
-                    result.clone().map(Said::again)
-                } else {
-                    Err(Refused::KeyReused)
-                }
-            }
-            Entry::Vacant(place) => {
+        let result = match lookups.next().unwrap_or(Lookup::Fresh) {
+            Lookup::Replay(before) => said(tx, catalog, command, before.response).await?,
+            Lookup::Reused => Err(Refused::KeyReused),
+            Lookup::Fresh => {
                 let fingerprint = query.fingerprint;
-                let result = match lookup {
-                    Lookup::Replay(before) => said(tx, catalog, command, before.response).await?,
-                    Lookup::Reused => Err(Refused::KeyReused),
-                    Lookup::Fresh => group.decide(command, Some(query))?,
-                };
-                place.insert((fingerprint, result.clone()));
-                result
+                match done.entry((query.site, query.caller.clone(), query.key)) {
+                    Entry::Occupied(first) if first.get().0 == fingerprint => Ok(first.get().1.clone().again()),
+                    Entry::Occupied(_) => Err(Refused::KeyReused),
+                    Entry::Vacant(place) => {
+                        let result = group.decide(command, Some(query))?;
+                        if let Ok(said) = &result {
+                            place.insert((fingerprint, said.clone()));
+                        }
+                        result
+                    }
+                }
             }
         };
         results.push(result);

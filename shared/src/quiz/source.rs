@@ -109,12 +109,16 @@ pub struct QuestionSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<Quantity>,
     /// Short text, by language.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::lang::once::optional::deserialize"
+    )]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Vec<String>>>))]
     pub accept: Option<BTreeMap<Lang, Vec<String>>>,
     /// Ordering: 2–20, in the right order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub items: Option<Vec<ItemSource>>,
+    pub items: Option<Vec<OrderItemSource>>,
     /// Matching: 2–20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<Vec<PairSource>>,
@@ -147,7 +151,7 @@ pub struct ChoiceSource {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-pub struct ItemSource {
+pub struct OrderItemSource {
     /// Unique in the question.
     pub key: String,
     /// What it says; Markdown.

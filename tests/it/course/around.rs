@@ -51,6 +51,13 @@ async fn article(
     if let Some(size) = id.strip_prefix("of ").and_then(|size| size.parse().ok()) {
         return ([(header::CONTENT_TYPE, "text/markdown")], "a".repeat(size)).into_response();
     }
+    if id == "nul.md" {
+        return ([(header::CONTENT_TYPE, "text/markdown")], "# a\0b\n\n&#0;c `\0d`").into_response();
+    }
+    if id == "nul" {
+        let odd = json!({ "title": "a\0b", "html": "<p title=\"\0\">a\0b&#0;c</p>\0", "url": "https://magazine.example/\0", "lang": "f\0r" });
+        return axum::Json(odd).into_response();
+    }
     let body = json!({ "title": format!("{id} {lang}"), "html": format!("<p onclick=\"x()\">Edition {edition}</p><script>x()</script>"),
         "url": "https://magazine.example/1", "lang": "fr" });
     ([(header::ETAG, tag)], axum::Json(body)).into_response()
@@ -184,6 +191,25 @@ for_both! {
         assert_eq!(all["article"]["content"]["value"].as_str().unwrap().trim().len(), 128 * 1024 + "<p></p>".len());
         for id in &ids[1..] {
             assert!(anna.item(id).await.expect(200)["article"]["content"].is_null(), "too much is not shown");
+        }
+    }
+
+    /// C19: what comes from a provider is nobody's fault here; it is shown without what can't be kept.
+    async fn c19_an_article_is_kept_without_nuls(db: TestDb) {
+        let (_, url) = Magazine::open().await;
+        let stage = stage_with(&db, Clock::fixed(NOON), &url).await;
+        let mut odd = course();
+        let item = |id: &str| json!({ "key": id.replace('.', "-"), "kind": "article", "title": { "fr": "Lire" }, "article": { "provider": "magazine", "id": id } });
+        odd["modules"][0]["lessons"][0]["items"] = ["nul", "nul.md"].map(item).to_vec().into();
+        crate::course::publish(&stage, "odd", &odd).await;
+        let ids = items(&stage, "odd").await[0].clone();
+        let anna = Learner::enroll(&stage, "anna", "odd").await;
+        for (id, kept) in ids.iter().zip(["b", "c"]) {
+            let shown = anna.item(id).await;
+            let article = shown.expect(200)["article"].clone();
+            let content = article["content"]["value"].as_str().unwrap_or_else(|| panic!("{article}"));
+            assert!(content.contains(kept) && !shown.text().contains("\\u0000"), "{article}");
+            assert_eq!((&article["url"], &article["title"]), (&Value::Null, &Value::Null), "{article}");
         }
     }
 

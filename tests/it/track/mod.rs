@@ -3,6 +3,7 @@
 mod author;
 mod bad_input;
 mod gift;
+mod group;
 mod learner;
 mod merge;
 mod merge_order;
