@@ -7,6 +7,7 @@ use jalon_shared::{
     course::{Course, Item, Lesson, Outline},
     localized,
     slug::CourseSlug,
+    weight::{Weight, block},
     wire::course::CourseState,
 };
 
@@ -60,12 +61,20 @@ impl Noun for Courses {
         row.id
     }
 
+    fn uuid(id: CourseId) -> uuid::Uuid {
+        id.0
+    }
+
     fn slug(row: &CourseRow) -> &CourseSlug {
         &row.slug
     }
 
     fn published_version(row: &CourseRow) -> Option<u32> {
         row.published_version.filter(|_| row.state == CourseState::Published)
+    }
+
+    fn weight(held: &Held) -> usize {
+        held.course.heap() + held.outline.heap() + block(held.places.capacity() * 48)
     }
 
     async fn rows(tx: &mut Tx<'_>, site: SiteId) -> Result<Vec<CourseRow>, DbError> {

@@ -3,6 +3,7 @@
 use jalon_shared::{
     SiteId, TrackId, localized,
     track::{Outline, Track, TrackSlug, TrackState},
+    weight::Weight,
 };
 
 use super::store::{self, TrackRow};
@@ -39,12 +40,20 @@ impl Noun for Tracks {
         row.id
     }
 
+    fn uuid(id: TrackId) -> uuid::Uuid {
+        id.0
+    }
+
     fn slug(row: &TrackRow) -> &TrackSlug {
         &row.slug
     }
 
     fn published_version(row: &TrackRow) -> Option<u32> {
         row.published_version.filter(|_| row.state == TrackState::Published)
+    }
+
+    fn weight(held: &Held) -> usize {
+        held.track.heap() + held.outline.heap()
     }
 
     async fn rows(tx: &mut Tx<'_>, site: SiteId) -> Result<Vec<TrackRow>, DbError> {
