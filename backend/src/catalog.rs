@@ -43,6 +43,40 @@ pub struct Caches {
     versions: Arc<Kept<VersionKey, Arc<dyn Any + Send + Sync>>>,
     answers: Arc<Answers>,
     loading: Arc<Semaphore>,
+    compiler: Compiler,
+}
+
+/// Does what takes long and much memory, in a thread of its own. So requests are answered beside it; and what is
+/// freed there serves the next time, where an allocator gives each thread memory of its own: versions that were read
+/// by all threads in turn left each of them with as much as the largest takes.
+#[derive(Clone, Debug)]
+struct Compiler(std::sync::mpsc::Sender<Box<dyn FnOnce() + Send>>);
+
+impl Compiler {
+    fn start() -> Self {
+        let (sender, jobs) = std::sync::mpsc::channel::<Box<dyn FnOnce() + Send>>();
+        // Ends when the last catalogue is gone. Where the system gives no thread, work is done where it is asked for.
+        let started = std::thread::Builder::new().name("compiler".to_owned()).spawn(move || {
+            for job in jobs {
+                // Whoever waits for a job that panics is told: its channel is closed.
+                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+            }
+        });
+        drop(started);
+        Self(sender)
+    }
+
+    /// What `job` answers; `None` when it panicked.
+    async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let (done, answer) = tokio::sync::oneshot::channel();
+        let job: Box<dyn FnOnce() + Send> = Box::new(move || {
+            done.send(job()).ok();
+        });
+        if let Err(std::sync::mpsc::SendError(job)) = self.0.send(job) {
+            job();
+        }
+        answer.await.ok()
+    }
 }
 
 impl Caches {
@@ -52,6 +86,7 @@ impl Caches {
             versions: Arc::new(Kept::new(bytes / 4 * 3)),
             answers: Arc::new(Kept::new(bytes / 4)),
             loading: Arc::new(Semaphore::new(LOADING)),
+            compiler: Compiler::start(),
         }
     }
 
@@ -89,13 +124,15 @@ pub trait Noun: Debug + Send + Sync + 'static {
 
     /// The site's rows.
     fn rows(tx: &mut Tx<'_>, site: SiteId) -> impl Future<Output = Result<Vec<Self::Row>, DbError>> + Send;
-    /// A version; `None` when there is none.
-    fn held(
+    /// A version as it is stored; `None` when there is none.
+    fn text(
         tx: &mut Tx<'_>,
         site: SiteId,
         id: Self::Id,
         number: u32,
-    ) -> impl Future<Output = Result<Option<(Self::Held, Completeness)>, DbError>> + Send;
+    ) -> impl Future<Output = Result<Option<String>, DbError>> + Send;
+    /// A stored version, made ready.
+    fn compile(text: &str) -> Result<(Self::Held, Completeness), serde_json::Error>;
     /// Whether a version was ever published; what was stays so.
     fn was_published(
         tx: &mut Tx<'_>,
@@ -347,7 +384,9 @@ impl<N: Noun> Catalog<N> {
         if let Some(known) = self.known_version(id, number) {
             return Ok(Some(known));
         }
-        let Some((held, completeness)) = N::held(tx, site, id, number).await? else { return Ok(None) };
+        let Some(text) = N::text(tx, site, id, number).await? else { return Ok(None) };
+        let compiled = self.caches.compiler.run(move || N::compile(&text)).await;
+        let (held, completeness) = compiled.ok_or_else(|| DbError::other("compiling a version panicked"))??;
         let version = Arc::new(Version {
             id,
             number,

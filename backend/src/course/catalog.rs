@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jalon_shared::{
     CourseId, ItemId, LessonId, SiteId,
-    course::{Course, Item, Lesson, Outline},
+    course::{Course, Definition, Item, Lesson, Outline},
     localized,
     slug::CourseSlug,
     weight::{Weight, block},
@@ -81,13 +81,12 @@ impl Noun for Courses {
         store::courses(tx, site).await
     }
 
-    async fn held(
-        tx: &mut Tx<'_>,
-        site: SiteId,
-        id: CourseId,
-        number: u32,
-    ) -> Result<Option<(Held, Completeness)>, DbError> {
-        let Some(definition) = store::definition(tx, site, id, number).await? else { return Ok(None) };
+    async fn text(tx: &mut Tx<'_>, site: SiteId, id: CourseId, number: u32) -> Result<Option<String>, DbError> {
+        store::definition_text(tx, site, id, number).await
+    }
+
+    fn compile(text: &str) -> Result<(Held, Completeness), serde_json::Error> {
+        let definition: Definition = serde_json::from_str(text)?;
         let course = definition.compile();
         let outline = course.outline();
         let mut places = HashMap::new();
@@ -97,7 +96,7 @@ impl Noun for Courses {
             }
         }
         let completeness = localized::completeness(definition.all_texts());
-        Ok(Some((Held { course, outline, places }, completeness)))
+        Ok((Held { course, outline, places }, completeness))
     }
 
     async fn was_published(tx: &mut Tx<'_>, site: SiteId, id: CourseId, number: u32) -> Result<bool, DbError> {

@@ -183,8 +183,10 @@ mod tests {
     #[test]
     fn c18_devices_and_pipes_are_not_opened() {
         let folder = tempfile::tempdir().unwrap();
-        pipe(&folder.path().join("track.yaml"));
-        for path in [folder.path().to_owned(), folder.path().join("track.yaml"), "/dev/zero".into()] {
+        let one = folder.path().join("one");
+        fs::create_dir(&one).unwrap();
+        pipe(&one.join("track.yaml"));
+        for path in [folder.path().to_owned(), one.join("track.yaml"), "/dev/zero".into()] {
             let said = faults(&path);
             assert!(said.contains("is not a regular file") && said.lines().count() == 1, "{said}");
         }

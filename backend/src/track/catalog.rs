@@ -2,7 +2,7 @@
 
 use jalon_shared::{
     SiteId, TrackId, localized,
-    track::{Outline, Track, TrackSlug, TrackState},
+    track::{Definition, Outline, Track, TrackSlug, TrackState},
     weight::Weight,
 };
 
@@ -60,16 +60,16 @@ impl Noun for Tracks {
         store::tracks(tx, site).await
     }
 
-    async fn held(
-        tx: &mut Tx<'_>,
-        site: SiteId,
-        id: TrackId,
-        number: u32,
-    ) -> Result<Option<(Held, Completeness)>, DbError> {
-        let Some(definition) = store::definition(tx, site, id, number).await? else { return Ok(None) };
+    async fn text(tx: &mut Tx<'_>, site: SiteId, id: TrackId, number: u32) -> Result<Option<String>, DbError> {
+        store::definition_text(tx, site, id, number).await
+    }
+
+    fn compile(text: &str) -> Result<(Held, Completeness), serde_json::Error> {
+        let definition: Definition = serde_json::from_str(text)?;
+        let completeness = localized::completeness(definition.source.all_texts());
         let track = definition.compile();
         let outline = track.outline();
-        Ok(Some((Held { track, outline }, localized::completeness(definition.source.all_texts()))))
+        Ok((Held { track, outline }, completeness))
     }
 
     async fn was_published(tx: &mut Tx<'_>, site: SiteId, id: TrackId, number: u32) -> Result<bool, DbError> {
