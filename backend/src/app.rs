@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::article::Articles;
+use crate::catalog::Caches;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::course::Courses;
@@ -13,6 +14,7 @@ use crate::db::{Db, DbError};
 use crate::http::gate::Gate;
 use crate::http::health::LastReady;
 use crate::job;
+use crate::kept;
 use crate::quiz::order::Orders;
 use crate::stop::Stop;
 use crate::track::Tracks;
@@ -52,9 +54,16 @@ impl AppState {
     pub async fn new(db: Db, clock: Clock, config: Config) -> Result<Self, DbError> {
         let gate = Gate::new(&db, &clock, &config).await?;
         let orders = Orders::load(&db, clock.now()).await?;
-        let courses = Courses::new(&db);
+        let caches = Caches::new(config.cache_bytes);
+        let courses = Courses::new(&db, &caches);
         let tracks = Tracks::new(&db, &courses.catalog, &clock);
         let articles = Articles::new(&db, config.development).map_err(DbError::other)?;
+        let (articles_asked, gate_caches) = (articles.clone(), gate.caches());
+        gate.metrics.add_source(Box::new(move |text| {
+            let [versions, answers] = caches.filling();
+            let [members, key_sets] = gate_caches();
+            kept::render(text, &[versions, answers, members, key_sets, ("articles_asked", articles_asked.filling())]);
+        }));
         let webhooks = Webhooks::new(&config, &gate.metrics)?;
         Ok(Self(Arc::new(App {
             db,

@@ -1,9 +1,14 @@
-//! What learners may be shown, held in memory: published versions never change, so they are read once.
+//! What learners may be shown, held in memory: published versions never change, so they are read seldom.
+//!
+//! Versions of all nouns share one cache with a bound in bytes, and so do the answers made of them ([`Caches`]).
+//! The current version of what is published stays longest; older ones and drafts go first, and those of the
+//! site that holds the most before others'.
 //!
 //! A site's list of tracks, or courses, is read again when the site's revision has moved; every backend
 //! sees that within a second, the one that changed it at once ([`Catalog::forget`]).
 
 use std::{
+    any::Any,
     collections::{BTreeMap, HashMap},
     fmt::Debug,
     hash::Hash,
@@ -14,15 +19,82 @@ use std::{
 };
 
 use axum::body::Bytes;
-use jalon_shared::{Lang, SiteId};
+use jalon_shared::{Lang, SiteId, weight::block};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use crate::{
     db::{Db, DbError, Tx},
     http::etag::ETag,
+    kept::{Filling, Kept},
 };
 
-/// Answers kept ready for one version, at most: languages come from outside.
-const RENDERED: usize = 256;
+/// Versions that requests read and compile at the same time: each takes some times its size meanwhile.
+const LOADING: usize = 2;
+
+/// A version's key: the id of its noun, and its number. Ids are unique over all nouns.
+type VersionKey = (Uuid, u32);
+/// The answers that are kept ready, by version and by what they answer.
+type Answers = Kept<(VersionKey, Box<str>), Rendered>;
+
+/// What the catalogues of all nouns keep in memory. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Caches {
+    versions: Arc<Kept<VersionKey, Arc<dyn Any + Send + Sync>>>,
+    answers: Arc<Answers>,
+    loading: Arc<Semaphore>,
+    compiler: Compiler,
+}
+
+/// Does what takes long and much memory, in a thread of its own. So requests are answered beside it; and what is
+/// freed there serves the next time, where an allocator gives each thread memory of its own: versions that were read
+/// by all threads in turn left each of them with as much as the largest takes.
+#[derive(Clone, Debug)]
+struct Compiler(std::sync::mpsc::Sender<Box<dyn FnOnce() + Send>>);
+
+impl Compiler {
+    fn start() -> Self {
+        let (sender, jobs) = std::sync::mpsc::channel::<Box<dyn FnOnce() + Send>>();
+        // Ends when the last catalogue is gone. Where the system gives no thread, work is done where it is asked for.
+        let started = std::thread::Builder::new().name("compiler".to_owned()).spawn(move || {
+            for job in jobs {
+                // Whoever waits for a job that panics is told: its channel is closed.
+                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+            }
+        });
+        drop(started);
+        Self(sender)
+    }
+
+    /// What `job` answers; `None` when it panicked.
+    async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let (done, answer) = tokio::sync::oneshot::channel();
+        let job: Box<dyn FnOnce() + Send> = Box::new(move || {
+            done.send(job()).ok();
+        });
+        if let Err(std::sync::mpsc::SendError(job)) = self.0.send(job) {
+            job();
+        }
+        answer.await.ok()
+    }
+}
+
+impl Caches {
+    /// Empty; holds so many bytes: three quarters for versions, a quarter for answers made of them.
+    pub fn new(bytes: usize) -> Self {
+        Self {
+            versions: Arc::new(Kept::new(bytes / 4 * 3)),
+            answers: Arc::new(Kept::new(bytes / 4)),
+            loading: Arc::new(Semaphore::new(LOADING)),
+            compiler: Compiler::start(),
+        }
+    }
+
+    /// How full they are, by name.
+    pub fn filling(&self) -> [(&'static str, Filling); 2] {
+        [("versions", self.versions.filling()), ("answers", self.answers.filling())]
+    }
+}
 
 /// How many of its texts each language has, and of how many (L4).
 pub type Completeness = BTreeMap<Lang, (u32, u32)>;
@@ -40,20 +112,27 @@ pub trait Noun: Debug + Send + Sync + 'static {
 
     /// The id of a row.
     fn id(row: &Self::Row) -> Self::Id;
+    /// An id as such.
+    fn uuid(id: Self::Id) -> Uuid;
     /// The name of a row.
     fn slug(row: &Self::Row) -> &Self::Slug;
     /// The version that learners begin with; `None` where not everybody may see it.
     fn published_version(row: &Self::Row) -> Option<u32>;
 
+    /// Bytes that what a version holds takes, besides its own size.
+    fn weight(held: &Self::Held) -> usize;
+
     /// The site's rows.
     fn rows(tx: &mut Tx<'_>, site: SiteId) -> impl Future<Output = Result<Vec<Self::Row>, DbError>> + Send;
-    /// A version; `None` when there is none.
-    fn held(
+    /// A version as it is stored; `None` when there is none.
+    fn text(
         tx: &mut Tx<'_>,
         site: SiteId,
         id: Self::Id,
         number: u32,
-    ) -> impl Future<Output = Result<Option<(Self::Held, Completeness)>, DbError>> + Send;
+    ) -> impl Future<Output = Result<Option<String>, DbError>> + Send;
+    /// A stored version, made ready.
+    fn compile(text: &str) -> Result<(Self::Held, Completeness), serde_json::Error>;
     /// Whether a version was ever published; what was stays so.
     fn was_published(
         tx: &mut Tx<'_>,
@@ -78,7 +157,8 @@ pub struct Version<N: Noun> {
     pub completeness: Completeness,
     /// Whether it is known to have been published; what was published once stays so.
     published: AtomicBool,
-    rendered: RwLock<HashMap<String, Rendered>>,
+    site: SiteId,
+    answers: Arc<Answers>,
 }
 
 impl<N: Noun> std::ops::Deref for Version<N> {
@@ -95,20 +175,42 @@ pub struct Rendered {
     pub body: Bytes,
     /// Its entity tag.
     pub etag: ETag,
+    /// Where something that differs between callers goes into it, in bytes from the start.
+    pub gap: usize,
+}
+
+impl Rendered {
+    /// A body with its tag, the same for all who get it.
+    pub fn of(body: Vec<u8>) -> Self {
+        Self { etag: ETag::of(&body), body: body.into(), gap: 0 }
+    }
 }
 
 impl<N: Noun> Version<N> {
-    /// The part of the wanted languages that can make a difference here: what the version has no text
-    /// in is left out. So the number of different answers is bounded by what authors wrote.
-    pub fn languages<'w>(&self, wanted: &'w [Lang]) -> Vec<&'w Lang> {
-        wanted
-            .iter()
-            .filter(|lang| self.completeness.contains_key(*lang) || self.completeness.contains_key(&lang.base()))
-            .collect()
+    /// Of the languages that are there those that an answer can be in, in the order they are looked for: each
+    /// wanted one, then its base language. What comes after one that has every text makes no difference.
+    /// So what is asked for makes no more different answers than authors wrote.
+    pub fn languages(&self, wanted: &[Lang]) -> Vec<&Lang> {
+        let mut found: Vec<&Lang> = Vec::new();
+        for lang in wanted.iter().flat_map(|lang| [lang.clone(), lang.base()]) {
+            let Some((known, (have, of))) = self.completeness.get_key_value(&lang) else { continue };
+            if !found.contains(&known) {
+                found.push(known);
+            }
+            if have == of {
+                break;
+            }
+        }
+        found
     }
 
     /// The answer kept under `what` for these languages, made by `make` the first time.
     pub fn rendered(&self, what: &str, wanted: &[Lang], make: impl FnOnce() -> Vec<u8>) -> Rendered {
+        self.rendered_around(what, wanted, || (make(), Vec::new()))
+    }
+
+    /// The same, of an answer in two parts, between which something goes that differs between callers.
+    pub fn rendered_around(&self, what: &str, wanted: &[Lang], make: impl FnOnce() -> (Vec<u8>, Vec<u8>)) -> Rendered {
         let mut key = String::with_capacity(32);
         key.push_str(what);
         // Nothing asked for marks no fallback; something asked for and not there does (L2).
@@ -117,16 +219,18 @@ impl<N: Noun> Version<N> {
             key.push_str(lang.as_str());
             key.push(',');
         }
-        if let Some(found) = self.rendered.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return found.clone();
+        let key = ((N::uuid(self.id), self.number), key.into_boxed_str());
+        if let Some(found) = self.answers.get(&key) {
+            return found;
         }
-        let body = make();
-        let rendered = Rendered { etag: ETag::of(&body), body: body.into() };
-        let mut kept = self.rendered.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= RENDERED {
-            kept.clear();
-        }
-        kept.insert(key, rendered.clone());
+        let (mut body, rest) = make();
+        let gap = body.len();
+        body.extend(rest);
+        // As long as it is kept, and no longer.
+        body.shrink_to_fit();
+        let rendered = Rendered { gap, ..Rendered::of(body) };
+        let bytes = block(rendered.body.len()) + block(key.1.len()) + block(rendered.etag.0.len()) + block(48);
+        self.answers.put(&key, self.site, bytes, false, rendered.clone());
         rendered
     }
 }
@@ -136,6 +240,8 @@ struct OfSite<N: Noun> {
     revision: i64,
     by_slug: BTreeMap<N::Slug, Arc<N::Row>>,
     slugs: HashMap<N::Id, N::Slug>,
+    /// The versions that learners begin with.
+    current: HashMap<Uuid, Option<u32>>,
 }
 
 /// Every site's rows and their versions. Cheap to clone.
@@ -143,22 +249,24 @@ struct OfSite<N: Noun> {
 pub struct Catalog<N: Noun> {
     db: Db,
     sites: Arc<RwLock<HashMap<SiteId, Arc<OfSite<N>>>>>,
-    versions: Arc<RwLock<Versions<N>>>,
+    caches: Caches,
 }
 
 impl<N: Noun> Clone for Catalog<N> {
     fn clone(&self) -> Self {
-        Self { db: self.db.clone(), sites: Arc::clone(&self.sites), versions: Arc::clone(&self.versions) }
+        Self { db: self.db.clone(), sites: Arc::clone(&self.sites), caches: self.caches.clone() }
     }
 }
 
-/// Versions by id and number.
-type Versions<N> = HashMap<(<N as Noun>::Id, u32), Arc<Version<N>>>;
-
 impl<N: Noun> Catalog<N> {
     /// Empty; fills as it is asked.
-    pub fn new(db: &Db) -> Self {
-        Self { db: db.clone(), sites: Arc::default(), versions: Arc::default() }
+    pub fn new(db: &Db, caches: &Caches) -> Self {
+        Self { db: db.clone(), sites: Arc::default(), caches: caches.clone() }
+    }
+
+    /// What it keeps versions and answers in, with the other nouns.
+    pub fn caches(&self) -> &Caches {
+        &self.caches
     }
 
     /// Has the site's rows read again: something changed here.
@@ -175,9 +283,12 @@ impl<N: Noun> Catalog<N> {
         let rows = Arc::new(OfSite {
             revision,
             slugs: rows.iter().map(|row| (N::id(row), N::slug(row).clone())).collect(),
+            current: rows.iter().map(|row| (N::uuid(N::id(row)), N::published_version(row))).collect(),
             by_slug: rows.into_iter().map(|row| (N::slug(&row).clone(), Arc::new(row))).collect(),
         });
         self.sites.write().unwrap_or_else(PoisonError::into_inner).insert(site, Arc::clone(&rows));
+        let is_current = |(id, number): &VersionKey| rows.current.get(id).map(|current| *current == Some(*number));
+        self.caches.versions.rank(site, is_current);
         Ok(rows)
     }
 
@@ -220,7 +331,7 @@ impl<N: Noun> Catalog<N> {
 
     /// A version that is in memory already.
     pub fn known_version(&self, id: N::Id, number: u32) -> Option<Arc<Version<N>>> {
-        self.versions.read().unwrap_or_else(PoisonError::into_inner).get(&(id, number)).cloned()
+        self.caches.versions.get(&(N::uuid(id), number))?.downcast().ok()
     }
 
     /// A version; `None` when there is none.
@@ -231,6 +342,11 @@ impl<N: Noun> Catalog<N> {
         slug: N::Slug,
         number: u32,
     ) -> Result<Option<Arc<Version<N>>>, DbError> {
+        if let Some(known) = self.known_version(id, number) {
+            return Ok(Some(known));
+        }
+        // Whoever waits here for the same version finds it there afterwards.
+        let _place = self.caches.loading.acquire().await;
         if let Some(known) = self.known_version(id, number) {
             return Ok(Some(known));
         }
@@ -268,7 +384,9 @@ impl<N: Noun> Catalog<N> {
         if let Some(known) = self.known_version(id, number) {
             return Ok(Some(known));
         }
-        let Some((held, completeness)) = N::held(tx, site, id, number).await? else { return Ok(None) };
+        let Some(text) = N::text(tx, site, id, number).await? else { return Ok(None) };
+        let compiled = self.caches.compiler.run(move || N::compile(&text)).await;
+        let (held, completeness) = compiled.ok_or_else(|| DbError::other("compiling a version panicked"))??;
         let version = Arc::new(Version {
             id,
             number,
@@ -276,9 +394,15 @@ impl<N: Noun> Catalog<N> {
             held,
             completeness,
             published: AtomicBool::new(false),
-            rendered: RwLock::default(),
+            site,
+            answers: Arc::clone(&self.caches.answers),
         });
-        self.versions.write().unwrap_or_else(PoisonError::into_inner).insert((id, number), Arc::clone(&version));
+        let key = (N::uuid(id), number);
+        let rows = self.sites.read().unwrap_or_else(PoisonError::into_inner).get(&site).cloned();
+        let is_current = rows.is_some_and(|rows| rows.current.get(&key.0) == Some(&Some(number)));
+        let bytes = size_of::<Version<N>>() + N::weight(&version.held);
+        let erased: Arc<dyn Any + Send + Sync> = Arc::<Version<N>>::clone(&version);
+        self.caches.versions.put(&key, site, bytes, is_current, erased);
         Ok(Some(version))
     }
 }

@@ -11,6 +11,9 @@ use url::Url;
 use crate::db::{DbAddress, DbConfig};
 use crate::webhook::connect::ExtraCa;
 
+/// The largest configuration file, in bytes.
+const MAX_FILE: u64 = 1024 * 1024;
+
 /// What the server runs with, complete and checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -36,6 +39,8 @@ pub struct Config {
     pub answer_timeout: Duration,
     /// Connections at once.
     pub max_connections: usize,
+    /// Memory for what learners are shown (versions and answers made of them), in bytes.
+    pub cache_bytes: usize,
     /// How long requests under way may take to finish when the server stops.
     pub shutdown_grace: Duration,
     /// Whether `http:` addresses on loopback are accepted for webhooks (development only, W5).
@@ -125,6 +130,9 @@ pub struct Settings {
     /// Connections at once [default: 8192]
     #[arg(long, env = "JALON_MAX_CONNECTIONS", value_name = "NUMBER")]
     pub max_connections: Option<usize>,
+    /// MiB of memory for tracks and courses that are kept ready, 4 to 65536 [default: 32]
+    #[arg(long, env = "JALON_CACHE_MIB", value_name = "NUMBER")]
+    pub cache_mib: Option<u32>,
     /// How long requests under way may take when the server stops [default: 20s]
     #[arg(long, env = "JALON_SHUTDOWN_GRACE", value_name = "PERIOD")]
     pub shutdown_grace: Option<Period>,
@@ -195,8 +203,10 @@ pub enum ConfigError {
 impl Settings {
     /// Reads a YAML file; its keys are the flags' names with underscores.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let read = |source| ConfigError::Read { path: path.to_owned(), source };
+        std::fs::metadata(path).map_err(read)?;
         let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+            crate::folder::read_regular(path, None, MAX_FILE).map_err(|error| read(std::io::Error::other(error)))?;
         serde_saphyr::from_str(&text)
             .map_err(|error| ConfigError::Parse { path: path.to_owned(), message: error.to_string() })
     }
@@ -221,6 +231,7 @@ impl Settings {
             read_timeout: self.read_timeout.or(weaker.read_timeout),
             answer_timeout: self.answer_timeout.or(weaker.answer_timeout),
             max_connections: self.max_connections.or(weaker.max_connections),
+            cache_mib: self.cache_mib.or(weaker.cache_mib),
             shutdown_grace: self.shutdown_grace.or(weaker.shutdown_grace),
             development: self.development.or(weaker.development),
             webhook_extra_ca: self.webhook_extra_ca.or(weaker.webhook_extra_ca),
@@ -273,6 +284,7 @@ impl Settings {
             read_timeout: period(self.read_timeout, 10),
             answer_timeout: period(self.answer_timeout, 30),
             max_connections: self.max_connections.unwrap_or(8192).max(1),
+            cache_bytes: usize::try_from(self.cache_mib.unwrap_or(32).clamp(4, 65_536)).unwrap_or(32) << 20,
             shutdown_grace: period(self.shutdown_grace, 20),
             development,
             webhook_extra_ca,

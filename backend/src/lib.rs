@@ -17,6 +17,7 @@ pub mod guest;
 pub mod http;
 pub mod id;
 pub mod job;
+pub mod kept;
 pub mod question;
 pub mod quiz;
 pub mod server;

@@ -257,3 +257,27 @@ fn gift_question_files_are_converted_and_back() {
     let warned = json(&convert("warn.gift", "x.yaml", &["--lang", "fr", "--json"]));
     assert!(warned["warnings"][0].as_str().unwrap().starts_with("warn.gift:3:1 /1: "), "{warned}");
 }
+
+/// C18: a pipe blocks whoever opens it, and a device never ends.
+#[cfg(unix)]
+#[test]
+fn c18_no_command_opens_a_pipe_or_a_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    ok(folder, &["migrate"]);
+    ok(folder, &["site", "add", "fpsf", "--name", "FPSF", "--default-lang", "fr"]);
+    assert!(Command::new("mkfifo").arg(folder.join("pipe.yaml")).status().unwrap().success());
+    for odd in ["pipe.yaml", "/dev/zero"] {
+        for arguments in [
+            vec!["import", odd, "--site", "fpsf"],
+            vec!["questions", "convert", odd, "--lang", "fr", "--from", "gift", "--out", "out.yaml"],
+            vec!["restore", odd, "--database-url", "sqlite://other.db"],
+            vec!["site", "list", "--config", odd],
+            vec!["serve", "--webhook-extra-ca", odd],
+            vec!["check", odd, "--origin", "https://www.example.org"],
+        ] {
+            let said = refused(folder, &arguments);
+            assert!(said.contains("not a regular file"), "{arguments:?}: {said}");
+        }
+    }
+}

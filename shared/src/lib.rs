@@ -18,6 +18,7 @@ pub mod time;
 pub mod track;
 pub mod vectors;
 pub mod video;
+pub mod weight;
 pub mod wire;
 
 pub use id::{

@@ -32,6 +32,7 @@ impl VideoSource {
     /// Checks all of it; pointers start at `at`.
     pub fn check(&self, check: &mut Check<'_>, at: &str) {
         check.range(self.duration_seconds, 1, 86_400, &format!("{at}/duration_seconds"));
+        check.languages(self.captions.len(), &format!("{at}/captions"));
         let captions = self.captions.iter().map(|(lang, url)| (format!("captions/{lang}"), url));
         let addresses = [("url".to_owned(), &self.url)]
             .into_iter()

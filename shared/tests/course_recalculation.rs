@@ -196,10 +196,10 @@ proptest! {
                     continue;
                 }
                 let answer = marks.answers.iter().find(|answer| answer.question_id == marked.question_id);
-                match (asked_anew.question(marked.question_id), answer) {
-                    (Some(question), Some(answer)) if fits(question, answer) && !matches!(question.kind, QuestionKind::OpenEnded { .. }) => {
+                match (asked_anew.worth(marked.question_id), answer) {
+                    (Some((question, worth)), Some(answer)) if fits(question, answer) && !matches!(question.kind, QuestionKind::OpenEnded { .. }) => {
                         prop_assert_eq!(Some(marked.mark), grade_one(question, answer).map(Mark::Scored));
-                        prop_assert_eq!(marked.points, question.points);
+                        prop_assert_eq!(marked.points, worth);
                     }
                     (_, None) => prop_assert_eq!(marked.mark, Mark::Blank),
                     _ => {}

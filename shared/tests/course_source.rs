@@ -232,3 +232,126 @@ fn v1_ids_stay_over_versions_and_shared_lessons_have_their_own() {
         .unwrap();
     assert!(lesson.shared && lesson.source_lang.as_str() == "en");
 }
+
+/// A course of one module whose lessons are these.
+fn course_of(lessons: &[Value]) -> CourseSource {
+    let modules: Vec<Value> = lessons
+        .chunks(100)
+        .enumerate()
+        .map(|(number, lessons)| json!({ "key": format!("m{number}"), "title": { "fr": "M" }, "lessons": lessons }))
+        .collect();
+    serde_json::from_value(json!({ "category": "umpiring", "difficulty": "intermediate", "source_lang": "fr",
+        "title": { "fr": "Grand" }, "modules": modules }))
+    .unwrap()
+}
+
+fn drawing(items: usize, draw: impl Fn(usize) -> Value) -> Value {
+    let items: Vec<Value> = (0..items)
+        .map(|place| {
+            json!({ "key": format!("i{place}"), "kind": "content", "title": { "fr": "I" }, "body": { "fr": "T" },
+                "quizzes": [{ "key": "q", "title": { "fr": "Q" }, "draw": draw(place) }] })
+        })
+        .collect();
+    json!(items)
+}
+
+fn large_bank(name: &str, questions: usize) -> (BankSlug, Written<BankSource>) {
+    let questions: Vec<Value> =
+        (0..questions).map(|place| question(&format!("{name}-{place}"), &format!("tag-{place}"))).collect();
+    let source: BankSource =
+        serde_json::from_value(json!({ "source_lang": "fr", "title": { "fr": name }, "questions": questions }))
+            .unwrap();
+    assert_eq!(source.check(), vec![]);
+    let mut ids = Ids(u128::from(name.as_bytes()[name.len() - 1]) * 1_000_000);
+    (BankSlug::parse(name).unwrap(), Written::bank(source, BTreeMap::new(), || ids.next()))
+}
+
+/// C16: however many quizzes draw from a bank, it is held once; and an attempt is what it was.
+#[test]
+fn c16_a_bank_is_held_once_however_many_quizzes_draw_from_it() {
+    use jalon_shared::weight::Weight;
+    const BANKS: usize = 5;
+    let names: Vec<String> = (0..BANKS).map(|bank| format!("bank-{bank}")).collect();
+    let draw: Vec<Value> = names.iter().map(|bank| json!({ "bank": bank, "count": 2, "points": 3 })).collect();
+    let lessons: Vec<Value> = (0..10)
+        .map(|number| json!({ "key": format!("l{number}"), "title": { "fr": "L" }, "items": drawing(100, |_| json!(draw)) }))
+        .collect();
+    let source = course_of(&lessons);
+    assert_eq!(source.check(), vec![]);
+    let mut ids = Ids(0);
+    let definition = Definition {
+        course: Written::course(source, BTreeMap::new(), || ids.next()),
+        lessons: BTreeMap::new(),
+        banks: names.iter().map(|name| large_bank(name, 2000)).collect(),
+    };
+    assert_eq!(definition.check(), vec![]);
+    assert_eq!(
+        definition.all_texts().iter().filter(|text| text.0.values().any(|text| text.starts_with("bank-"))).count(),
+        10_000
+    );
+    let course = definition.compile();
+    let quizzes: Vec<_> = course
+        .modules
+        .iter()
+        .flat_map(|module| &module.lessons)
+        .flat_map(|lesson| &lesson.items)
+        .flat_map(|item| &item.quizzes)
+        .collect();
+    assert_eq!(quizzes.len(), 1000);
+    for quiz in &quizzes {
+        for (draw, first) in quiz.draws.iter().zip(&quizzes[0].draws) {
+            assert!(std::sync::Arc::ptr_eq(draw.bank(), first.bank()));
+            assert_eq!(draw.places().as_ptr(), first.places().as_ptr());
+            assert_eq!(draw.pool().count(), 2000);
+        }
+    }
+    let banks: usize = quizzes[0].draws.iter().map(|draw| draw.bank().heap()).sum();
+    assert!(course.heap() < banks + 4 * 1024 * 1024, "{} for banks of {banks}", course.heap());
+    let (attempt, _) = quizzes[500].attempt(Uuid::from_u128(7), 1);
+    assert_eq!((attempt.questions.len(), attempt.points()), (10, 30));
+    let drawn = &attempt.questions[3];
+    assert_eq!(quizzes[500].worth(drawn.id).unwrap().1, 3);
+    assert_eq!(quizzes[500].worth(jalon_shared::QuestionId(Uuid::from_u128(7))), None);
+}
+
+/// C16: what a course names has a bound as well as what it holds.
+#[test]
+fn c16_a_course_names_no_more_than_a_server_bears() {
+    let found = |definition: &Definition| -> Vec<(String, String)> {
+        definition.check().into_iter().map(|fault| (fault.pointer, fault.code.to_string())).collect()
+    };
+    // 21 shared lessons of 100 items.
+    let items: Vec<Value> = (0..100)
+        .map(|place| json!({ "key": format!("i{place}"), "kind": "content", "title": { "en": "I" }, "body": { "en": "T" } }))
+        .collect();
+    let lesson: LessonSource =
+        serde_json::from_value(json!({ "source_lang": "en", "title": { "en": "L" }, "items": items })).unwrap();
+    let lessons: Vec<Value> =
+        (0..21).map(|number| json!({ "key": format!("l{number}"), "shared": format!("lesson-{number}") })).collect();
+    let mut ids = Ids(0);
+    let mut large = Definition {
+        course: Written::course(course_of(&lessons), BTreeMap::new(), || Uuid::nil()),
+        lessons: (0..21)
+            .map(|number| {
+                let slug = LessonSlug::parse(&format!("lesson-{number}")).unwrap();
+                (slug, Written::lesson(lesson.clone(), BTreeMap::new(), || ids.next()))
+            })
+            .collect(),
+        banks: BTreeMap::new(),
+    };
+    assert_eq!(found(&large), [("/modules/0/lessons/20".to_owned(), "out_of_range".to_owned())]);
+    large.course = Written::course(course_of(&lessons[..20]), BTreeMap::new(), || Uuid::nil());
+    assert_eq!(found(&large), []);
+    // 1,100 pools: each quiz draws by a tag of its own.
+    let by_tag = |place: usize| json!([{ "bank": "bank-0", "tags": [format!("tag-{place}")], "count": 1 }, { "bank": "bank-0", "tags": [format!("tag-{}", place + 900)], "count": 1 }]);
+    let lessons: Vec<Value> = (0..6)
+        .map(|number| json!({ "key": format!("l{number}"), "title": { "fr": "L" }, "items": drawing(100, |place| by_tag(number * 100 + place)) }))
+        .collect();
+    let pools = |lessons: &[Value]| Definition {
+        course: Written::course(course_of(lessons), BTreeMap::new(), || Uuid::nil()),
+        lessons: BTreeMap::new(),
+        banks: [large_bank("bank-0", 2000)].into(),
+    };
+    assert_eq!(found(&pools(&lessons)), [("/modules/0/lessons/5".to_owned(), "out_of_range".to_owned())]);
+    assert_eq!(found(&pools(&lessons[..5])), []);
+}

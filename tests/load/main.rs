@@ -11,6 +11,7 @@ mod drain;
 mod drive;
 mod machine;
 mod measure;
+mod memory;
 mod people;
 mod report;
 mod scale;
@@ -32,14 +33,15 @@ use crate::measure::{Kind, Run};
 use crate::report::Report;
 
 const HELP: &str = "\
-usage: jalon-load [--server PROGRAM] [--quick] [--only sqlite|postgres|reads|people|webhooks|start|scale|courses] [--steps N]
-                  [--connections N] [--write FILE --about TEXT]
+usage: jalon-load [--server PROGRAM] [--quick] [--only sqlite|postgres|reads|people|webhooks|start|scale|courses|memory] [--steps N]
+                  [--connections N] [--beside PROGRAM] [--write FILE --about TEXT]
 
   --server PROGRAM  the server's program (default: `jalon` beside this one)
   --quick           a smoke run: short measurements, small tables
   --only WHAT       one part only
   --steps N         steps of the tracks, 1 to 200 (default 12, as people write them)
   --connections N   advances at this number of connections only, to compare two programs soon
+  --beside PROGRAM  another build of the server, measured in turn with it; in the part `memory` only
   --write FILE      put the tables between the document's two marks
   --about TEXT      what was measured, for the head of these tables";
 
@@ -47,6 +49,7 @@ usage: jalon-load [--server PROGRAM] [--quick] [--only sqlite|postgres|reads|peo
 #[derive(Debug)]
 struct Options {
     server: PathBuf,
+    beside: Option<PathBuf>,
     quick: bool,
     only: Option<String>,
     steps: u16,
@@ -61,6 +64,7 @@ impl Options {
         let own = std::env::current_exe()?;
         let mut options = Self {
             server: own.with_file_name("jalon"),
+            beside: None,
             quick: false,
             only: None,
             steps: 12,
@@ -74,6 +78,7 @@ impl Options {
             let mut value = || arguments.next().context(HELP);
             match argument.as_str() {
                 "--server" => options.server = value()?.into(),
+                "--beside" => options.beside = Some(value()?.into()),
                 "--quick" => {
                     options.quick = true;
                     options.patience = Patience::new(Duration::from_secs(4));
@@ -90,7 +95,7 @@ impl Options {
                 other => bail!("there is no {other}\n{HELP}"),
             }
         }
-        let parts = ["sqlite", "postgres", "reads", "people", "webhooks", "start", "scale", "courses"];
+        let parts = ["sqlite", "postgres", "reads", "people", "webhooks", "start", "scale", "courses", "memory"];
         if let Some(only) = &options.only
             && !parts.contains(&only.as_str())
         {
@@ -138,8 +143,9 @@ async fn run() -> Result<bool> {
     for kind in [Kind::Sqlite, Kind::Postgres] {
         let both = ["people", "webhooks", "start", "scale", "courses"].iter().any(|part| options.wants(part));
         let wanted = options.wants(kind.name()) || both;
-        // Track reads come from memory: once is enough.
-        if wanted || (kind == Kind::Sqlite && options.wants("reads")) {
+        // Track reads come from memory, and what memory holds is not the database's: once is enough.
+        let once = options.wants("reads") || options.wants("memory");
+        if wanted || (kind == Kind::Sqlite && once) {
             Run::start(&options, kind, scratch.path())?.measure(&mut report).await?;
         }
     }

@@ -109,12 +109,25 @@ impl<'a> Run<'a> {
         if self.options.wants("courses") {
             self.courses(report).await?;
         }
+        if self.kind == Kind::Sqlite && self.options.wants("memory") {
+            self.memory(report).await?;
+        }
         Ok(())
     }
 
     /// The database's name, as people write it.
     pub fn title(&self) -> &'static str {
         self.kind.title()
+    }
+
+    /// The program, and the one beside it.
+    pub fn programs(&self) -> (&Path, Option<&Path>) {
+        (&self.options.server, self.options.beside.as_deref())
+    }
+
+    /// Where a server's log goes.
+    pub fn log(&self, name: &str) -> std::path::PathBuf {
+        self.scratch.join(format!("{name}.log"))
     }
 
     /// Whether it is a smoke run.

@@ -5,23 +5,26 @@ mod http;
 pub mod routes;
 pub mod store;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
-use jalon_shared::{Lang, Resolved, SiteId, Timestamp, course::source::ArticleSource, wire::article::ArticleView};
+use jalon_shared::{
+    Lang, Resolved, SiteId, Timestamp, course::source::ArticleSource, weight::block, wire::article::ArticleView,
+};
 
-use crate::db::{Db, DbError};
+use crate::{
+    db::{Db, DbError},
+    kept::{Filling, Kept},
+};
 use store::Copy;
 
 /// How long a copy is fresh, in seconds.
 const FRESH_SECONDS: i64 = 600;
 /// How soon a provider is asked again for an article that it did not answer, in seconds.
 const AGAIN_SECONDS: i64 = 30;
-/// Articles of which is remembered when they were last asked for, at most.
-const REMEMBERED: usize = 10_000;
+/// Bytes of memory for when articles were last asked for: some ten thousand. One site's articles don't push out
+/// others'.
+const REMEMBERED: usize = 4 * 1024 * 1024;
 
 /// What a provider answered.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,7 +68,7 @@ pub trait Provider: Send + Sync {
 pub struct Articles {
     db: Db,
     fetcher: http::Fetcher,
-    asked: Arc<Mutex<HashMap<Key, Asked>>>,
+    asked: Arc<Kept<Key, Arc<Asked>>>,
 }
 
 impl std::fmt::Debug for Articles {
@@ -83,11 +86,21 @@ struct Key {
     lang: Lang,
 }
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Asked {
-    at: Option<Timestamp>,
+    at: Mutex<Option<Timestamp>>,
     /// Held by whoever asks: one at a time.
-    asking: Arc<tokio::sync::Mutex<()>>,
+    asking: tokio::sync::Mutex<()>,
+}
+
+impl Asked {
+    fn at(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.at().is_none_or(|at| passed(at, now, AGAIN_SECONDS))
+    }
 }
 
 /// Whether moments lie at least so many seconds apart.
@@ -98,7 +111,12 @@ fn passed(since: Timestamp, now: Timestamp, seconds: i64) -> bool {
 impl Articles {
     /// None asked for yet. `development` allows providers on this machine.
     pub fn new(db: &Db, development: bool) -> Result<Self, rustls::Error> {
-        Ok(Self { db: db.clone(), fetcher: http::Fetcher::new(development)?, asked: Arc::default() })
+        Ok(Self { db: db.clone(), fetcher: http::Fetcher::new(development)?, asked: Arc::new(Kept::new(REMEMBERED)) })
+    }
+
+    /// How full the memory for when articles were asked for is.
+    pub fn filling(&self) -> Filling {
+        self.asked.filling()
     }
 
     /// An article as it is shown in a language. A copy that is merely old is shown at once, and fetched again
@@ -116,7 +134,7 @@ impl Articles {
             match &copy {
                 Some(copy) if !passed(Timestamp(copy.fetched_at), now, FRESH_SECONDS) => {}
                 Some(_) => {
-                    if self.is_due(&key, now) {
+                    if self.asked(&key).is_due(now) {
                         let this = self.clone();
                         tokio::spawn(async move { this.refresh(&key, &url, now).await });
                     }
@@ -144,28 +162,23 @@ impl Articles {
             .await
     }
 
-    fn asked(&self, key: &Key) -> Asked {
-        let mut all = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= REMEMBERED && !all.contains_key(key) {
-            all.clear();
-        }
-        all.entry(key.clone()).or_default().clone()
-    }
-
-    fn is_due(&self, key: &Key, now: Timestamp) -> bool {
-        self.asked(key).at.is_none_or(|at| passed(at, now, AGAIN_SECONDS))
+    fn asked(&self, key: &Key) -> Arc<Asked> {
+        self.asked.get(key).unwrap_or_else(|| {
+            let asked = Arc::<Asked>::default();
+            let texts = block(key.provider.len()) + block(key.article.len()) + block(key.lang.as_str().len());
+            self.asked.put(key, key.site, size_of::<Asked>() + 16 + texts, false, Arc::clone(&asked));
+            asked
+        })
     }
 
     /// Asks the provider, unless somebody just did.
     async fn refresh(&self, key: &Key, url: &str, now: Timestamp) {
-        let asking = self.asked(key).asking;
-        let _one_at_a_time = asking.lock().await;
-        if !self.is_due(key, now) {
+        let asked = self.asked(key);
+        let _one_at_a_time = asked.asking.lock().await;
+        if !asked.is_due(now) {
             return;
         }
-        if let Some(asked) = self.asked.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key) {
-            asked.at = Some(now);
-        }
+        *asked.at() = Some(now);
         if let Err(error) = self.fetch(key, url, now).await {
             // Not the address: its query may hold a secret.
             tracing::warn!(provider = key.provider, article = key.article, error, "an article can't be fetched");

@@ -11,6 +11,7 @@ use jalon_shared::{
     },
     slug::{BankSlug, CourseSlug, LessonSlug},
     track::IdMap,
+    weight::Weight,
     wire::course::{CourseAdmin, CourseState, PartAdmin},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -157,13 +158,28 @@ fn placed<'s>(items: &'s [ItemSource], at: &str) -> impl Iterator<Item = (String
     items.iter().enumerate().map(move |(place, item)| (format!("{at}/items/{place}"), item))
 }
 
+/// The most bytes of memory that the texts of the shared lessons and banks take which a course names: each version
+/// of the course holds them, and whoever looks at it has the server read them.
+const MAX_NAMED: usize = 64 * 1024 * 1024;
+
 /// A course with the shared lessons and banks it names, as these are now.
-async fn define(tx: &mut Tx<'_>, site: SiteId, course: Written<CourseSource>) -> Result<Definition, DbError> {
+async fn define(tx: &mut Tx<'_>, site: SiteId, course: Written<CourseSource>) -> Result<Definition, ApiError> {
+    let mut named = 0;
+    let mut count = |bytes: usize| {
+        named += bytes;
+        if named <= MAX_NAMED {
+            return Ok(());
+        }
+        let text = format!("the shared lessons and banks of a course take at most {} MiB; name fewer", MAX_NAMED >> 20);
+        Err(ApiError::validation_failed(vec![FieldError::new("/modules", "out_of_range", text)]))
+    };
     let mut lessons: BTreeMap<LessonSlug, Written<LessonSource>> = BTreeMap::new();
     for slug in course.source.lessons().filter_map(|lesson| lesson.shared.as_ref()) {
         if !lessons.contains_key(slug)
-            && let Some((_, written)) = store::part(tx, site, Part::Lesson, slug.as_str(), Held::Share).await?
+            && let Some((_, written)) =
+                store::part::<LessonSource>(tx, site, Part::Lesson, slug.as_str(), Held::Share).await?
         {
+            count(written.source.all_texts().iter().map(|text| text.heap()).sum())?;
             lessons.insert(slug.clone(), written);
         }
     }
@@ -172,8 +188,12 @@ async fn define(tx: &mut Tx<'_>, site: SiteId, course: Written<CourseSource>) ->
     let mut banks: BTreeMap<BankSlug, Written<BankSource>> = BTreeMap::new();
     for draw in items.iter().flat_map(|item| &item.quizzes).flat_map(|quiz| &quiz.draw) {
         if !banks.contains_key(&draw.bank)
-            && let Some((_, written)) = store::part(tx, site, Part::Bank, draw.bank.as_str(), Held::Share).await?
+            && let Some((_, written)) =
+                store::part::<BankSource>(tx, site, Part::Bank, draw.bank.as_str(), Held::Share).await?
         {
+            let mut bytes = 0;
+            written.source.texts(|_, text| bytes += text.heap());
+            count(bytes)?;
             banks.insert(draw.bank.clone(), written);
         }
     }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use jalon_shared::{
     CourseId, ItemId, LessonId, SiteId,
-    course::{Course, Item, Lesson, Outline},
+    course::{Course, Definition, Item, Lesson, Outline},
     localized,
     slug::CourseSlug,
+    weight::{Weight, block},
     wire::course::CourseState,
 };
 
@@ -60,6 +61,10 @@ impl Noun for Courses {
         row.id
     }
 
+    fn uuid(id: CourseId) -> uuid::Uuid {
+        id.0
+    }
+
     fn slug(row: &CourseRow) -> &CourseSlug {
         &row.slug
     }
@@ -68,17 +73,20 @@ impl Noun for Courses {
         row.published_version.filter(|_| row.state == CourseState::Published)
     }
 
+    fn weight(held: &Held) -> usize {
+        held.course.heap() + held.outline.heap() + block(held.places.capacity() * 48)
+    }
+
     async fn rows(tx: &mut Tx<'_>, site: SiteId) -> Result<Vec<CourseRow>, DbError> {
         store::courses(tx, site).await
     }
 
-    async fn held(
-        tx: &mut Tx<'_>,
-        site: SiteId,
-        id: CourseId,
-        number: u32,
-    ) -> Result<Option<(Held, Completeness)>, DbError> {
-        let Some(definition) = store::definition(tx, site, id, number).await? else { return Ok(None) };
+    async fn text(tx: &mut Tx<'_>, site: SiteId, id: CourseId, number: u32) -> Result<Option<String>, DbError> {
+        store::definition_text(tx, site, id, number).await
+    }
+
+    fn compile(text: &str) -> Result<(Held, Completeness), serde_json::Error> {
+        let definition: Definition = serde_json::from_str(text)?;
         let course = definition.compile();
         let outline = course.outline();
         let mut places = HashMap::new();
@@ -88,7 +96,7 @@ impl Noun for Courses {
             }
         }
         let completeness = localized::completeness(definition.all_texts());
-        Ok(Some((Held { course, outline, places }, completeness)))
+        Ok((Held { course, outline, places }, completeness))
     }
 
     async fn was_published(tx: &mut Tx<'_>, site: SiteId, id: CourseId, number: u32) -> Result<bool, DbError> {

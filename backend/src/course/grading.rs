@@ -168,7 +168,7 @@ impl Asked {
         let texts = In { wanted: &grader.wanted, source: &lesson.source_lang };
         let lesson_title = texts.plain(&lesson.title);
         let quiz = item.quizzes.iter().find(|quiz| quiz.id == answer.quiz);
-        let Some(question) = quiz.and_then(|quiz| quiz.question(answer.question)) else {
+        let Some((question, _)) = quiz.and_then(|quiz| quiz.worth(answer.question)) else {
             return Self { lesson_title, prompt: texts.plain(&nothing), guidance: None };
         };
         let guidance = match &question.kind {

@@ -97,7 +97,7 @@ async fn take_in(
 ) -> Result<MergedCourse, DbError> {
     let items_from_guest = merge::items_from_guest(&kept.outline, Some(&user.progress), &theirs.progress);
     recount(tx, &user, &mut theirs).await?;
-    let has = |quiz, question| kept.course.quiz(quiz).is_some_and(|quiz| quiz.question(question).is_some());
+    let has = |quiz, question| kept.course.quiz(quiz).is_some_and(|quiz| quiz.worth(question).is_some());
     let happened = merge::decide_merge(&kept.outline, has, &user, &theirs, merging.now);
     for ((_, quiz), offset) in merge::offsets(&user.progress, &theirs.progress) {
         store::move_attempts(tx, merging.site, (theirs.id, user.id), quiz, offset).await?;

@@ -22,7 +22,7 @@ pub mod store;
 pub mod sync;
 pub mod view;
 
-use crate::db::Db;
+use crate::{catalog::Caches, db::Db};
 
 /// Everything about courses that lives as long as the server.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub struct Courses {
 
 impl Courses {
     /// Ready to serve.
-    pub fn new(db: &Db) -> Self {
-        Self { catalog: catalog::Catalog::new(db) }
+    pub fn new(db: &Db, caches: &Caches) -> Self {
+        Self { catalog: catalog::Catalog::new(db, caches) }
     }
 }

@@ -353,7 +353,7 @@ pub async fn get_item(
     let now = app.clock.now();
     let around = around::of_item(&app, &auth.site, &enrollment, (shown, &lesson.source_lang), &wanted, now).await?;
     let body = to_json(&view::item(lesson, shown, (&enrollment, around, &app.orders), &version, &wanted, now));
-    Ok(ready(&Rendered { etag: ETag::of(&body), body: body.into() }, &if_none_match))
+    Ok(ready(&Rendered::of(body), &if_none_match))
 }
 
 /// Opens an item: the first time is written down, an item without quizzes is complete by it, and what was

@@ -144,8 +144,7 @@ pub async fn questions(
         for quiz in &item.quizzes {
             let empty = BTreeMap::new();
             let of_quiz = sums.get(&quiz.id).unwrap_or(&empty);
-            let drawn = quiz.draws.iter().flat_map(|draw| draw.pool.iter());
-            for question in quiz.quiz.questions.iter().chain(drawn) {
+            for (question, _) in quiz.questions() {
                 let own = of_quiz.get(&question.id).cloned().unwrap_or_default();
                 all.push(QuestionStatistics {
                     item_id: item.id,

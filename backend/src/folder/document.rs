@@ -15,9 +15,9 @@ use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
 use super::{
-    Fault, fault,
+    Fault, MAX_DOCUMENT, fault,
     node::{Node, root},
-    read_text,
+    read_within,
 };
 use crate::{
     http::strict::Strict,
@@ -33,6 +33,8 @@ pub struct Read<S> {
     pub warnings: Vec<Fault>,
     /// Where each of its fields stands.
     pub places: Places,
+    /// Bytes that were read, with the files beside it.
+    pub bytes: u64,
 }
 
 /// Where each field stands, by its pointer: by line in the document, or in a file of its own.
@@ -71,7 +73,8 @@ pub fn read<S: de::DeserializeOwned>(
     let value = reader.value(&root, String::new());
     let source = reader.typed(value, "")?;
     reader.checked(check(&source))?;
-    Ok(Read { source, warnings: reader.warnings, places: reader.places })
+    let bytes = reader.bytes + u64::try_from(text.len()).unwrap_or(u64::MAX);
+    Ok(Read { source, warnings: reader.warnings, places: reader.places, bytes })
 }
 
 /// What stands there, as [`read`] has it.
@@ -134,6 +137,8 @@ struct Reader<'a> {
     lang: Option<Lang>,
     warnings: Vec<Fault>,
     faults: Vec<Fault>,
+    /// Read of files beside it.
+    bytes: u64,
 }
 
 impl<'a> Reader<'a> {
@@ -145,6 +150,7 @@ impl<'a> Reader<'a> {
             lang,
             warnings: Vec::new(),
             faults: Vec::new(),
+            bytes: 0,
         }
     }
 
@@ -208,12 +214,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a file beside this one; never above it.
+    /// Reads a file beside this one; never above it, and never through a link out of the folder.
     fn beside(&mut self, name: &str, pointer: &str, line: u64) -> Option<(PathBuf, String)> {
         let plain = !name.is_empty()
             && Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
-        let path = self.file.parent().unwrap_or(Path::new("")).join(name);
-        let text = if plain { read_text(&path) } else { Err("name a file beside this one".to_owned()) };
+        let folder = self.file.parent().unwrap_or(Path::new(""));
+        let path = folder.join(name);
+        let text = if !plain {
+            Err("name a file beside this one".to_owned())
+        } else if self.bytes > MAX_DOCUMENT {
+            Err(format!("a document and the files it names have at most {MAX_DOCUMENT} bytes"))
+        } else {
+            read_within(folder, &path)
+        };
+        self.bytes += text.as_ref().map_or(0, |text| u64::try_from(text.len()).unwrap_or(u64::MAX));
         match text {
             Ok(text) => Some((path, text)),
             Err(error) => {

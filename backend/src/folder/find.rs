@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{
-    Fault, fault,
+    Fault, MAX_DOCUMENTS, fault, is_within,
     node::{Node, root},
     read_text,
 };
@@ -93,13 +93,23 @@ pub struct Found {
 }
 
 /// The documents at a path: the file itself; the one in a folder of its own; or, of a folder, those in it and in
-/// its `banks`, `lessons`, `courses` and `tracks`. Those that others name come first.
+/// its `banks`, `lessons`, `courses` and `tracks`. Those that others name come first. Links out of the folder are
+/// refused; whether what is found may be read, whoever reads it says.
 pub fn find(path: &Path) -> Result<Vec<Found>, Vec<Fault>> {
     let mut files = Vec::new();
-    if path.is_file() {
+    if path.exists() && !path.is_dir() {
         files.push(path.to_owned());
     } else {
-        within(path, 0, &mut files).map_err(|error| vec![fault(path, format!("can't be read: {error}"))])?;
+        let mut folder = Folder { root: path, files: &mut files, out: Vec::new() };
+        folder.within(path, 0).map_err(|error| vec![fault(path, format!("can't be read: {error}"))])?;
+        let out = std::mem::take(&mut folder.out);
+        if !out.is_empty() {
+            let detail = "is a link out of the folder; put the file itself there";
+            return Err(out.iter().map(|link| fault(link, detail)).collect());
+        }
+        if files.len() > MAX_DOCUMENTS {
+            return Err(vec![fault(path, format!("holds more than {MAX_DOCUMENTS} documents; import it in parts"))]);
+        }
     }
     if files.is_empty() {
         let detail = "holds no track, course, lesson or bank: put <slug>/track.yaml in it, or name a file";
@@ -122,32 +132,62 @@ pub fn find(path: &Path) -> Result<Vec<Found>, Vec<Fault>> {
 /// `courses/lessons/courses` and links that lead back are not followed for ever.
 const DEEPEST: u32 = 3;
 
-fn within(folder: &Path, depth: u32, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    let own = documents(folder);
-    let alone = !own.is_empty();
-    files.extend(own);
-    // A track may be called `courses`: what is in it besides is looked at, too.
-    if alone && Kind::of_folder(folder).is_none() {
-        return Ok(());
+/// A folder that is looked through.
+struct Folder<'a> {
+    root: &'a Path,
+    files: &'a mut Vec<PathBuf>,
+    /// Links out of it, where documents would be.
+    out: Vec<PathBuf>,
+}
+
+impl Folder<'_> {
+    fn take(&mut self, file: PathBuf) {
+        // What is not there any more, whoever reads it says.
+        let inside = file.canonicalize().map_or(true, |real| is_within(self.root, &real));
+        if inside { self.files.push(file) } else { self.out.push(file) }
     }
-    for entry in std::fs::read_dir(folder)?.filter_map(Result::ok) {
-        let path = entry.path();
-        if !path.is_dir() {
-            files.extend((!alone && is_document(&path)).then_some(path));
-        } else if Kind::of_folder(&path).is_some() && depth < DEEPEST {
-            within(&path, depth + 1, files)?;
-        } else {
-            files.extend(documents(&path));
+
+    fn within(&mut self, folder: &Path, depth: u32) -> std::io::Result<()> {
+        let own = documents(folder);
+        let alone = !own.is_empty();
+        for file in own {
+            self.take(file);
         }
+        // A track may be called `courses`: what is in it besides is looked at, too.
+        if alone && Kind::of_folder(folder).is_none() {
+            return Ok(());
+        }
+        for entry in std::fs::read_dir(folder)?.filter_map(Result::ok) {
+            if self.files.len() > MAX_DOCUMENTS {
+                return Ok(());
+            }
+            let path = entry.path();
+            if !path.is_dir() {
+                if !alone && is_document(&path) {
+                    self.take(path);
+                }
+            } else if path.canonicalize().is_ok_and(|real| !is_within(self.root, &real)) {
+                // Not looked into; a link that no document would be found in does no harm.
+                if Kind::of_folder(&path).is_some() || !documents(&path).is_empty() {
+                    self.out.push(path);
+                }
+            } else if Kind::of_folder(&path).is_some() && depth < DEEPEST {
+                self.within(&path, depth + 1)?;
+            } else {
+                for file in documents(&path) {
+                    self.take(file);
+                }
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// The documents of a folder that is theirs alone.
 fn documents(folder: &Path) -> Vec<PathBuf> {
     let file = |kind: Kind| {
         let names = ["yaml", "yml", "json"].map(|ext| folder.join(format!("{kind}.{ext}")));
-        names.into_iter().find(|file| file.is_file())
+        names.into_iter().find(|file| file.exists() && !file.is_dir())
     };
     Kind::ALL.into_iter().filter_map(file).collect()
 }

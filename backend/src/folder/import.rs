@@ -11,7 +11,7 @@ use jalon_shared::{
 use serde::{Serialize, de};
 
 use super::{
-    Fault,
+    Fault, MAX_ALL,
     document::{self, Places, Read},
     fault,
     find::{Found, Kind, find},
@@ -82,16 +82,23 @@ impl Source {
 pub fn read(path: &Path, media_base: Option<&str>) -> Result<Vec<Document>, Vec<Fault>> {
     let mut documents = Vec::new();
     let mut faults = Vec::new();
+    let mut bytes = 0;
     for found in find(path)? {
         match read_found(&found, media_base) {
-            Ok(document) => documents.push(document),
+            Ok((document, read)) => {
+                documents.push(document);
+                bytes += read;
+            }
             Err(found) => faults.extend(found),
+        }
+        if bytes > MAX_ALL {
+            return Err(vec![fault(path, format!("holds more than {MAX_ALL} bytes; import it in parts"))]);
         }
     }
     if faults.is_empty() { Ok(documents) } else { Err(faults) }
 }
 
-fn read_found(found: &Found, media_base: Option<&str>) -> Result<Document, Vec<Fault>> {
+fn read_found(found: &Found, media_base: Option<&str>) -> Result<(Document, u64), Vec<Fault>> {
     let read = Reading { found, media_base };
     match found.kind {
         Kind::Bank => read.document(BankSlug::parse, Shared::faults, Source::Bank),
@@ -112,14 +119,14 @@ impl Reading<'_> {
         parse: impl Fn(&str) -> Result<N, NotASlug>,
         check: impl Fn(&S) -> Vec<FieldError>,
         source: impl Fn(N, S) -> Source,
-    ) -> Result<Document, Vec<Fault>> {
+    ) -> Result<(Document, u64), Vec<Fault>> {
         let Found { kind, slug, file } = self.found;
         let name = parse(slug).map_err(|error| {
             vec![fault(file, format!("the {kind} takes its slug from this name, {slug:?}: {error}"))]
         })?;
         let text = read_text(file).map_err(|error| vec![fault(file, error)])?;
-        let Read { source: read, warnings, places } = document::read(file, &text, self.media_base, check)?;
-        Ok(Document { slug: slug.clone(), source: source(name, read), warnings, places })
+        let Read { source: read, warnings, places, bytes } = document::read(file, &text, self.media_base, check)?;
+        Ok((Document { slug: slug.clone(), source: source(name, read), warnings, places }, bytes))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     config::Config,
     db::{Db, DbError},
     guest::token::GuestTokens,
+    kept::Filling,
     site::{
         Site,
         cache::{POLL, SiteCache},
@@ -65,6 +66,12 @@ impl Gate {
             arriving: Arriving::default(),
             own_origin: config.public_url.as_ref().map(|url| url.origin().ascii_serialization()),
         })
+    }
+
+    /// Says how full the caches of members' tokens and key sets are, by name.
+    pub fn caches(&self) -> impl Fn() -> [(&'static str, Filling); 2] + Send + Sync + use<> {
+        let (tokens, key_sets) = (self.members.filling(), self.members.key_sets().clone());
+        move || [("member_tokens", tokens()), ("key_sets", key_sets.filling())]
     }
 
     /// Whether a page of this origin is Jalon's own.

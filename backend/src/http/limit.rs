@@ -4,6 +4,7 @@ use std::{
     hash::{BuildHasher, Hash, RandomState},
     net::{IpAddr, SocketAddr},
     num::NonZeroU32,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use axum::{
@@ -32,21 +33,37 @@ pub struct Limits {
     site: Option<Limit>,
 }
 
+/// Keys of one limit that are counted apart, at most: about 10 MB.
+const APART: usize = 200_000;
+/// Beyond that, new keys share so many counts, so that memory stays bounded whatever addresses a flood comes from.
+const SHARED: u64 = 65_536;
+/// How often the number of keys is looked at: once in so many checks of a key, by its hash.
+const LOOK: u64 = 256;
+
 /// One limit. Keys are hashed to 64 bits with a seed nobody outside knows, so an entry is small.
 #[derive(Debug)]
 struct Limit {
     limiter: RateLimiter<u64, DashMapStateStore<u64>, DefaultClock>,
     seed: RandomState,
+    /// Whether it holds as many keys as it may.
+    full: AtomicBool,
 }
 
 impl Limit {
     fn new(per_minute: u32) -> Option<Self> {
         let quota = Quota::per_minute(NonZeroU32::new(per_minute)?);
-        Some(Self { limiter: RateLimiter::dashmap(quota), seed: RandomState::new() })
+        Some(Self { limiter: RateLimiter::dashmap(quota), seed: RandomState::new(), full: AtomicBool::new(false) })
     }
 
     fn check(&self, key: impl Hash) -> Result<(), ApiError> {
-        self.limiter.check_key(&self.seed.hash_one(key)).map_err(|not_until| {
+        let mut key = self.seed.hash_one(key);
+        if key.is_multiple_of(LOOK) {
+            self.full.store(self.limiter.len() >= APART, Ordering::Relaxed);
+        }
+        if self.full.load(Ordering::Relaxed) {
+            key %= SHARED;
+        }
+        self.limiter.check_key(&key).map_err(|not_until| {
             let wait = not_until.wait_time_from(DefaultClock::default().now());
             ApiError::rate_limited(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
         })
@@ -94,6 +111,7 @@ impl Limits {
         for limit in [&self.address, &self.guests, &self.learner, &self.site].into_iter().flatten() {
             limit.limiter.retain_recent();
             limit.limiter.shrink_to_fit();
+            limit.full.store(limit.limiter.len() >= APART, Ordering::Relaxed);
         }
     }
 }
@@ -175,6 +193,17 @@ mod tests {
         assert_ne!(network("2001:db8:0:1::1"), network("2001:db8:0:2::1"));
         assert_eq!(network("::ffff:1.2.3.4"), network("1.2.3.4"));
         assert_ne!(network("1.2.3.4"), network("1.2.3.5"));
+    }
+
+    /// C15: from however many addresses a flood comes, it fills no memory; and it is limited as a whole.
+    #[test]
+    fn c15_a_flood_of_addresses_fills_no_memory() {
+        let limits = Limits::new(config::Limits { per_address: 3, guests_per_address: 0, per_learner: 0, per_site: 0 });
+        let limit = limits.address.as_ref().unwrap();
+        let refused = (0..600_000_u64).filter(|number| limit.check(number).is_err()).count();
+        let most = APART + usize::try_from(SHARED).unwrap() + 64 * usize::try_from(LOOK).unwrap();
+        assert!(limit.limiter.len() <= most, "{} keys", limit.limiter.len());
+        assert!(refused > 100_000, "only {refused} were refused");
     }
 
     #[test]

@@ -1,14 +1,11 @@
 //! Key sets of other servers (JWKS, RFC 7517): fetched, kept for ten minutes, and longer when the
 //! other server does not answer.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::BoxFuture;
-use jalon_shared::Timestamp;
+use jalon_shared::{SiteId, Timestamp};
 use jsonwebtoken::{
     Algorithm, DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse},
@@ -16,6 +13,7 @@ use jsonwebtoken::{
 use serde::Deserialize;
 
 use super::strength;
+use crate::kept::{Filling, Kept};
 
 /// How long a key set is fresh, in seconds.
 const FRESH_SECONDS: i64 = 600;
@@ -32,11 +30,19 @@ pub const MAX_BYTES: usize = 128 * 1024;
 /// redirect, and gives up after a few seconds.
 pub type Fetch = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Vec<u8>, String>> + Send + Sync>;
 
+/// What a set weighs in memory, in bytes: it is fetched after it was put there, so the weight is that of a large
+/// one.
+const WEIGHT: usize = 16 * 1024;
+/// Bytes of memory for key sets: a thousand of them. A site whose key sets change often doesn't push out others'.
+const REMEMBERED: usize = 32 * 1024 * 1024;
+/// The longest `kid` of a key that is used, in bytes.
+const MAX_KID: usize = 256;
+
 /// The key sets, by address.
 #[derive(Clone)]
 pub struct KeySets {
     fetch: Fetch,
-    sets: Arc<Mutex<HashMap<String, Arc<Entry>>>>,
+    sets: Arc<Kept<String, Arc<Entry>>>,
 }
 
 impl std::fmt::Debug for KeySets {
@@ -119,7 +125,12 @@ impl Entry {
 impl KeySets {
     /// Key sets that are fetched like this.
     pub fn new(fetch: Fetch) -> Self {
-        Self { fetch, sets: Arc::default() }
+        Self { fetch, sets: Arc::new(Kept::new(REMEMBERED)) }
+    }
+
+    /// How full the memory for key sets is.
+    pub fn filling(&self) -> Filling {
+        self.sets.filling()
     }
 
     /// The keys for this algorithm: the one of this `kid`, or all where the token names none.
@@ -128,15 +139,17 @@ impl KeySets {
     /// another server that is slow or away.
     pub async fn keys(
         &self,
+        site: SiteId,
         url: &str,
         kid: Option<&str>,
         algorithm: Algorithm,
         now: Timestamp,
     ) -> Result<Vec<DecodingKey>, Unavailable> {
-        let entry = {
-            let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(sets.entry(url.to_owned()).or_default())
-        };
+        let entry = self.sets.get(url).unwrap_or_else(|| {
+            let entry = Arc::<Entry>::default();
+            self.sets.put(&url.to_owned(), site, WEIGHT, false, Arc::clone(&entry));
+            entry
+        });
         let held = entry.held().clone();
         if held.wants_fetch(kid, now) {
             if held.usable(now) && !held.lacks(kid) {
@@ -186,6 +199,9 @@ fn read_key(jwk: &Jwk) -> Option<Key> {
             return None;
         }
     }
+    if jwk.common.key_id.as_ref().is_some_and(|kid| kid.len() > MAX_KID) {
+        return None;
+    }
     let fits = jwk.common.key_algorithm.is_none_or(|named| named == algorithm.into());
     let signs = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
     if !fits || !signs {
@@ -226,7 +242,7 @@ mod tests {
             })
         }));
         let ask = async |kid: Option<&str>, at: i64| {
-            sets.keys("https://id.example/jwks", kid, Algorithm::EdDSA, Timestamp(at * 1000))
+            sets.keys(SiteId(uuid::Uuid::nil()), "https://id.example/jwks", kid, Algorithm::EdDSA, Timestamp(at * 1000))
                 .await
                 .map(|keys| keys.len())
         };
@@ -243,7 +259,16 @@ mod tests {
         }
         assert_eq!(ask(Some("a"), 100_000).await, Err(Unavailable), "too old");
         assert_eq!(
-            sets.keys("https://id.example/jwks", Some("a"), Algorithm::ES256, Timestamp(701_000)).await.unwrap().len(),
+            sets.keys(
+                SiteId(uuid::Uuid::nil()),
+                "https://id.example/jwks",
+                Some("a"),
+                Algorithm::ES256,
+                Timestamp(701_000)
+            )
+            .await
+            .unwrap()
+            .len(),
             0,
             "the algorithm is the key's"
         );

@@ -3,12 +3,13 @@
 //! The algorithm is pinned to the key and never taken from the token; `kid` picks among the site's
 //! keys and never loads one; the audience must be the site; a token must end, and soon.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::sync::Arc;
 
-use jalon_shared::{Lang, Timestamp, UserId, wire::admin_site::KeyAlgorithm};
+use jalon_shared::{
+    Lang, Timestamp, UserId,
+    weight::{Weight, block},
+    wire::admin_site::KeyAlgorithm,
+};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -20,6 +21,7 @@ use super::{
     strength::{self, Weak},
 };
 use crate::cohort;
+use crate::kept::{Filling, Kept};
 
 /// The most names of a token's audience that are looked up.
 const MAX_AUDIENCE: usize = 8;
@@ -210,6 +212,18 @@ pub struct Member {
     pub expires_at: Timestamp,
 }
 
+impl Member {
+    /// Bytes that it takes besides its own size.
+    fn heap(&self) -> usize {
+        block(self.user.as_str().len())
+            + self.name.heap()
+            + self.email.heap()
+            + self.lang.heap()
+            + block(self.roles.capacity() * size_of::<Role>())
+            + self.cohorts.heap()
+    }
+}
+
 /// Why a token is not taken. What it says is safe to show: it helps whoever signs tokens, and no attacker.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TokenError {
@@ -272,8 +286,11 @@ pub struct MemberTokens {
     key_sets: KeySets,
     max_lifetime_seconds: i64,
     /// Tokens with a costly signature that were verified lately.
-    verified: Mutex<HashMap<[u8; 32], Verified>>,
+    verified: Arc<VerifiedTokens>,
 }
+
+/// By the hashes of the tokens.
+type VerifiedTokens = Kept<[u8; 32], Arc<Verified>>;
 
 #[derive(Debug)]
 struct Verified {
@@ -284,15 +301,26 @@ struct Verified {
     until: Timestamp,
 }
 
-/// How many verified tokens are remembered.
-const REMEMBERED: usize = 4096;
+/// Bytes of memory for verified tokens: some ten thousand of usual size. One site's tokens don't push out others'.
+const REMEMBERED: usize = 4 * 1024 * 1024;
 /// How long, in seconds: as long as a key set is.
 const REMEMBER_SECONDS: i64 = 600;
 
 impl MemberTokens {
     /// With the key sets of other servers, and how long a token may be valid, in seconds.
     pub fn new(key_sets: KeySets, max_lifetime_seconds: i64) -> Self {
-        Self { key_sets, max_lifetime_seconds, verified: Mutex::default() }
+        Self { key_sets, max_lifetime_seconds, verified: Arc::new(Kept::new(REMEMBERED)) }
+    }
+
+    /// Says how full the memory for verified tokens is.
+    pub fn filling(&self) -> impl Fn() -> Filling + Send + Sync + use<> {
+        let verified = Arc::clone(&self.verified);
+        move || verified.filling()
+    }
+
+    /// The key sets of other servers.
+    pub fn key_sets(&self) -> &KeySets {
+        &self.key_sets
     }
 
     /// The one site that a token is for, where the address names none: its `site`, else the only one of its
@@ -331,7 +359,7 @@ impl MemberTokens {
             return self.verify(site, token, &header, now).await.map(|(member, _)| member);
         }
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        if let Some(known) = self.lock().get(&hash)
+        if let Some(known) = self.verified.get(&hash)
             && known.site == site.id.0
             && known.revision == site.revision
             && now < known.until
@@ -341,16 +369,10 @@ impl MemberTokens {
         let (member, key_ends) = self.verify(site, token, &header, now).await?;
         let until = now.plus_seconds(REMEMBER_SECONDS).min(member.expires_at);
         let until = key_ends.map_or(until, |ends| until.min(ends));
-        let mut verified = self.lock();
-        if verified.len() >= REMEMBERED {
-            verified.clear();
-        }
-        verified.insert(hash, Verified { member: member.clone(), site: site.id.0, revision: site.revision, until });
+        let bytes = size_of::<Verified>() + 16 + member.heap();
+        let known = Verified { member: member.clone(), site: site.id.0, revision: site.revision, until };
+        self.verified.put(&hash, site.id, bytes, false, Arc::new(known));
         Ok(member)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Verified>> {
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The member, and when the key that signed ceases to be valid.
@@ -379,7 +401,7 @@ impl MemberTokens {
                     }
                 }
                 Material::KeySet { url } if header.alg != Algorithm::HS256 => {
-                    match self.key_sets.keys(url, header.kid.as_deref(), header.alg, now).await {
+                    match self.key_sets.keys(site.id, url, header.kid.as_deref(), header.alg, now).await {
                         Ok(keys) => {
                             for key in &keys {
                                 if let Some(claims) = signed(token, key, header.alg)? {

@@ -41,6 +41,8 @@ use crate::{
 const MAX_KEYS: i64 = 200;
 /// The most signing keys that are live at once.
 const MAX_SIGNING_KEYS: i64 = 20;
+/// The longest signing key, in bytes: as PEM, as a secret, or its address.
+const MAX_MATERIAL: usize = 8192;
 
 /// The site's name, languages, look and login address.
 #[utoipa::path(get, path = "/api/v1/sites/{site}", tag = "learner", params(("site" = String, Path, description = "The site's slug")),
@@ -229,6 +231,9 @@ async fn make_key(state: &AppState, site: Option<SiteId>, new: CreateKey, by: By
     if new.scopes.is_empty() {
         return Err(ApiError::invalid_value("/scopes", "A key without a scope allows nothing; name at least one."));
     }
+    if let Some(place) = (1..new.scopes.len()).find(|place| new.scopes[..*place].contains(&new.scopes[*place])) {
+        return Err(ApiError::invalid_value(format!("/scopes/{place}"), "Name each scope once."));
+    }
     if let (Some(_), Some(place)) = (site, new.scopes.iter().position(|scope| *scope == Scope::ServerAdmin)) {
         return Err(ApiError::invalid_value(
             format!("/scopes/{place}"),
@@ -350,6 +355,9 @@ pub async fn add_signing_key(
             format!("{} needs {}.", new.algorithm.as_str(), &pointer[1..]),
         )
     })?;
+    if material.len() > MAX_MATERIAL {
+        return Err(ApiError::invalid_value(pointer, format!("A key has at most {MAX_MATERIAL} bytes.")));
+    }
     member::check_material(new.algorithm, &material)
         .map_err(|error| ApiError::invalid_value(pointer, format!("{error}.")))?;
     if new.algorithm == KeyAlgorithm::JWKS {

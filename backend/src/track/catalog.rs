@@ -2,7 +2,8 @@
 
 use jalon_shared::{
     SiteId, TrackId, localized,
-    track::{Outline, Track, TrackSlug, TrackState},
+    track::{Definition, Outline, Track, TrackSlug, TrackState},
+    weight::Weight,
 };
 
 use super::store::{self, TrackRow};
@@ -39,6 +40,10 @@ impl Noun for Tracks {
         row.id
     }
 
+    fn uuid(id: TrackId) -> uuid::Uuid {
+        id.0
+    }
+
     fn slug(row: &TrackRow) -> &TrackSlug {
         &row.slug
     }
@@ -47,20 +52,24 @@ impl Noun for Tracks {
         row.published_version.filter(|_| row.state == TrackState::Published)
     }
 
+    fn weight(held: &Held) -> usize {
+        held.track.heap() + held.outline.heap()
+    }
+
     async fn rows(tx: &mut Tx<'_>, site: SiteId) -> Result<Vec<TrackRow>, DbError> {
         store::tracks(tx, site).await
     }
 
-    async fn held(
-        tx: &mut Tx<'_>,
-        site: SiteId,
-        id: TrackId,
-        number: u32,
-    ) -> Result<Option<(Held, Completeness)>, DbError> {
-        let Some(definition) = store::definition(tx, site, id, number).await? else { return Ok(None) };
+    async fn text(tx: &mut Tx<'_>, site: SiteId, id: TrackId, number: u32) -> Result<Option<String>, DbError> {
+        store::definition_text(tx, site, id, number).await
+    }
+
+    fn compile(text: &str) -> Result<(Held, Completeness), serde_json::Error> {
+        let definition: Definition = serde_json::from_str(text)?;
+        let completeness = localized::completeness(definition.source.all_texts());
         let track = definition.compile();
         let outline = track.outline();
-        Ok(Some((Held { track, outline }, localized::completeness(definition.source.all_texts()))))
+        Ok((Held { track, outline }, completeness))
     }
 
     async fn was_published(tx: &mut Tx<'_>, site: SiteId, id: TrackId, number: u32) -> Result<bool, DbError> {

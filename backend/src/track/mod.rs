@@ -41,7 +41,7 @@ pub struct Tracks {
 impl Tracks {
     /// Ready to serve.
     pub fn new(db: &Db, courses: &course::catalog::Catalog, clock: &Clock) -> Self {
-        let catalog = Catalog::new(db);
+        let catalog = Catalog::new(db, courses.caches());
         Self { advancer: advance::Advancer::new(db, &catalog, courses, clock), catalog }
     }
 }

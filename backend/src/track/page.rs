@@ -36,6 +36,7 @@ fn escape(text: &str) -> String {
 
 /// The page's own words; other languages get English.
 struct Words {
+    lang: &'static str,
     needs_script: &'static str,
     locked: &'static str,
     quiz: &'static str,
@@ -48,6 +49,7 @@ struct Words {
 }
 
 const FRENCH: Words = Words {
+    lang: "fr",
     needs_script: "Votre navigateur n’exécute pas la version interactive : voici le début du parcours. Pour répondre aux questions et enregistrer votre progression, ouvrez cette page dans un navigateur récent.",
     locked: "S’ouvre après l’étape",
     quiz: "Les questions de cette étape se répondent dans la version interactive.",
@@ -60,6 +62,7 @@ const FRENCH: Words = Words {
 };
 
 const SWEDISH: Words = Words {
+    lang: "sv",
     needs_script: "Din webbläsare kör inte den interaktiva versionen: här är början av spåret. Öppna sidan i en nyare webbläsare för att svara på frågor och spara dina framsteg.",
     locked: "Öppnas efter steg",
     quiz: "Frågorna i det här steget besvaras i den interaktiva versionen.",
@@ -72,6 +75,7 @@ const SWEDISH: Words = Words {
 };
 
 const ENGLISH: Words = Words {
+    lang: "en",
     needs_script: "Your browser does not run the interactive version: here is the beginning of the track. To answer questions and keep your progress, open this page in a recent browser.",
     locked: "Opens after step",
     quiz: "The questions of this step are answered in the interactive version.",
@@ -125,13 +129,17 @@ pub async fn show_track_page(
     let number = row.published_version.unwrap_or(row.latest_version);
     match app.tracks.catalog.version(site.id, row.id, row.slug.clone(), number).await {
         Ok(Some(version)) => {
-            // The page's own words and the widget's language follow the first language asked for, whether
-            // the track has texts in it or not; the header names the site.
-            let asked = wanted.first().map_or("", Lang::as_str);
-            let what = format!("page {} {asked} ", site.name);
-            let rendered =
-                version.rendered(&what, &wanted, || page(&version, &site, &app.orders, &wanted).into_bytes());
-            (headers(&app), rendered.body).into_response()
+            // The widget's language follows the first language asked for, whether the track has texts in it or
+            // not: it is put into the page that is kept. The page's own words exist in three languages; the
+            // header names the site.
+            let asked = wanted.first().unwrap_or(&site.default_lang);
+            let what = format!("page {} {} ", site.name, words(asked).lang);
+            let rendered = version.rendered_around(&what, &wanted, || {
+                let (before, after) = page(&version, &site, &app.orders, &wanted);
+                (before.into_bytes(), after.into_bytes())
+            });
+            let (before, after) = rendered.body.split_at(rendered.gap);
+            (headers(&app), [before, asked.as_str().as_bytes(), after].concat()).into_response()
         }
         Ok(None) => sorry(&app, StatusCode::NOT_FOUND, &wanted, |words| words.not_found),
         Err(error) => crate::http::error::ApiError::from(error).into_response(),
@@ -176,7 +184,8 @@ fn sorry(app: &AppState, status: StatusCode, wanted: &[Lang], say: impl Fn(&Word
     (status, headers(app), html).into_response()
 }
 
-fn page(version: &Version, site: &Site, orders: &Orders, wanted: &[Lang]) -> String {
+/// The page; between the two parts goes the language that was asked for.
+fn page(version: &Version, site: &Site, orders: &Orders, wanted: &[Lang]) -> (String, String) {
     let seen = view::track(&version.track, &site.slug, &version.slug, version.number, Vec::new(), wanted);
     let lang = &seen.title.lang;
     let words = words(wanted.first().unwrap_or(lang));
@@ -189,18 +198,21 @@ fn page(version: &Version, site: &Site, orders: &Orders, wanted: &[Lang]) -> Str
     }
     let (title, summary) = (escape(&seen.title.value), escape(&seen.summary.value));
     let (site_slug, slug) = (escape(&site.slug), escape(version.slug.as_str()));
-    let asked = wanted.first().unwrap_or(lang);
-    format!(
+    let before = format!(
         "<!doctype html>\n<html lang=\"{lang}\" dir=\"{dir}\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n<meta name=\"description\" content=\"{summary}\">\n<link rel=\"stylesheet\" href=\"/t/page.css\">\n\
          <script async src=\"/embed/v1/jalon.js\"></script>\n</head>\n<body>\n<header><p>{site_name}</p></header>\n<main>\n\
-         <jalon-track site=\"{site_slug}\" track=\"{slug}\" lang=\"{asked}\" loading=\"eager\">\n<h1>{title}</h1>\n<p>{summary}</p>\n<p class=\"note\">{note}</p>\n\
-         <h2>{heading}</h2>\n<ol>\n{steps}</ol>\n</jalon-track>\n</main>\n</body>\n</html>\n",
+         <jalon-track site=\"{site_slug}\" track=\"{slug}\" lang=\"",
         dir = lang.dir(),
         site_name = escape(&site.name),
+    );
+    let after = format!(
+        "\" loading=\"eager\">\n<h1>{title}</h1>\n<p>{summary}</p>\n<p class=\"note\">{note}</p>\n\
+         <h2>{heading}</h2>\n<ol>\n{steps}</ol>\n</jalon-track>\n</main>\n</body>\n</html>\n",
         note = words.needs_script,
         heading = words.steps,
-    )
+    );
+    (before, after)
 }
 
 fn step_html(body: &StepBody, blocking: Option<u16>, words: &Words) -> String {

@@ -216,7 +216,7 @@ pub async fn preview_step(
     if let Some((step, place)) = lesson_step(&version, order) {
         let learner = caller.learner.as_ref().map(|auth| auth.learner.clone());
         let body = to_json(&lesson::body(&app, (&caller.site, learner), &version, (step, place), &wanted).await?);
-        return Ok(ready(&Rendered { etag: ETag::of(&body), body: body.into() }, &if_none_match));
+        return Ok(ready(&Rendered::of(body), &if_none_match));
     }
     let rendered = version.rendered(&format!("step{order}"), &wanted, || match version.track.step(order) {
         Some(step) => to_json(&view::step_body(&version.track, step, (&app.orders, None), None, &wanted, Timestamp(0))),
@@ -349,7 +349,7 @@ pub async fn get_step(
         // A course changes under its tracks.
         let learner = (auth.site.as_ref(), Some(auth.learner.clone()));
         let body = to_json(&lesson::body(&app, learner, &version, (step, place), &wanted).await?);
-        return Ok(ready(&Rendered { etag: ETag::of(&body), body: body.into() }, &if_none_match));
+        return Ok(ready(&Rendered::of(body), &if_none_match));
     }
     if step.quiz().is_none() {
         let rendered = version.rendered(&format!("step{order}"), &wanted, || {
@@ -366,7 +366,7 @@ pub async fn get_step(
         &wanted,
         app.clock.now(),
     ));
-    Ok(ready(&Rendered { etag: ETag::of(&body), body: body.into() }, &if_none_match))
+    Ok(ready(&Rendered::of(body), &if_none_match))
 }
 
 /// Which step.

@@ -13,7 +13,7 @@ use serde_saphyr::Spanned;
 
 use super::markdown::Format;
 use crate::folder::{
-    Fault, MAX_FILE,
+    Fault,
     find::Kind,
     import::check,
     node::{Node, parse},
@@ -206,11 +206,15 @@ impl Document {
 }
 
 pub(super) fn read_text(path: &Path) -> Result<String, DocumentError> {
-    let io = |error| DocumentError::Io(path.to_owned(), error);
-    if std::fs::metadata(path).map_err(io)?.len() > MAX_FILE {
-        return Err(io(std::io::Error::other(format!("is larger than {MAX_FILE} bytes"))));
-    }
-    std::fs::read_to_string(path).map_err(io)
+    // A file that is not there is told from one that can't be read.
+    std::fs::metadata(path).map_err(|error| DocumentError::Io(path.to_owned(), error))?;
+    crate::folder::read_text(path).map_err(|error| DocumentError::Io(path.to_owned(), std::io::Error::other(error)))
+}
+
+/// A text file that a document names, which lies in this folder.
+fn read_beside(folder: &Path, name: &str) -> Result<String, DocumentError> {
+    let path = folder.join(name);
+    crate::folder::read_within(folder, &path).map_err(|error| DocumentError::Io(path, std::io::Error::other(error)))
 }
 
 /// Writes a file so that there is always the whole old one or the whole new one.
@@ -335,7 +339,7 @@ impl Finder<'_> {
                 _ => None,
             };
             let text = match (&file, &item.value) {
-                (Some(file), _) => read_text(&self.path.parent().unwrap_or(Path::new("")).join(file))?,
+                (Some(file), _) => read_beside(self.path.parent().unwrap_or(Path::new("")), file)?,
                 (None, Node::Scalar(Value::String(text))) => text.clone(),
                 _ => continue,
             };

@@ -6,7 +6,7 @@ use jalon_shared::Lang;
 use serde::Serialize;
 
 use super::client::{Client, DeeplError, Formality, Glossary, MAX_BODY, MAX_TEXTS, Request};
-use super::document::{Document, DocumentError, write_whole};
+use super::document::{Document, DocumentError, read_text, write_whole};
 use super::language::{self, Target};
 use super::layout::{self, New};
 use super::markdown::Protected;
@@ -296,7 +296,7 @@ fn destination(document: &Document, at: usize, lang: &Lang, words: Option<&str>)
     let Some(source) = source else { return Ok(None) };
     let name = file_name(source, &document.source_lang, lang);
     let path = document.beside(&name);
-    let ours = words.is_some_and(|words| std::fs::read_to_string(&path).is_ok_and(|there| there == words));
+    let ours = words.is_some_and(|words| read_text(&path).is_ok_and(|there| there == words));
     if path.exists() && !ours {
         return Err(format!("{name} is there already, but nothing names it: name it in the file, or remove it"));
     }

@@ -41,6 +41,8 @@ pub const CONNECT: Duration = Duration::from_secs(5);
 const MOST_HEAD: usize = 64 * 1024;
 /// How much is taken in after a request: interim answers have no end of their own.
 const MOST_HEARD: usize = 256 * 1024;
+/// The largest file of certificate authorities, in bytes.
+const MAX_FILE: u64 = 4 * 1024 * 1024;
 /// Idle connections kept to one receiver, and for how long.
 const IDLE: (usize, Duration) = (32, Duration::from_secs(30));
 
@@ -69,7 +71,8 @@ impl ExtraCa {
 
     /// Reads them from a file. The error is a sentence.
     pub fn read(path: &Path) -> Result<Self, String> {
-        Self::parse(&std::fs::read(path).map_err(|error| format!("it can't be read: {error}"))?)
+        let pem = crate::folder::read_bytes(path, None, MAX_FILE);
+        Self::parse(&pem.map_err(|error| format!("it can't be read: {error}"))?)
     }
 }
 

@@ -2,6 +2,7 @@
 //! the ids of all keys. It never changes, so neither does what an attempt draws.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use super::{
     Outline, OutlineItem, OutlineQuiz, Points,
     source::{
-        ArticleSource, BandSource, BankSource, Category, CourseLessonSource, CourseSource, Difficulty,
+        ArticleSource, BandSource, BankSource, Category, CourseLessonSource, CourseSource, Difficulty, DrawSource,
         InstructorSource, ItemQuizSource, ItemSource, LessonSource, Shortcode,
     },
 };
@@ -219,13 +220,149 @@ pub struct ItemQuiz {
     pub bands: Vec<BandSource>,
 }
 
+/// A question bank, held once for all quizzes that draw from it.
+#[derive(PartialEq, Debug)]
+pub struct Bank {
+    questions: Vec<Question>,
+    places: BTreeMap<QuestionId, u32>,
+}
+
+impl Bank {
+    fn new(written: &Written<BankSource>) -> Self {
+        let questions = &written.source.questions;
+        let questions: Vec<Question> =
+            questions.iter().map(|source| source.compile(&source.key, &|path| written.id(path))).collect();
+        let places = questions.iter().zip(0..).map(|(question, place)| (question.id, place)).collect();
+        Self { questions, places }
+    }
+
+    /// Its questions, in the bank's order; with the points of the bank, not of a draw.
+    pub fn questions(&self) -> &Vec<Question> {
+        &self.questions
+    }
+}
+
 /// Questions to draw from.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Draw {
-    /// All that may be drawn; each is worth the same.
-    pub pool: Arc<[Question]>,
+    bank: Arc<Bank>,
+    /// The bank's places that may be drawn; rising.
+    places: Arc<[u32]>,
     /// How many are drawn.
     pub count: usize,
+    /// What each is worth in this quiz, whatever the bank says.
+    pub points: u32,
+}
+
+impl Draw {
+    /// The bank.
+    pub fn bank(&self) -> &Arc<Bank> {
+        &self.bank
+    }
+
+    /// The places in the bank of what may be drawn.
+    pub fn places(&self) -> &[u32] {
+        &self.places
+    }
+
+    /// All that may be drawn; each is worth [`Draw::points`] here.
+    pub fn pool(&self) -> impl Iterator<Item = &Question> + Clone {
+        self.places.iter().filter_map(|place| self.at(*place))
+    }
+
+    /// What may be drawn and has this id.
+    pub fn question(&self, id: QuestionId) -> Option<&Question> {
+        let place = self.bank.places.get(&id)?;
+        self.places.binary_search(place).ok().and_then(|_| self.at(*place))
+    }
+
+    fn at(&self, place: u32) -> Option<&Question> {
+        self.bank.questions.get(usize::try_from(place).ok()?)
+    }
+}
+
+/// The most lesson items of a course, those of shared lessons counted wherever they stand.
+const MAX_ITEMS: usize = 2000;
+/// The most banks that a course draws from.
+const MAX_BANKS: usize = 50;
+/// The most different pools that a course draws from: a bank, or what has certain tags in it.
+const MAX_POOLS: usize = 1000;
+
+/// What the draws of a course may take, each found once: a course may draw from one pool in thousands of quizzes.
+#[derive(Default)]
+struct Pools<'d> {
+    /// By bank: which questions have a tag.
+    tagged: BTreeMap<&'d str, BTreeMap<&'d str, Vec<u32>>>,
+    /// By bank and tags.
+    found: BTreeMap<(&'d str, &'d [String]), Pool>,
+}
+
+/// What a draw may take of its bank.
+#[derive(Clone)]
+struct Pool {
+    /// Rising.
+    places: Arc<[u32]>,
+    /// The same as a set: bit `place % 64` of word `place / 64`.
+    set: Arc<[u64]>,
+}
+
+impl Pool {
+    /// How many questions both have; of one bank.
+    fn common(&self, other: &Self) -> usize {
+        self.set.iter().zip(other.set.iter()).map(|(a, b)| usize::try_from((a & b).count_ones()).unwrap_or(0)).sum()
+    }
+}
+
+impl<'d> Pools<'d> {
+    fn of(&mut self, bank: &'d BankSource, draw: &'d DrawSource) -> Pool {
+        let name = draw.bank.as_str();
+        if let Some(found) = self.found.get(&(name, draw.tags.as_slice())) {
+            return found.clone();
+        }
+        let places: BTreeSet<u32> = if draw.tags.is_empty() {
+            (0..).take(bank.questions.len()).collect()
+        } else {
+            let tagged = self.tagged.entry(name).or_insert_with(|| {
+                let mut tagged: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+                for (question, place) in bank.questions.iter().zip(0..) {
+                    for tag in &question.tags {
+                        tagged.entry(tag).or_default().push(place);
+                    }
+                }
+                tagged
+            });
+            draw.tags.iter().filter_map(|tag| tagged.get(tag.as_str())).flatten().copied().collect()
+        };
+        let mut set = vec![0_u64; bank.questions.len().div_ceil(64)];
+        for place in &places {
+            let place = usize::try_from(*place).unwrap_or(usize::MAX);
+            set[place / 64] |= 1 << (place % 64);
+        }
+        let pool = Pool { places: places.into_iter().collect(), set: set.into() };
+        self.found.insert((name, draw.tags.as_slice()), pool.clone());
+        pool
+    }
+}
+
+/// What of a definition is compiled once and used in many places.
+struct Parts<'d> {
+    definition: &'d Definition,
+    pools: RefCell<Pools<'d>>,
+    banks: RefCell<BTreeMap<&'d str, Arc<Bank>>>,
+}
+
+impl<'d> Parts<'d> {
+    fn draw(&self, draw: &'d DrawSource) -> Option<Draw> {
+        let written = self.definition.banks.get(&draw.bank)?;
+        let mut banks = self.banks.borrow_mut();
+        let bank = banks.entry(draw.bank.as_str()).or_insert_with(|| Arc::new(Bank::new(written)));
+        Some(Draw {
+            bank: Arc::clone(bank),
+            places: self.pools.borrow_mut().of(&written.source, draw).places,
+            count: usize::try_from(draw.count).unwrap_or(usize::MAX),
+            points: draw.points,
+        })
+    }
 }
 
 impl Definition {
@@ -233,6 +370,8 @@ impl Definition {
     /// not there, or a draw of more questions than there are. Pointers are the course's.
     pub fn check(&self) -> Vec<FieldError> {
         let mut faults = Vec::new();
+        let mut pools = Pools::default();
+        let mut items = 0_usize;
         let mut held: BTreeMap<&LessonSlug, String> = BTreeMap::new();
         for (module, source) in self.course.source.modules.iter().enumerate() {
             for (lesson, source) in source.lessons.iter().enumerate() {
@@ -247,26 +386,51 @@ impl Definition {
                         format!("the course holds the shared lesson {slug} already, at {first}; name it once"),
                     ));
                 }
-                match source.shared.as_ref().map(|slug| (slug, self.lessons.get(slug))) {
-                    None => self.check_draws(&source.items, &at, &mut faults),
-                    Some((_, Some(shared))) => self.check_draws(&shared.source.items, &at, &mut faults),
-                    Some((slug, None)) => faults.push(FieldError::new(
-                        format!("{at}/shared"),
-                        "unknown_lesson",
-                        format!("there is no shared lesson {slug}; write it first"),
-                    )),
+                let of_lesson = match source.shared.as_ref().map(|slug| (slug, self.lessons.get(slug))) {
+                    None => &source.items,
+                    Some((_, Some(shared))) => &shared.source.items,
+                    Some((slug, None)) => {
+                        faults.push(FieldError::new(
+                            format!("{at}/shared"),
+                            "unknown_lesson",
+                            format!("there is no shared lesson {slug}; write it first"),
+                        ));
+                        continue;
+                    }
+                };
+                items += of_lesson.len();
+                if items > MAX_ITEMS {
+                    // What is too large is not looked at further.
+                    let text =
+                        format!("a course has at most {MAX_ITEMS} lesson items, those of shared lessons included");
+                    faults.push(FieldError::new(at, "out_of_range", text));
+                    return faults;
+                }
+                self.check_draws(of_lesson, &at, &mut pools, &mut faults);
+                if pools.found.len() > MAX_POOLS || self.banks.len() > MAX_BANKS {
+                    let text = format!(
+                        "a course draws from at most {MAX_BANKS} banks, and from at most {MAX_POOLS} pools, which are a bank or what has certain tags in it"
+                    );
+                    faults.push(FieldError::new(at, "out_of_range", text));
+                    return faults;
                 }
             }
         }
         faults
     }
 
-    fn check_draws(&self, items: &[ItemSource], at: &str, faults: &mut Vec<FieldError>) {
+    fn check_draws<'d>(
+        &'d self,
+        items: &'d [ItemSource],
+        at: &str,
+        pools: &mut Pools<'d>,
+        faults: &mut Vec<FieldError>,
+    ) {
         for (item, source) in items.iter().enumerate() {
             for (quiz, source) in source.quizzes.iter().enumerate() {
                 // What a quiz draws before may be the very questions that this draw could take: no question
                 // comes twice in an attempt.
-                let mut before: Vec<(usize, BTreeSet<(&str, &str)>)> = Vec::new();
+                let mut before: Vec<(usize, &str, Pool)> = Vec::new();
                 for (draw, source) in source.draw.iter().enumerate() {
                     let at = format!("{at}/items/{item}/quizzes/{quiz}/draw/{draw}");
                     let Some(bank) = self.banks.get(&source.bank) else {
@@ -278,27 +442,34 @@ impl Definition {
                         continue;
                     };
                     let same = source.bank.as_str();
-                    let named = |place: usize| (same, bank.source.questions[place].key.as_str());
-                    let pool: BTreeSet<(&str, &str)> = bank.source.drawable(source).map(named).collect();
-                    let gone: usize =
-                        before.iter().map(|(count, other)| (*count).min(other.intersection(&pool).count())).sum();
+                    let pool = pools.of(&bank.source, source);
+                    let gone: usize = before
+                        .iter()
+                        .filter(|(_, bank, _)| *bank == same)
+                        .map(|(count, _, other)| (*count).min(other.common(&pool)))
+                        .sum();
                     let count = usize::try_from(source.count).unwrap_or(usize::MAX);
-                    if pool.len() < gone.saturating_add(count) {
+                    if pool.places.len() < gone.saturating_add(count) {
+                        let there = pool.places.len();
                         faults.push(FieldError::new(
                             format!("{at}/count"),
                             "too_few_questions",
-                            format!("the bank {same} has {} such questions, {gone} of them drawn before", pool.len()),
+                            format!("the bank {same} has {there} such questions, {gone} of them drawn before"),
                         ));
                     }
-                    before.push((count, pool));
+                    before.push((count, same, pool));
                 }
             }
         }
     }
 
+    fn parts(&self) -> Parts<'_> {
+        Parts { definition: self, pools: RefCell::default(), banks: RefCell::default() }
+    }
+
     /// The lesson of this key, with how many points its quizzes are worth.
     pub fn lesson_of_key(&self, key: &str) -> Option<(LessonId, Points)> {
-        let lesson = self.lesson(self.course.source.lessons().find(|lesson| lesson.key == key)?)?;
+        let lesson = self.lesson(self.course.source.lessons().find(|lesson| lesson.key == key)?, &self.parts())?;
         let points = lesson.items.iter().flat_map(|item| &item.quizzes).map(|quiz| quiz.outline().points).sum();
         Some((lesson.id, points))
     }
@@ -309,12 +480,22 @@ impl Definition {
         all.extend(self.lessons.values().flat_map(|lesson| lesson.source.all_texts()));
         let own = self.course.source.lessons().flat_map(|lesson| &lesson.items);
         let items = own.chain(self.lessons.values().flat_map(|lesson| &lesson.source.items));
-        let draws: Vec<_> = items.flat_map(|item| &item.quizzes).flat_map(|quiz| &quiz.draw).collect();
+        let mut pools = Pools::default();
+        for draw in items.flat_map(|item| &item.quizzes).flat_map(|quiz| &quiz.draw) {
+            if let Some(bank) = self.banks.get(&draw.bank) {
+                pools.of(&bank.source, draw);
+            }
+        }
+        let mut drawable: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+        for ((bank, _), pool) in &pools.found {
+            drawable.entry(bank).or_default().extend(pool.places.iter());
+        }
         for (slug, bank) in &self.banks {
-            let of_bank = draws.iter().filter(|draw| draw.bank == *slug);
-            let drawable: BTreeSet<usize> = of_bank.flat_map(|draw| bank.source.drawable(draw)).collect();
-            for place in drawable {
-                bank.source.questions[place].texts("", &mut |_, text| all.push(text));
+            for place in drawable.get(slug.as_str()).into_iter().flatten() {
+                let question = usize::try_from(*place).ok().and_then(|place| bank.source.questions.get(place));
+                if let Some(question) = question {
+                    question.texts("", &mut |_, text| all.push(text));
+                }
             }
         }
         all
@@ -323,6 +504,7 @@ impl Definition {
     /// The version ready to be used; what was checked before.
     pub fn compile(&self) -> Course {
         let source = &self.course.source;
+        let parts = self.parts();
         Course {
             category: source.category,
             difficulty: source.difficulty,
@@ -336,20 +518,20 @@ impl Definition {
                 .map(|module| Module {
                     id: ModuleId(self.course.id(&module_path(&module.key))),
                     title: module.title.clone(),
-                    lessons: module.lessons.iter().filter_map(|lesson| self.lesson(lesson)).collect(),
+                    lessons: module.lessons.iter().filter_map(|lesson| self.lesson(lesson, &parts)).collect(),
                 })
                 .collect(),
         }
     }
 
-    fn lesson(&self, lesson: &CourseLessonSource) -> Option<Lesson> {
+    fn lesson<'d>(&'d self, lesson: &'d CourseLessonSource, parts: &Parts<'d>) -> Option<Lesson> {
         Some(match &lesson.shared {
             None => Lesson {
                 id: LessonId(self.course.id(&lesson.key)),
                 shared: false,
                 source_lang: self.course.source.source_lang.clone(),
                 title: lesson.title.clone(),
-                items: self.items(&lesson.items, &lesson.key, &|path| self.course.id(path)),
+                items: items(&lesson.items, &lesson.key, &|path| self.course.id(path), parts),
             },
             Some(slug) => {
                 let shared = self.lessons.get(slug)?;
@@ -358,57 +540,49 @@ impl Definition {
                     shared: true,
                     source_lang: shared.source.source_lang.clone(),
                     title: shared.source.title.clone(),
-                    items: self.items(&shared.source.items, LESSON, &|path| shared.id(path)),
+                    items: items(&shared.source.items, LESSON, &|path| shared.id(path), parts),
                 }
             }
         })
     }
+}
 
-    fn items(&self, items: &[ItemSource], at: &str, id: &impl Fn(&str) -> Uuid) -> Vec<Item> {
-        items
-            .iter()
-            .map(|item| {
-                let at = format!("{at}/{}", item.key);
-                Item {
-                    id: ItemId(id(&at)),
-                    title: item.title.clone(),
-                    target: if let Some(video) = &item.video {
-                        ItemTarget::Video(video.clone())
-                    } else if let Some(article) = &item.article {
-                        ItemTarget::Article(article.clone())
-                    } else {
-                        ItemTarget::Content(item.body.clone().unwrap_or_default())
-                    },
-                    discussion_url: item.discussion_url.clone(),
-                    shortcodes: item.shortcodes.clone(),
-                    quizzes: item
-                        .quizzes
-                        .iter()
-                        .map(|quiz| self.quiz(quiz, &format!("{at}/{}", quiz.key), id))
-                        .collect(),
-                }
-            })
-            .collect()
-    }
+fn items<'d>(items: &'d [ItemSource], at: &str, id: &impl Fn(&str) -> Uuid, parts: &Parts<'d>) -> Vec<Item> {
+    items
+        .iter()
+        .map(|item| {
+            let at = format!("{at}/{}", item.key);
+            Item {
+                id: ItemId(id(&at)),
+                title: item.title.clone(),
+                target: if let Some(video) = &item.video {
+                    ItemTarget::Video(video.clone())
+                } else if let Some(article) = &item.article {
+                    ItemTarget::Article(article.clone())
+                } else {
+                    ItemTarget::Content(item.body.clone().unwrap_or_default())
+                },
+                discussion_url: item.discussion_url.clone(),
+                shortcodes: item.shortcodes.clone(),
+                quizzes: item
+                    .quizzes
+                    .iter()
+                    .map(|quiz| item_quiz(quiz, &format!("{at}/{}", quiz.key), id, parts))
+                    .collect(),
+            }
+        })
+        .collect()
+}
 
-    fn quiz(&self, quiz: &ItemQuizSource, at: &str, id: &impl Fn(&str) -> Uuid) -> ItemQuiz {
-        let draws = quiz.draw.iter().filter_map(|draw| {
-            let bank = self.banks.get(&draw.bank)?;
-            let pool = bank.source.drawable(draw).map(|place| {
-                let source = &bank.source.questions[place];
-                Question { points: draw.points, ..source.compile(&source.key, &|path| bank.id(path)) }
-            });
-            Some(Draw { pool: pool.collect(), count: usize::try_from(draw.count).unwrap_or(usize::MAX) })
-        });
-        ItemQuiz {
-            id: QuizId(id(at)),
-            title: quiz.title.clone(),
-            gate: quiz.gate,
-            pass_mark: quiz.pass_mark,
-            quiz: quiz.quiz().compile(at, id),
-            draws: draws.collect(),
-            bands: quiz.bands.clone(),
-        }
+fn item_quiz<'d>(quiz: &'d ItemQuizSource, at: &str, id: &impl Fn(&str) -> Uuid, parts: &Parts<'d>) -> ItemQuiz {
+    ItemQuiz {
+        id: QuizId(id(at)),
+        title: quiz.title.clone(),
+        gate: quiz.gate,
+        pass_mark: quiz.pass_mark,
+        quiz: quiz.quiz().compile(at, id),
+        draws: quiz.draw.iter().filter_map(|draw| parts.draw(draw)).collect(),
+        bands: quiz.bands.clone(),
     }
 }
 
@@ -442,11 +616,24 @@ impl Course {
 }
 
 impl ItemQuiz {
+    /// All questions that an attempt may have, each with what it is worth in this quiz.
+    pub fn questions(&self) -> impl Iterator<Item = (&Question, u32)> + Clone {
+        let drawn = self.draws.iter().flat_map(|draw| draw.pool().map(|question| (question, draw.points)));
+        self.quiz.questions.iter().map(|question| (question, question.points)).chain(drawn)
+    }
+
+    /// The question of this id, whether every attempt has it or it may be drawn; and what it is worth in this quiz.
+    pub fn worth(&self, id: QuestionId) -> Option<(&Question, u32)> {
+        if let Some(question) = self.quiz.question(id) {
+            return Some((question, question.points));
+        }
+        self.draws.iter().find_map(|draw| Some((draw.question(id)?, draw.points)))
+    }
+
     /// Whether an attempt may have questions that a person grades.
     pub fn has_open(&self) -> bool {
-        let drawn = self.draws.iter().flat_map(|draw| draw.pool.iter());
-        let mut all = self.quiz.questions.iter().chain(drawn);
-        all.any(|question| matches!(question.kind, crate::quiz::QuestionKind::OpenEnded { .. }))
+        let mut all = self.questions();
+        all.any(|(question, _)| matches!(question.kind, crate::quiz::QuestionKind::OpenEnded { .. }))
     }
 
     /// What gating, points and progress need of it.
@@ -454,7 +641,7 @@ impl ItemQuiz {
         let drawn: usize = self.draws.iter().map(|draw| draw.count).sum();
         let fixed = Points::whole(u32::try_from(self.quiz.points()).unwrap_or(u32::MAX));
         let draws = self.draws.iter().flat_map(|draw| {
-            std::iter::repeat_n(Points::whole(draw.pool.first().map_or(0, |question| question.points)), draw.count)
+            std::iter::repeat_n(Points::whole(if draw.places.is_empty() { 0 } else { draw.points }), draw.count)
         });
         OutlineQuiz {
             id: self.id,
@@ -472,19 +659,34 @@ impl ItemQuiz {
     /// never changes.
     pub fn attempt(&self, numbers: &impl Numbers) -> Quiz {
         let mut quiz = self.quiz.clone();
-        for (place, draw) in self.draws.iter().enumerate() {
-            let known: BTreeSet<QuestionId> = quiz.questions.iter().map(|one| one.id).collect();
-            let mut pool: Vec<&Question> = draw.pool.iter().filter(|question| !known.contains(&question.id)).collect();
-            let part = Part::Draw(u32::try_from(place).unwrap_or(u32::MAX));
-            shuffle::choose(&mut pool, draw.count, |question| question.id, numbers.of(part));
-            quiz.questions.extend(pool.into_iter().take(draw.count).cloned());
+        // Places are shuffled, not questions: of a bank of 2,000 only what is drawn is touched.
+        let mut drawn: Vec<(*const Bank, u32)> = Vec::new();
+        for (number, draw) in self.draws.iter().enumerate() {
+            let bank = Arc::as_ptr(&draw.bank);
+            let is_new = |place: &u32| !drawn.contains(&(bank, *place));
+            let mut pool: Vec<u32> = if drawn.iter().any(|(other, _)| *other == bank) {
+                draw.places.iter().copied().filter(is_new).collect()
+            } else {
+                draw.places.to_vec()
+            };
+            let part = Part::Draw(u32::try_from(number).unwrap_or(u32::MAX));
+            shuffle::choose(
+                &mut pool,
+                draw.count,
+                |place| draw.at(*place).map(|question| question.id),
+                numbers.of(part),
+            );
+            pool.truncate(draw.count);
+            let questions = pool.iter().filter_map(|place| draw.at(*place));
+            quiz.questions.extend(questions.map(|question| Question { points: draw.points, ..question.clone() }));
+            drawn.extend(pool.into_iter().map(|place| (bank, place)));
         }
         quiz
     }
 
     /// Whether an attempt may draw this question.
     pub fn may_draw(&self, question: QuestionId) -> bool {
-        self.draws.iter().any(|draw| draw.pool.iter().any(|drawn| drawn.id == question))
+        self.draws.iter().any(|draw| draw.question(question).is_some())
     }
 
     /// What is said to an attempt of this score.

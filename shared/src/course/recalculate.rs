@@ -39,26 +39,20 @@ impl Course {
 }
 
 impl ItemQuiz {
-    /// The question of this id, whether every attempt has it or it may be drawn; as it is worth in this quiz.
-    pub fn question(&self, id: QuestionId) -> Option<&Question> {
-        let drawn = self.draws.iter().flat_map(|draw| draw.pool.iter());
-        self.quiz.questions.iter().chain(drawn).find(|question| question.id == id)
-    }
-
     fn regraded(&self, item_id: ItemId, done: &QuizProgress, attempts: &[Attempted]) -> Option<Regraded> {
         let records: Vec<Record> = attempts.iter().map(|attempt| self.graded_anew(attempt)).collect();
         let changed = |(now, before): (&Record, &Attempted)| (*now != before.record).then(|| now.clone());
         let changed: Vec<Record> = records.iter().zip(attempts).filter_map(changed).collect();
-        let weighed = |(id, points): (&QuestionId, &u32)| (*id, self.question(*id).map_or(*points, |one| one.points));
+        let weighed = |(id, points): (&QuestionId, &u32)| (*id, self.worth(*id).map_or(*points, |(_, worth)| worth));
         let shared: BTreeMap<QuestionId, u32> = done.shared.iter().map(weighed).collect();
         let mut after = QuizProgress { shared, ..done.clone() };
         let OutlineQuiz { questions, points, .. } = self.outline();
         if records.is_empty() {
-            after.fit((questions, points), |id| self.question(id).is_some(), &[]);
+            after.fit((questions, points), |id| self.worth(id).is_some(), &[]);
         } else {
             // All attempts are known: what the progress holds of them is found anew.
             after.keep(super::attempt::Kept::default());
-            after.fit((questions, points), |id| self.question(id).is_some(), &records);
+            after.fit((questions, points), |id| self.worth(id).is_some(), &records);
             after.keep(after.settled(records.iter().cloned()));
         }
         if changed.is_empty() && after == *done {
@@ -85,7 +79,7 @@ impl ItemQuiz {
                 return *marked;
             }
             let answer = attempt.answers.iter().find(|answer| answer.question_id == marked.question_id);
-            self.question(marked.question_id).map_or(*marked, |question| marked_anew(question, *marked, answer))
+            self.worth(marked.question_id).map_or(*marked, |known| marked_anew(known, *marked, answer))
         });
         Record { attempt: attempt.record.attempt, marks: marks.collect() }
     }
@@ -93,9 +87,8 @@ impl ItemQuiz {
 
 /// What a mark is by this key. An answer that the question as it is now can't be given keeps the mark it has: it
 /// was given to another question.
-fn marked_anew(question: &Question, marked: Marked, answer: Option<&Answer>) -> Marked {
+fn marked_anew((question, points): (&Question, u32), marked: Marked, answer: Option<&Answer>) -> Marked {
     let open = matches!(question.kind, QuestionKind::OpenEnded { .. });
-    let points = question.points;
     match (marked.mark, answer) {
         (Mark::Blank, _) if !open => Marked { points, ..marked },
         (Mark::Scored(_), Some(answer)) if !open && quiz::answer::fits(question, answer) => {

@@ -296,6 +296,7 @@ impl CourseSource {
         let mut check = Check::new(&self.source_lang);
         check.text(&self.title, "/title", 500);
         check.optional_text(&self.summary, "/summary", 20_000);
+        check.count(self.instructors.len(), 0, 50, "/instructors", "instructors");
         check.keys(self.instructors.iter().map(|one| one.key.as_str()), "/instructors");
         for (place, instructor) in self.instructors.iter().enumerate() {
             let at = format!("/instructors/{place}");
@@ -359,6 +360,7 @@ impl CourseLessonSource {
             check_items(&self.items, check, at);
             return;
         }
+        check.optional_text(&self.title, &format!("{at}/title"), 500);
         for (name, there) in [("title", !self.title.is_empty()), ("items", !self.items.is_empty())] {
             if there {
                 check.fault(
@@ -407,15 +409,6 @@ impl BankSource {
     /// Every Markdown text of it, with its pointer.
     pub fn texts<'s>(&'s self, mut take: impl FnMut(String, &'s LocalizedText)) {
         questions_texts(&self.questions, "", &mut take);
-    }
-
-    /// The questions a draw may take, by their place.
-    pub fn drawable<'s>(&'s self, draw: &'s DrawSource) -> impl Iterator<Item = usize> + 's {
-        self.questions
-            .iter()
-            .enumerate()
-            .filter(|(_, question)| draw.tags.is_empty() || question.tags.iter().any(|tag| draw.tags.contains(tag)))
-            .map(|(place, _)| place)
     }
 }
 
@@ -500,6 +493,7 @@ impl ItemSource {
         if self.discussion_url.as_ref().is_some_and(|url| !is_safe_address(url)) {
             check.fault(format!("{at}/discussion_url"), "unsafe_url", "an https address is needed");
         }
+        check.count(self.shortcodes.len(), 0, 10, &format!("{at}/shortcodes"), "shortcodes");
         check.count(self.quizzes.len(), 0, 10, &format!("{at}/quizzes"), "quizzes");
         check.keys(self.quizzes.iter().map(|quiz| quiz.key.as_str()), &format!("{at}/quizzes"));
         for (place, quiz) in self.quizzes.iter().enumerate() {
@@ -536,8 +530,10 @@ impl ItemQuizSource {
         let all = usize::try_from(drawn).unwrap_or(usize::MAX).saturating_add(self.questions.len());
         check.count(all, 1, 100, &format!("{at}/questions"), "questions, those drawn included");
         check.questions(&self.questions, at);
+        check.count(self.draw.len(), 0, 20, &format!("{at}/draw"), "draws");
         for (place, draw) in self.draw.iter().enumerate() {
             let at = format!("{at}/draw/{place}");
+            check.tags(&draw.tags, &format!("{at}/tags"));
             check.range(draw.count, 1, 100, &format!("{at}/count"));
             check.range(draw.points, 1, 1000, &format!("{at}/points"));
         }

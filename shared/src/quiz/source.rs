@@ -171,6 +171,8 @@ pub struct PairSource {
     pub right: LocalizedText,
 }
 
+/// The most languages of a text: as many as a site offers.
+const MAX_LANGUAGES: usize = 100;
 /// The longest answer to an open question whose author said nothing.
 const DEFAULT_CHARACTERS: u32 = 4000;
 
@@ -224,16 +226,35 @@ impl<'a> Check<'a> {
 
     /// A text that may be left out whole; where it is, it is in the source language too.
     pub fn optional_text(&mut self, text: &LocalizedText, at: &str, max: usize) {
-        if !text.is_empty() {
+        if text.is_empty() {
+            // Blank in many languages, or at great length, is no small thing either.
+            self.lengths(text, at, max);
+        } else {
             self.text(text, at, max);
         }
     }
 
     fn lengths(&mut self, text: &LocalizedText, at: &str, max: usize) {
+        self.languages(text.0.len(), at);
         for (lang, value) in &text.0 {
             if value.len() > max {
                 self.fault(format!("{at}/{lang}"), "too_long", format!("at most {max} bytes"));
             }
+        }
+    }
+
+    /// Something that is written once a language.
+    pub fn languages(&mut self, len: usize, at: &str) {
+        if len > MAX_LANGUAGES {
+            self.fault(at, "out_of_range", format!("at most {MAX_LANGUAGES} languages"));
+        }
+    }
+
+    /// Words by which draws choose questions.
+    pub fn tags(&mut self, tags: &[String], at: &str) {
+        self.count(tags.len(), 0, 20, at, "tags");
+        if let Some(place) = tags.iter().position(|tag| tag.trim().is_empty() || tag.len() > 64) {
+            self.fault(format!("{at}/{place}"), "out_of_range", "a tag has 1 to 64 bytes");
         }
     }
 
@@ -382,10 +403,7 @@ impl QuestionSource {
         for (place, hint) in self.hints.iter().enumerate() {
             check.text(hint, &format!("{at}/hints/{place}"), 5000);
         }
-        check.count(self.tags.len(), 0, 20, &format!("{at}/tags"), "tags");
-        if let Some(place) = self.tags.iter().position(|tag| tag.trim().is_empty() || tag.len() > 64) {
-            check.fault(format!("{at}/tags/{place}"), "out_of_range", "a tag has 1 to 64 bytes");
-        }
+        check.tags(&self.tags, &format!("{at}/tags"));
         let wanted: &[&str] = match self.kind {
             Kind::SingleChoice | Kind::MultipleChoice => &["choices"],
             Kind::TrueFalse => &["right"],

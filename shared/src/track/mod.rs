@@ -154,29 +154,29 @@ impl Definition {
         Self { source, ids, lessons }
     }
 
-    /// The version ready to be used.
-    pub fn compile(&self) -> Track {
-        let id = |path: &str| self.ids.get(path).copied().unwrap_or_default();
-        let steps = self
-            .source
+    /// The version ready to be used. Its texts are moved, not copied: a track may have ten thousand.
+    pub fn compile(self) -> Track {
+        let Self { source, ids, lessons } = self;
+        let id = |path: &str| ids.get(path).copied().unwrap_or_default();
+        let steps = source
             .steps
-            .iter()
+            .into_iter()
             .zip(1..)
-            .map(|(step, order)| Step {
+            .map(|(mut step, order)| Step {
                 id: StepId(id(&step.key)),
                 order,
                 kind: step.kind,
                 required: step.required,
                 pass_mark: step.pass_mark,
-                title: step.title.clone(),
-                target: step.target(&id, &self.lessons),
+                target: step.target(&id, &lessons),
+                title: step.title,
             })
             .collect();
         Track {
-            track_type: self.source.track_type,
-            source_lang: self.source.source_lang.clone(),
-            title: self.source.title.clone(),
-            summary: self.source.summary.clone(),
+            track_type: source.track_type,
+            source_lang: source.source_lang,
+            title: source.title,
+            summary: source.summary,
             steps,
         }
     }

@@ -201,17 +201,18 @@ impl StepSource {
         }
     }
 
-    pub(super) fn target(&self, id: &impl Fn(&str) -> Uuid, lessons: &LessonPlaces) -> StepTarget {
+    /// What is to be done; taken out of the source.
+    pub(super) fn target(&mut self, id: &impl Fn(&str) -> Uuid, lessons: &LessonPlaces) -> StepTarget {
         if let Some(quiz) = &self.quiz {
             StepTarget::Quiz(quiz.compile(&self.key, id))
-        } else if let Some(video) = &self.video {
-            StepTarget::Video(video.clone())
-        } else if let Some(url) = &self.url {
-            StepTarget::Link(url.clone())
-        } else if let Some(lesson) = &self.lesson {
-            StepTarget::Lesson(lesson.course.clone(), lessons.get(&self.key).copied().unwrap_or_default())
+        } else if let Some(video) = self.video.take() {
+            StepTarget::Video(video)
+        } else if let Some(url) = self.url.take() {
+            StepTarget::Link(url)
+        } else if let Some(lesson) = self.lesson.take() {
+            StepTarget::Lesson(lesson.course, lessons.get(&self.key).copied().unwrap_or_default())
         } else {
-            StepTarget::Content(self.body.clone().unwrap_or_default())
+            StepTarget::Content(self.body.take().unwrap_or_default())
         }
     }
 }

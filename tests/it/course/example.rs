@@ -101,9 +101,7 @@ fn c1_arbiter_level_2_tells_its_story() {
     let drawn: Vec<_> = quizzes.flat_map(|item| &item.quizzes).flat_map(|quiz| &quiz.draws).collect();
     assert!(!drawn.is_empty());
     assert!(
-        drawn
-            .iter()
-            .all(|draw| draw.pool.iter().all(|question| !matches!(question.kind, QuestionKind::OpenEnded { .. })))
+        drawn.iter().all(|draw| draw.pool().all(|question| !matches!(question.kind, QuestionKind::OpenEnded { .. })))
     );
     assert!(course.modules.iter().flat_map(|module| &module.lessons).any(|lesson| lesson.shared));
 }

@@ -137,16 +137,17 @@ pub async fn worth(stage: &Stage, course: &str, item: &str, quiz: &Value, points
         app.courses.catalog.version(site.id, row.id, slug, row.published_version.unwrap()).await.unwrap().unwrap();
     let (_, item) = version.item(item.parse().unwrap()).unwrap();
     let known = item.quizzes.iter().find(|known| known.id.to_string() == quiz["quiz_id"].as_str().unwrap()).unwrap();
-    let all = known.quiz.questions.iter().chain(known.draws.iter().flat_map(|draw| draw.pool.iter()));
+    let all: Vec<(&Question, u32)> = known.questions().collect();
     let (mut left, mut answers) = (points, Vec::new());
-    let of =
-        |view: &Value| all.clone().find(|question| question.id.to_string() == view["id"].as_str().unwrap()).unwrap();
-    let mut questions: Vec<&Question> = quiz["questions"].as_array().unwrap().iter().map(of).collect();
+    let of = |view: &Value| {
+        *all.iter().find(|(question, _)| question.id.to_string() == view["id"].as_str().unwrap()).unwrap()
+    };
+    let mut questions: Vec<(&Question, u32)> = quiz["questions"].as_array().unwrap().iter().map(of).collect();
     // The large ones first, so that small ones fill up.
-    questions.sort_by_key(|question| std::cmp::Reverse(question.points));
-    for question in questions {
-        if question.points <= left {
-            left -= question.points;
+    questions.sort_by_key(|(_, points)| std::cmp::Reverse(*points));
+    for (question, points) in questions {
+        if points <= left {
+            left -= points;
             answers.push(right(question));
         }
     }

@@ -7,6 +7,7 @@ mod flood;
 mod keys;
 mod markup;
 mod markup_course;
+mod memory;
 mod orders;
 mod process;
 mod routes;

@@ -111,7 +111,9 @@ impl Args {
         {
             return fetch(client, address).await;
         }
-        let html = std::fs::read_to_string(&self.page).with_context(|| format!("can't read the page {}", self.page))?;
+        let most = u64::try_from(MAX_PAGE).unwrap_or(u64::MAX);
+        let html = crate::folder::read_regular(std::path::Path::new(&self.page), None, most)
+            .map_err(|error| anyhow::anyhow!("can't read the page {}: {error}", self.page))?;
         let policies = self.csp.as_deref().map(csp::Policy::parse_all).unwrap_or_default();
         Ok(Page::new(self.page.clone(), self.origin.clone(), policies, &html))
     }

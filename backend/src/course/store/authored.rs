@@ -172,9 +172,21 @@ pub async fn definition(
     course: CourseId,
     version: u32,
 ) -> Result<Option<Definition>, DbError> {
-    const SQL: &str = "SELECT definition FROM course_version WHERE site_id = $1 AND course_id = $2 AND version = $3";
-    let text: Option<String> = on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(course.0).bind(raw(version)).fetch_optional(conn).await)?;
+    let text = definition_text(tx, site, course, version).await?;
     Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
+}
+
+/// As [`definition`], as it is stored.
+pub async fn definition_text(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    course: CourseId,
+    version: u32,
+) -> Result<Option<String>, DbError> {
+    const SQL: &str = "SELECT definition FROM course_version WHERE site_id = $1 AND course_id = $2 AND version = $3";
+    Ok(
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(course.0).bind(raw(version)).fetch_optional(conn).await)?,
+    )
 }
 
 /// What courses share.

@@ -24,6 +24,10 @@ pub struct Wish {
 /// first; no server may run on it. All of it in one transaction, read back and compared before that
 /// ends; so after an error the database is as empty as before.
 pub async fn restore(from: &Path, config: &DbConfig, wish: Wish) -> Result<Manifest, BackupError> {
+    // SQLite would open a pipe and wait, or read a device.
+    if std::fs::metadata(from).is_ok_and(|there| !there.is_file()) {
+        return refused(format!("{} is not a regular file; devices, pipes and folders are not read", from.display()));
+    }
     let manifest = manifest::verify(from).await?;
     // An older backup goes forward as the database that it is, then its rows fit.
     let upgraded = if manifest.migration < migrate::latest() { Some(upgraded(from).await?) } else { None };

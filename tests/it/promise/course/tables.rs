@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jalon_backend::catalog::Caches;
 use jalon_backend::course::{catalog::Catalog, learn, store};
 use jalon_backend::db::{Db, DbError, Tx, on};
 use jalon_shared::{
@@ -30,7 +31,7 @@ type Checked = Result<Found, String>;
 /// V1: the replay of an enrollment's events is its rows, bit for bit. C3: its sums are those that its answers
 /// add up to. W1: every completion has one event and one announcement, under the same id.
 pub async fn check(db: &Db, slug: &str) -> Checked {
-    let (slug, catalog) = (slug.to_owned(), Catalog::new(db));
+    let (slug, catalog) = (slug.to_owned(), Catalog::new(db, &Caches::new(4 * 1024 * 1024)));
     db.read(move |tx| Box::pin(async move { read(tx, &catalog, &slug).await })).await.unwrap()
 }
 
