@@ -265,7 +265,7 @@ fn c18_no_command_opens_a_pipe_or_a_device() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     ok(folder, &["migrate"]);
-    ok(folder, &["site", "add", "fpsf", "--name", "FPSF", "--default-lang", "fr"]);
+    ok(folder, &["site", "add", "fpsf", "--lang", "fr"]);
     assert!(Command::new("mkfifo").arg(folder.join("pipe.yaml")).status().unwrap().success());
     for odd in ["pipe.yaml", "/dev/zero"] {
         for arguments in [
