@@ -30,7 +30,7 @@ pub mod page;
 pub mod query;
 pub mod router;
 
-pub use auth::{Actor, Admin, Caller, LearnerAuth, MemberAuth, ServerAdmin, SiteCtx, scope};
+pub use auth::{Actor, Admin, Caller, CourseAuthor, LearnerAuth, MemberAuth, ServerAdmin, SiteCtx, scope};
 pub use error::{ApiError, ApiResult};
 pub use etag::{ETag, IfMatch, IfNoneMatch};
 pub use idempotency::IdemKey;
