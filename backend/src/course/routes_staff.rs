@@ -19,7 +19,7 @@ use crate::{
         auth::{Admin, CourseAuthor, scope},
         error::{ApiError, ApiResult},
         json::ApiJson,
-        page::Page,
+        page::{List, Page},
         query::ApiPath,
     },
 };
@@ -35,6 +35,7 @@ use crate::{
 pub async fn recalculate_course(
     State(app): State<AppState>,
     author: CourseAuthor,
+    list: List,
     ApiPath((_, course)): ApiPath<(String, String)>,
     ApiJson(request): ApiJson<RecalculationRequest>,
 ) -> ApiResult<Json<RecalculationReport>> {
@@ -44,7 +45,7 @@ pub async fn recalculate_course(
     if !(1..=MOST).contains(&limit) {
         return Err(ApiError::invalid_value("/limit", format!("A batch holds 1 to {MOST} enrollments.")));
     }
-    let page = Page { limit, cursor: request.cursor };
+    let page = Page::new(limit, request.cursor, list);
     let batch = Batch {
         site: author.site.id,
         site_slug: Arc::from(author.site.slug.as_str()),
@@ -56,7 +57,7 @@ pub async fn recalculate_course(
         limit,
     };
     let (mut report, next) = recalculate::batch(&app.db, &app.courses.catalog, batch, app.clock.now()).await?;
-    report.next_cursor = next.as_ref().map(Page::cursor);
+    report.next_cursor = next.as_ref().map(|last| page.cursor(last));
     Ok(Json(report))
 }
 

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jalon_shared::Timestamp;
 
-use super::{arriving::Arriving, limit::Limits, metrics::Metrics};
+use super::{arriving::Arriving, cursor::Cursors, limit::Limits, metrics::Metrics};
 use crate::{
     app::AppState,
     clock::Clock,
@@ -28,6 +28,8 @@ use crate::{
 pub struct Gate {
     /// All sites and keys, in memory.
     pub sites: SiteCache,
+    /// Seals and opens the cursors of lists.
+    pub cursors: Cursors,
     /// Makes and reads guest tokens.
     pub guests: GuestTokens,
     /// Reads members' tokens.
@@ -53,10 +55,12 @@ impl Gate {
 
     /// The same, with another way to fetch key sets.
     pub async fn with_fetch(db: &Db, clock: &Clock, config: &Config, fetch: Fetch) -> Result<Self, DbError> {
-        let secret = guest_secret(db, clock.now()).await?;
+        let secret = secret(db, "guest_token", clock.now()).await?;
+        let cursors = Cursors::new(&self::secret(db, "list_cursor", clock.now()).await?);
         let max_lifetime = i64::try_from(config.member_max_lifetime.as_secs()).unwrap_or(i64::MAX / 4000);
         Ok(Self {
             sites: SiteCache::load(db.clone(), clock.clone()).await?,
+            cursors,
             guests: GuestTokens::new(&secret),
             members: MemberTokens::new(KeySets::new(fetch), max_lifetime),
             limits: Limits::new(config.limits),
@@ -102,15 +106,13 @@ impl Gate {
     }
 }
 
-/// The secret that signs guest tokens: made at the first start, shared by all servers of the database.
-async fn guest_secret(db: &Db, now: Timestamp) -> Result<Vec<u8>, DbError> {
+/// A secret of this name: made at the first start, shared by all servers of the database.
+async fn secret(db: &Db, name: &'static str, now: Timestamp) -> Result<Vec<u8>, DbError> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| DbError::other(error.to_string()))?;
     let fresh = STANDARD.encode(bytes);
     let secret = db
-        .write::<_, DbError, _>(move |tx| {
-            Box::pin(async move { store::server_secret(tx, "guest_token", &fresh, now).await })
-        })
+        .write::<_, DbError, _>(move |tx| Box::pin(async move { store::server_secret(tx, name, &fresh, now).await }))
         .await?;
     STANDARD.decode(secret).map_err(|_| DbError::other("the server's secret can't be read"))
 }

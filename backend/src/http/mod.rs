@@ -12,6 +12,7 @@ mod arriving;
 pub mod auth;
 pub mod code;
 pub mod context;
+pub mod cursor;
 pub mod docs;
 pub mod edge;
 pub mod encoding;
