@@ -265,7 +265,7 @@ async fn judge_others(stage: &Stage, user: &str, member: &str) -> Vec<String> {
             json!({ "choice_ids": [choices.iter().find(|choice| choice["text"]["value"] == "Oui").unwrap()["id"]] })
         });
         one.answer(&common, &quiz, &right).await.expect(200);
-        let name = name.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let name = name.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
         let sync = stage.server.post(&format!("{ADMIN}/learners/{name}/shared-points")).bearer(by);
         let report = sync.json(&json!({})).send().await.expect(200);
         assert_eq!(report["items"].as_array().unwrap().len(), 1, "{report}");
