@@ -8,7 +8,10 @@ use jalon_shared::{slug::CourseSlug, wire::recalculation::RecalculationReport};
 use uuid::Uuid;
 
 use super::{Context, key::plain, site};
-use crate::course::recalculate::{self, BATCH, Batch};
+use crate::{
+    course::recalculate::{self, BATCH, Batch},
+    http::auth::Reach,
+};
 
 /// Bring everybody in a course to its published version, and count anew by its keys
 ///
@@ -39,6 +42,7 @@ impl Args {
             site_slug: Arc::from(site.slug.as_str()),
             course,
             by: None,
+            reach: Reach::Site,
             dry_run: self.dry_run,
             after: Uuid::nil(),
             limit: BATCH,

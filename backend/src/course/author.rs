@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use jalon_shared::{
-    CourseId, FieldError, LocalizedText, SiteId, Timestamp,
+    CourseId, FieldError, LocalizedText, SiteId, Timestamp, UserId,
     course::{
         Definition, Written,
         source::{ArticleSource, BankSource, CourseSource, ItemSource, LessonSource},
@@ -19,7 +19,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::store::{self, CourseRow, Held, Part};
 use crate::{
     db::{DbError, Tx},
-    http::{code, error::ApiError, etag::ETag},
+    http::{auth::Reach, code, error::ApiError, etag::ETag},
     id::unordered as unordered_id,
     text::markdown,
 };
@@ -200,20 +200,49 @@ async fn define(tx: &mut Tx<'_>, site: SiteId, course: Written<CourseSource>) ->
     Ok(Definition { course, lessons, banks })
 }
 
+/// Refuses who may not change a course that is there: an instructor changes those whose newest version has them.
+/// Asked with the course held, of what is stored and never of what is about to be written.
+pub async fn may_change(tx: &mut Tx<'_>, site: SiteId, row: &CourseRow, reach: &Reach) -> Result<(), ApiError> {
+    let Reach::Own(user) = reach else { return Ok(()) };
+    if store::instructors(tx, site, row.id, row.latest_version).await?.contains(user) {
+        return Ok(());
+    }
+    Err(ApiError::forbidden("Instructors change the courses of which they are instructors."))
+}
+
+/// The members who are a course's instructors once this is written: whom it names; if it names nobody, who they
+/// were; of a new course the instructor who writes it.
+fn instructors_after(source: &CourseSource, before: Vec<UserId>, reach: &Reach, is_new: bool) -> Vec<UserId> {
+    let mut named: Vec<UserId> = source.instructors.iter().filter_map(|one| one.user_id.clone()).collect();
+    named.sort();
+    match reach {
+        _ if !named.is_empty() => named,
+        Reach::Own(user) if is_new => vec![user.clone()],
+        Reach::Own(_) | Reach::Site => before,
+    }
+}
+
 /// Writes a whole course as a new version, not yet published. `if_match` is checked against what is there.
 pub async fn put(
     tx: &mut Tx<'_>,
     site: SiteId,
     slug: &CourseSlug,
     source: CourseSource,
+    reach: &Reach,
     if_match: impl FnOnce(Option<&ETag>) -> Result<(), ApiError>,
     now: Timestamp,
 ) -> Result<Wrote<CourseAdmin>, ApiError> {
+    let before = store::course_for_update(tx, site, slug).await?;
+    let mut instructors = Vec::new();
+    if let Some(row) = &before {
+        may_change(tx, site, row, reach).await?;
+        instructors = store::instructors(tx, site, row.id, row.latest_version).await?;
+    }
     let faults = faults(&source);
     if !faults.is_empty() {
         return Err(ApiError::validation_failed(faults));
     }
-    let before = store::course_for_update(tx, site, slug).await?;
+    let instructors = instructors_after(&source, instructors, reach, before.is_none());
     if_match(before.as_ref().map(|row| ETag::revision(row.revision)).as_ref())?;
     let latest = match &before {
         Some(row) => {
@@ -245,18 +274,21 @@ pub async fn put(
             revision: 1,
         };
         store::insert_course(tx, site, &row, now).await?;
-        store::insert_version(tx, site, row.id, 1, &definition, now).await?;
+        store::insert_version(tx, site, row.id, 1, (&definition, &instructors), now).await?;
         store::update_course(tx, site, &row, now).await?;
-        return Ok(Wrote { now: admin(&row, Some(definition.course.source)), created: true, changed: true });
+        let now = admin(&row, instructors, Some(definition.course.source));
+        return Ok(Wrote { now, created: true, changed: true });
     };
     if latest.as_ref() == Some(&definition) {
-        return Ok(Wrote { now: admin(&row, Some(definition.course.source)), created: false, changed: false });
+        let now = admin(&row, instructors, Some(definition.course.source));
+        return Ok(Wrote { now, created: false, changed: false });
     }
     row.revision += 1;
     row.latest_version += 1;
-    store::insert_version(tx, site, row.id, row.latest_version, &definition, now).await?;
+    store::insert_version(tx, site, row.id, row.latest_version, (&definition, &instructors), now).await?;
     store::update_course(tx, site, &row, now).await?;
-    Ok(Wrote { now: admin(&row, Some(definition.course.source)), created: false, changed: true })
+    let now = admin(&row, instructors, Some(definition.course.source));
+    Ok(Wrote { now, created: false, changed: true })
 }
 
 /// What a change of a course's row is.
@@ -274,10 +306,12 @@ pub async fn change(
     site: SiteId,
     slug: &CourseSlug,
     change: Change,
+    reach: &Reach,
     if_match: impl FnOnce(Option<&ETag>) -> Result<(), ApiError>,
     now: Timestamp,
 ) -> Result<CourseAdmin, ApiError> {
     let mut row = store::course_for_update(tx, site, slug).await?.ok_or_else(ApiError::not_found)?;
+    may_change(tx, site, &row, reach).await?;
     if_match(Some(&ETag::revision(row.revision)))?;
     let before = (row.state, row.published_version);
     match change {
@@ -296,17 +330,19 @@ pub async fn change(
         row.revision += 1;
         store::update_course(tx, site, &row, now).await?;
     }
-    Ok(admin(&row, None))
+    let instructors = store::instructors(tx, site, row.id, row.latest_version).await?;
+    Ok(admin(&row, instructors, None))
 }
 
 /// A course as its authors see it.
-pub fn admin(row: &CourseRow, source: Option<CourseSource>) -> CourseAdmin {
+pub fn admin(row: &CourseRow, instructor_ids: Vec<UserId>, source: Option<CourseSource>) -> CourseAdmin {
     CourseAdmin {
         slug: row.slug.clone(),
         state: row.state,
         published_version: row.published_version,
         latest_version: row.latest_version,
         revision: row.revision,
+        instructor_ids,
         source,
     }
 }
@@ -315,5 +351,6 @@ pub fn admin(row: &CourseRow, source: Option<CourseSource>) -> CourseAdmin {
 pub async fn get(tx: &mut Tx<'_>, site: SiteId, slug: &CourseSlug) -> Result<CourseAdmin, ApiError> {
     let row = store::course(tx, site, slug).await?.ok_or_else(ApiError::not_found)?;
     let definition = store::definition(tx, site, row.id, row.latest_version).await?;
-    Ok(admin(&row, definition.map(|definition| definition.course.source)))
+    let instructors = store::instructors(tx, site, row.id, row.latest_version).await?;
+    Ok(admin(&row, instructors, definition.map(|definition| definition.course.source)))
 }

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     db::{DbError, Tx},
     http::{
+        auth::Reach,
         error::ApiError,
         etag::{ETag, IfMatch},
     },
@@ -37,10 +38,11 @@ pub async fn into_course(
     site: SiteId,
     slug: &CourseSlug,
     CopyRequest { from, to }: CopyRequest,
-    if_match: &IfMatch,
+    (reach, if_match): (&Reach, &IfMatch),
     now: Timestamp,
 ) -> Result<Wrote<CourseAdmin>, ApiError> {
     let row = store::course_for_update(tx, site, slug).await?.ok_or_else(ApiError::not_found)?;
+    author::may_change(tx, site, &row, reach).await?;
     check(if_match, Some(&ETag::revision(row.revision)))?;
     let definition = store::definition(tx, site, row.id, row.latest_version).await?;
     let lost = || DbError::other(format!("course {} has lost its newest version", row.id));
@@ -56,7 +58,7 @@ pub async fn into_course(
         return Err(fault("/to/lesson", "shared_lesson", detail));
     }
     place(&mut lesson.items, item, (to.key, to.before), &lang)?;
-    author::put(tx, site, slug, source, |_| Ok(()), now).await.map_err(of_target)
+    author::put(tx, site, slug, source, reach, |_| Ok(()), now).await.map_err(of_target)
 }
 
 /// Copies an item into a lesson that courses share.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jalon_shared::{
     FieldError, Lang, LocalizedText, Score, SiteId, Timestamp, UserId,
-    course::{self, Command, Points},
+    course::{self, Command, Enrollment, Points},
     quiz::QuestionKind,
     wire::grading::{GradeView, OpenAnswerState, OpenAnswerView},
 };
@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{
     catalog::{Catalog, Version},
+    judge,
     learn::{self, Saving},
     problem,
     store::{self, OpenAnswer},
@@ -19,6 +20,7 @@ use super::{
 use crate::{
     db::{Db, DbError, Tx},
     http::{auth::Actor, code, error::ApiError},
+    site::audit::By,
     text::In,
 };
 
@@ -34,8 +36,10 @@ pub struct Grader {
     pub site: SiteId,
     /// The site's slug.
     pub site_slug: Arc<str>,
-    /// Who it is.
+    /// Who it is, as grades name them.
     pub name: UserId,
+    /// Who it is, as it is decided what they may judge.
+    pub by: By,
     /// In which languages to answer.
     pub wanted: Vec<Lang>,
 }
@@ -65,7 +69,22 @@ pub enum What {
     SecondOpinion,
 }
 
-/// A page of open answers, one more than `limit` where there is one.
+impl What {
+    /// Whether it says of an answer, worth so much at most, what this grade said.
+    fn repeats(&self, grade: &store::GradeRow, points: u32) -> bool {
+        let (score, comment) = match self {
+            Self::Accept(given, comment) => match share(*given, points) {
+                Ok(score) => (Some(i32::from(score.hundredths())), comment),
+                Err(_) => return false,
+            },
+            Self::Reject(reason) => (None, reason),
+            Self::Claim | Self::Release | Self::SecondOpinion => return false,
+        };
+        (grade.score, &grade.comment) == (score, comment)
+    }
+}
+
+/// A page of open answers without the grader's own, one more than `limit` where there is one.
 pub async fn list(
     db: &Db,
     catalog: &Catalog,
@@ -77,10 +96,13 @@ pub async fn list(
     let catalog = catalog.clone();
     db.read(move |tx| {
         Box::pin(async move {
-            let found = store::open_answers(tx, grader.site, which, course, after, i64::from(limit) + 1).await?;
+            let without = judge::own(&grader.by);
+            let (after, limit) = (after, i64::from(limit) + 1);
+            let found = store::open_answers(tx, grader.site, which, course, without, after, limit).await?;
             let mut views = Vec::with_capacity(found.len());
             for answer in found {
-                views.push(view(tx, &catalog, &grader, answer).await?);
+                let enrollment = enrollment_of(tx, &grader, &answer).await?;
+                views.push(view(tx, &catalog, &grader, &enrollment, answer).await?);
             }
             Ok(views)
         })
@@ -88,27 +110,33 @@ pub async fn list(
     .await
 }
 
-/// One open answer.
+/// One open answer; 403 `own_work` for its learner, who would read what graders look for.
 pub async fn get(db: &Db, catalog: &Catalog, grader: Grader, id: Uuid) -> Result<OpenAnswerView, ApiError> {
     let catalog = catalog.clone();
     db.read(move |tx| {
         Box::pin(async move {
             let answer = store::open_answer(tx, grader.site, id).await?.ok_or_else(ApiError::not_found)?;
-            Ok(view(tx, &catalog, &grader, answer).await?)
+            let enrollment = enrollment_of(tx, &grader, &answer).await?;
+            judge::check(&grader.by, &enrollment.learner)?;
+            Ok(view(tx, &catalog, &grader, &enrollment, answer).await?)
         })
     })
     .await
+}
+
+async fn enrollment_of(tx: &mut Tx<'_>, grader: &Grader, answer: &OpenAnswer) -> Result<Enrollment, DbError> {
+    let lost = || DbError::other(format!("open answer {} has lost its enrollment", answer.id));
+    store::enrollment(tx, grader.site, answer.enrollment).await?.ok_or_else(lost)
 }
 
 async fn view(
     tx: &mut Tx<'_>,
     catalog: &Catalog,
     grader: &Grader,
+    enrollment: &Enrollment,
     answer: OpenAnswer,
 ) -> Result<OpenAnswerView, DbError> {
-    let lost = || DbError::other(format!("open answer {} has lost its enrollment", answer.id));
-    let enrollment = store::enrollment(tx, grader.site, answer.enrollment).await?.ok_or_else(lost)?;
-    let version = learn::version_of(tx, catalog, &enrollment).await?;
+    let version = learn::version_of(tx, catalog, enrollment).await?;
     let grades = store::grades(tx, grader.site, answer.id).await?;
     let user = |name: Option<String>| name.as_deref().map(UserId::parse).transpose().map_err(DbError::other);
     let points =
@@ -193,7 +221,8 @@ pub async fn change(
         db.write(move |tx| {
             Box::pin(async move {
                 let answer = change_in(tx, &catalog, &grader, id, &what, now).await?;
-                Ok(view(tx, &catalog, &grader, answer).await?)
+                let enrollment = enrollment_of(tx, &grader, &answer).await?;
+                Ok(view(tx, &catalog, &grader, &enrollment, answer).await?)
             })
         })
     })
@@ -217,6 +246,14 @@ async fn change_in(
         return Err(ApiError::new(&code::CONFLICT));
     }
     let mut enrollment = enrollment.ok_or_else(ApiError::not_found)?;
+    judge::check(&grader.by, &enrollment.learner)?;
+    // Read while the enrollment is held, so no grade comes between this and ours; the schema refuses it, too.
+    let before = store::grades(tx, grader.site, id).await?;
+    let own = before.iter().rev().find(|grade| grade.grader.as_deref() == Some(grader.name.as_str()));
+    if own.is_some_and(|own| what.repeats(own, answer.points)) {
+        // The same once more, from somebody whose answer was lost, is no error and no second opinion.
+        return Ok(answer);
+    }
     if let Some((by, until)) = &answer.claim
         && *until > now
         && by != grader.name.as_str()
@@ -225,7 +262,9 @@ async fn change_in(
             .with("claimed_by", by.as_str())
             .with("claimed_until", until.to_string()));
     }
-    let own_opinion = answer.queued && answer.asked_by.as_deref() == Some(grader.name.as_str());
+    // Who asked for another opinion doesn't give it, nor does anybody who gave one already.
+    let asked = answer.asked_by.as_deref() == Some(grader.name.as_str());
+    let own_opinion = answer.queued && (asked || own.is_some());
     let (score, comment) = match what {
         What::Release => {
             answer.claim = None;
@@ -267,14 +306,7 @@ async fn change_in(
         return Err(ApiError::invalid_value(field, format!("It is at most {COMMENT} characters.")));
     }
     if !answer.queued {
-        // The same once more, from somebody whose answer was lost, is no error.
-        let last = store::grades(tx, grader.site, id).await?.pop();
-        let same = last.is_some_and(|last| {
-            last.grader.as_deref() == Some(grader.name.as_str())
-                && last.score == score.map(|score| i32::from(score.hundredths()))
-                && last.comment == *comment
-        });
-        return if same { Ok(answer) } else { Err(ApiError::new(&code::NOT_QUEUED)) };
+        return Err(ApiError::new(&code::NOT_QUEUED));
     }
     let version = learn::version_of(tx, catalog, &enrollment).await?;
     let (lesson, _) = version.item(answer.item).ok_or_else(ApiError::not_found)?;

@@ -241,7 +241,7 @@ pub(super) fn record(
 }
 
 /// The caller's enrollment with all its items, and its version; 404 when there is none, or it is somebody
-/// else's.
+/// else's; 409 `guest_merged` for a guest who became a member (M5).
 pub async fn of_caller(
     db: &Db,
     catalog: &Catalog,
@@ -252,9 +252,11 @@ pub async fn of_caller(
     let catalog = catalog.clone();
     db.read(move |tx| {
         Box::pin(async move {
-            let enrollment = store::enrollment(tx, site, id).await?;
-            let mut enrollment =
-                enrollment.filter(|enrollment| enrollment.learner == learner).ok_or_else(ApiError::not_found)?;
+            let found = store::enrollment(tx, site, id).await?;
+            let Some(mut enrollment) = found.filter(|enrollment| enrollment.learner == learner) else {
+                guest::state::may_read(tx, site, &learner).await?;
+                return Err(ApiError::not_found());
+            };
             enrollment.progress.items = store::items(tx, site, id, None).await?;
             let version = version_of(tx, &catalog, &enrollment).await?;
             Ok((enrollment, version))

@@ -64,6 +64,9 @@ pub async fn merge(tx: &mut Tx<'_>, catalog: &Catalog, merging: &Merging<'_>) ->
             }
         });
     }
+    if !courses.is_empty() {
+        store::requeue_own_grades(tx, site, user).await?;
+    }
     courses.sort_by(|a, b| a.course.cmp(&b.course));
     Ok(courses)
 }

@@ -8,6 +8,7 @@ pub mod copy;
 pub mod evaluation;
 pub(crate) mod folder;
 pub mod grading;
+pub mod judge;
 pub mod learn;
 pub mod lesson;
 pub mod merge;

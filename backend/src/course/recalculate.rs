@@ -14,14 +14,16 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    author,
     catalog::{Catalog, Version},
+    judge,
     learn::{self, Saving},
     store::{self, Attempts, Held, Range},
     view,
 };
 use crate::{
     db::{Db, DbError, Tx},
-    http::{code, error::ApiError},
+    http::{auth::Reach, code, error::ApiError},
     site::audit::{self, By},
 };
 
@@ -41,6 +43,8 @@ pub struct Batch {
     pub course: CourseSlug,
     /// Who wants it.
     pub by: By,
+    /// Which courses they may change.
+    pub reach: Reach,
     /// Only to say what would change.
     pub dry_run: bool,
     /// The enrollment before the first.
@@ -79,6 +83,7 @@ async fn batch_in(
         _ => store::course(tx, site, &batch.course).await?,
     };
     let row = row.ok_or_else(ApiError::not_found)?;
+    author::may_change(tx, site, &row, &batch.reach).await?;
     let number = row.published_version.ok_or_else(|| {
         ApiError::new(&code::CONFLICT).detail("A course that was never published has nobody in it to recalculate.")
     })?;
@@ -93,6 +98,7 @@ async fn batch_in(
         moved: 0,
         unchanged: 0,
         completed: 0,
+        left_out: 0,
         items: Vec::new(),
         next_cursor: None,
     };
@@ -106,6 +112,11 @@ async fn batch_in(
     let mut items = store::items_of_range(tx, range).await?;
     let mut attempts = store::attempts_of_range(tx, range).await?;
     for mut enrollment in found {
+        if !judge::may_judge(&batch.by, &enrollment.learner) {
+            // Not even by a dry run, which would tell the keys' effect on one's own answers.
+            report.left_out += 1;
+            continue;
+        }
         enrollment.progress.items = items.remove(&enrollment.id).unwrap_or_default();
         let attempts = attempts.remove(&enrollment.id).unwrap_or_default();
         let before = learn::version_of(tx, catalog, &enrollment).await?;

@@ -289,7 +289,8 @@ pub async fn list_my_courses(
 
 /// One enrollment of the caller, with all items in which anything was done.
 #[utoipa::path(get, path = "/api/v1/course-enrollments/{id}", tag = "learner", params(("id" = Uuid, Path), ("lang" = Option<String>, Query)),
-    responses((status = 200, body = CourseEnrollment), (status = 404, body = Problem)), security(("guest" = []), ("member" = [])))]
+    responses((status = 200, body = CourseEnrollment), (status = 404, body = Problem), (status = 409, body = Problem, description = "`guest_merged`")),
+    security(("guest" = []), ("member" = [])))]
 pub async fn get_course_enrollment(
     State(app): State<AppState>,
     auth: LearnerAuth,
@@ -330,7 +331,7 @@ async fn may_be_embedded(
 /// What an item shows, once it may be opened (C1, G6). A guest sees items of lessons that a track opened.
 #[utoipa::path(get, path = "/api/v1/course-enrollments/{id}/items/{item}", tag = "learner",
     params(("id" = Uuid, Path), ("item" = Uuid, Path), ("lang" = Option<String>, Query)),
-    responses((status = 200, body = ItemBody), (status = 304), (status = 404, body = Problem), (status = 409, body = Problem, description = "`item_locked` with `blocking_item`")),
+    responses((status = 200, body = ItemBody), (status = 304), (status = 404, body = Problem), (status = 409, body = Problem, description = "`item_locked` with `blocking_item`, `guest_merged`")),
     security(("guest" = []), ("member" = [])))]
 pub async fn get_item(
     State(app): State<AppState>,

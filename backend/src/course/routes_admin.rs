@@ -23,8 +23,9 @@ use super::{
 };
 use crate::{
     app::AppState,
+    db::DbError,
     http::{
-        auth::{Admin, scope},
+        auth::{Admin, CourseAuthor, scope},
         error::{ApiError, ApiResult},
         etag::{ETag, IfMatch},
         json::{ApiJson, LargeJson},
@@ -63,12 +64,21 @@ pub async fn list_courses_admin(
     page: Page,
 ) -> ApiResult<Json<List<CourseAdmin>>> {
     let (site, after) = (admin.site.id, page.after::<CourseSlug>()?);
-    let mut rows = app.db.read(move |tx| Box::pin(async move { store::courses(tx, site).await })).await?;
+    let (mut rows, mut instructors) = app
+        .db
+        .read(move |tx| {
+            Box::pin(async move {
+                let rows = store::courses(tx, site).await?;
+                Ok::<_, DbError>((rows, store::instructors_of_site(tx, site).await?))
+            })
+        })
+        .await?;
     // By bytes, as cursors compare: PostgreSQL sorts as its locale says.
     rows.sort_by(|a, b| a.slug.cmp(&b.slug));
     rows.retain(|row| after.as_ref().is_none_or(|after| row.slug > *after));
     let (rows, next_cursor) = page.cut(rows, |row| row.slug.clone());
-    Ok(Json(List { items: rows.iter().map(|row| author::admin(row, None)).collect(), next_cursor }))
+    let admin = |row: &store::CourseRow| author::admin(row, instructors.remove(&row.id).unwrap_or_default(), None);
+    Ok(Json(List { items: rows.iter().map(admin).collect(), next_cursor }))
 }
 
 /// A course, as its newest version was written.
@@ -85,35 +95,47 @@ pub async fn get_course_admin(
 }
 
 /// Writes a whole course: checks all of it, makes a version that is not yet published, with the shared lessons
-/// and banks it names as they are now. The same again makes none.
+/// and banks it names as they are now. The same again makes none. An instructor creates courses, and changes those of
+/// which they are an instructor.
 #[utoipa::path(put, path = "/api/v1/admin/sites/{site}/courses/{course}", tag = "authoring",
     params(("site" = String, Path), ("course" = String, Path), ("If-Match" = Option<String>, Header)), request_body = CourseSource,
     responses((status = 200, body = CourseAdmin), (status = 201, body = CourseAdmin), (status = 412, body = Problem), (status = 422, body = Problem)),
     security(("api_key" = []), ("member" = [])))]
 pub async fn put_course(
     State(app): State<AppState>,
-    admin: Admin<scope::CoursesWrite>,
+    author: CourseAuthor,
     ApiPath((_, course)): ApiPath<(String, String)>,
     if_match: IfMatch,
     LargeJson(source): LargeJson<CourseSource>,
 ) -> ApiResult<Response> {
-    let (site, course, now) = (admin.site.id, slug(CourseSlug::parse, &course, "/course")?, app.clock.now());
+    let (site, course, now) = (author.site.id, slug(CourseSlug::parse, &course, "/course")?, app.clock.now());
+    let reach = author.reach;
     let wrote = app
         .db
         .write(move |tx| {
-            Box::pin(async move { author::put(tx, site, &course, source, |tag| check(&if_match, tag), now).await })
+            Box::pin(
+                async move { author::put(tx, site, &course, source, &reach, |tag| check(&if_match, tag), now).await },
+            )
         })
         .await?;
     changed(&app, site).await?;
     Ok(tagged(wrote.now.revision, wrote.now, wrote.created))
 }
 
-async fn change(app: &AppState, site: SiteId, course: &str, what: Change, if_match: IfMatch) -> ApiResult<Response> {
-    let (course, now) = (slug(CourseSlug::parse, course, "/course")?, app.clock.now());
+async fn change(
+    app: &AppState,
+    CourseAuthor { site, reach, .. }: CourseAuthor,
+    course: &str,
+    what: Change,
+    if_match: IfMatch,
+) -> ApiResult<Response> {
+    let (site, course, now) = (site.id, slug(CourseSlug::parse, course, "/course")?, app.clock.now());
     let course = app
         .db
         .write(move |tx| {
-            Box::pin(async move { author::change(tx, site, &course, what, |tag| check(&if_match, tag), now).await })
+            Box::pin(
+                async move { author::change(tx, site, &course, what, &reach, |tag| check(&if_match, tag), now).await },
+            )
         })
         .await?;
     changed(app, site).await?;
@@ -126,11 +148,11 @@ async fn change(app: &AppState, site: SiteId, course: &str, what: Change, if_mat
     responses((status = 200, body = CourseAdmin), (status = 404, body = Problem), (status = 412, body = Problem)), security(("api_key" = []), ("member" = [])))]
 pub async fn publish_course(
     State(app): State<AppState>,
-    admin: Admin<scope::CoursesWrite>,
+    author: CourseAuthor,
     ApiPath((_, course)): ApiPath<(String, String)>,
     if_match: IfMatch,
 ) -> ApiResult<Response> {
-    change(&app, admin.site.id, &course, Change::Publish, if_match).await
+    change(&app, author, &course, Change::Publish, if_match).await
 }
 
 /// There for enrolled members only, from now on.
@@ -139,11 +161,11 @@ pub async fn publish_course(
     responses((status = 200, body = CourseAdmin), (status = 404, body = Problem), (status = 409, body = Problem), (status = 412, body = Problem)), security(("api_key" = []), ("member" = [])))]
 pub async fn deprecate_course(
     State(app): State<AppState>,
-    admin: Admin<scope::CoursesWrite>,
+    author: CourseAuthor,
     ApiPath((_, course)): ApiPath<(String, String)>,
     if_match: IfMatch,
 ) -> ApiResult<Response> {
-    change(&app, admin.site.id, &course, Change::Deprecate, if_match).await
+    change(&app, author, &course, Change::Deprecate, if_match).await
 }
 
 async fn list_parts<S: Shared>(app: &AppState, site: SiteId, page: &Page) -> ApiResult<Json<List<PartAdmin<S>>>> {
@@ -186,15 +208,18 @@ async fn put_part<S: Shared>(
     security(("api_key" = []), ("member" = [])))]
 pub async fn copy_into_course(
     State(app): State<AppState>,
-    admin: Admin<scope::CoursesWrite>,
+    author: CourseAuthor,
     ApiPath((_, course)): ApiPath<(String, String)>,
     if_match: IfMatch,
     ApiJson(request): ApiJson<CopyRequest>,
 ) -> ApiResult<Response> {
-    let (site, course, now) = (admin.site.id, slug(CourseSlug::parse, &course, "/course")?, app.clock.now());
+    let (site, course, now) = (author.site.id, slug(CourseSlug::parse, &course, "/course")?, app.clock.now());
+    let reach = author.reach;
     let wrote = app
         .db
-        .write(move |tx| Box::pin(async move { copy::into_course(tx, site, &course, request, &if_match, now).await }))
+        .write(move |tx| {
+            Box::pin(async move { copy::into_course(tx, site, &course, request, (&reach, &if_match), now).await })
+        })
         .await?;
     changed(&app, site).await?;
     Ok(tagged(wrote.now.revision, wrote.now, wrote.created))

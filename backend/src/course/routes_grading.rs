@@ -34,6 +34,7 @@ fn grader(admin: &Admin<scope::Grading>, langs: Langs) -> ApiResult<Grader> {
         site: admin.site.id,
         site_slug: Arc::from(admin.site.slug.as_str()),
         name: Grader::name(&admin.actor)?,
+        by: Some(admin.actor.clone()),
         wanted: wanted(langs, None, &admin.site),
     })
 }
@@ -50,7 +51,8 @@ pub struct OpenAnswersQuery {
     course: Option<CourseSlug>,
 }
 
-/// The graders' queue, oldest first; or, with `state` or `all`, what was graded too.
+/// The graders' queue, oldest first; or, with `state` or `all`, what was graded too. A member's own answers are not
+/// in their list.
 #[utoipa::path(get, path = "/api/v1/admin/sites/{site}/open-answers", tag = "grading",
     params(("site" = String, Path), ("state" = Option<OpenAnswerState>, Query), ("all" = Option<bool>, Query), ("course" = Option<String>, Query),
         ("lang" = Option<String>, Query), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
@@ -83,7 +85,8 @@ pub async fn list_open_answers(
 /// One open answer, with all that graders said of it.
 #[utoipa::path(get, path = "/api/v1/admin/sites/{site}/open-answers/{answer}", tag = "grading",
     params(("site" = String, Path), ("answer" = Uuid, Path), ("lang" = Option<String>, Query)),
-    responses((status = 200, body = OpenAnswerView), (status = 404, body = Problem)), security(("api_key" = []), ("member" = [])))]
+    responses((status = 200, body = OpenAnswerView), (status = 403, body = Problem, description = "`own_work`"), (status = 404, body = Problem)),
+    security(("api_key" = []), ("member" = [])))]
 pub async fn get_open_answer(
     State(app): State<AppState>,
     admin: Admin<scope::Grading>,
@@ -108,7 +111,7 @@ async fn change(
 /// Takes an answer for half an hour, so that nobody else reads it meanwhile; again, for another half hour.
 #[utoipa::path(post, path = "/api/v1/admin/sites/{site}/open-answers/{answer}/claim", tag = "grading",
     params(("site" = String, Path), ("answer" = Uuid, Path)), request_body = GraderRequest,
-    responses((status = 200, body = OpenAnswerView), (status = 404, body = Problem), (status = 409, body = Problem, description = "`claimed` with `claimed_until`, `not_queued`, `own_second_opinion`")),
+    responses((status = 200, body = OpenAnswerView), (status = 403, body = Problem, description = "`own_work`"), (status = 404, body = Problem), (status = 409, body = Problem, description = "`claimed` with `claimed_until`, `not_queued`, `own_second_opinion`")),
     security(("api_key" = []), ("member" = [])))]
 pub async fn claim(
     State(app): State<AppState>,
@@ -123,7 +126,7 @@ pub async fn claim(
 /// Lets go of an answer.
 #[utoipa::path(post, path = "/api/v1/admin/sites/{site}/open-answers/{answer}/release", tag = "grading",
     params(("site" = String, Path), ("answer" = Uuid, Path)), request_body = GraderRequest,
-    responses((status = 200, body = OpenAnswerView), (status = 404, body = Problem), (status = 409, body = Problem)),
+    responses((status = 200, body = OpenAnswerView), (status = 403, body = Problem, description = "`own_work`"), (status = 404, body = Problem), (status = 409, body = Problem)),
     security(("api_key" = []), ("member" = [])))]
 pub async fn release(
     State(app): State<AppState>,
@@ -135,10 +138,12 @@ pub async fn release(
     change(&app, &admin, langs, answer, What::Release).await
 }
 
-/// Accepts an answer with points, more than 0 (C2). The learner's points, gates and completion follow.
+/// Accepts an answer with points, more than 0 (C2). The learner's points, gates and completion follow. The same from
+/// the same grader again changes nothing.
 #[utoipa::path(post, path = "/api/v1/admin/sites/{site}/open-answers/{answer}/accept", tag = "grading",
     params(("site" = String, Path), ("answer" = Uuid, Path)), request_body = AcceptRequest,
-    responses((status = 200, body = OpenAnswerView), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)),
+    responses((status = 200, body = OpenAnswerView), (status = 403, body = Problem, description = "`own_work`"), (status = 404, body = Problem),
+        (status = 409, body = Problem, description = "`claimed`, `not_queued`, `own_second_opinion`"), (status = 422, body = Problem)),
     security(("api_key" = []), ("member" = [])))]
 pub async fn accept(
     State(app): State<AppState>,
@@ -153,7 +158,8 @@ pub async fn accept(
 /// Rejects an answer, with a reason (C2).
 #[utoipa::path(post, path = "/api/v1/admin/sites/{site}/open-answers/{answer}/reject", tag = "grading",
     params(("site" = String, Path), ("answer" = Uuid, Path)), request_body = RejectRequest,
-    responses((status = 200, body = OpenAnswerView), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)),
+    responses((status = 200, body = OpenAnswerView), (status = 403, body = Problem, description = "`own_work`"), (status = 404, body = Problem),
+        (status = 409, body = Problem, description = "`claimed`, `not_queued`, `own_second_opinion`"), (status = 422, body = Problem)),
     security(("api_key" = []), ("member" = [])))]
 pub async fn reject(
     State(app): State<AppState>,
@@ -168,7 +174,7 @@ pub async fn reject(
 /// Puts a graded answer into the queue once more, for another grader. What was said counts until then.
 #[utoipa::path(post, path = "/api/v1/admin/sites/{site}/open-answers/{answer}/second-opinion", tag = "grading",
     params(("site" = String, Path), ("answer" = Uuid, Path)), request_body = GraderRequest,
-    responses((status = 200, body = OpenAnswerView), (status = 404, body = Problem), (status = 409, body = Problem)),
+    responses((status = 200, body = OpenAnswerView), (status = 403, body = Problem, description = "`own_work`"), (status = 404, body = Problem), (status = 409, body = Problem)),
     security(("api_key" = []), ("member" = [])))]
 pub async fn ask_second_opinion(
     State(app): State<AppState>,

@@ -16,24 +16,26 @@ use super::{
 use crate::{
     app::AppState,
     http::{
-        auth::{Admin, scope},
+        auth::{Admin, CourseAuthor, scope},
         error::{ApiError, ApiResult},
         json::ApiJson,
-        page::Page,
+        page::{List, Page},
         query::ApiPath,
     },
 };
 
 /// Brings a course's enrollments to its published version and counts anew, with recorded answers graded by its
 /// keys (C3); or, with `dry_run`, only says what that would change. One call is one batch: go on with
-/// `next_cursor`. Nobody who finished is un-finished (C4); doing it twice changes nothing more.
+/// `next_cursor`. Nobody who finished is un-finished (C4); doing it twice changes nothing more. A member's own
+/// enrollment is left out, and counted in `left_out`: somebody else recalculates that.
 #[utoipa::path(post, path = "/api/v1/admin/sites/{site}/courses/{course}/recalculation", tag = "authoring",
     params(("site" = String, Path), ("course" = String, Path)), request_body = RecalculationRequest,
     responses((status = 200, body = RecalculationReport), (status = 404, body = Problem), (status = 409, body = Problem, description = "It was never published"), (status = 422, body = Problem)),
     security(("api_key" = []), ("member" = [])))]
 pub async fn recalculate_course(
     State(app): State<AppState>,
-    admin: Admin<scope::CoursesWrite>,
+    author: CourseAuthor,
+    list: List,
     ApiPath((_, course)): ApiPath<(String, String)>,
     ApiJson(request): ApiJson<RecalculationRequest>,
 ) -> ApiResult<Json<RecalculationReport>> {
@@ -43,27 +45,28 @@ pub async fn recalculate_course(
     if !(1..=MOST).contains(&limit) {
         return Err(ApiError::invalid_value("/limit", format!("A batch holds 1 to {MOST} enrollments.")));
     }
-    let page = Page { limit, cursor: request.cursor };
+    let page = Page::new(limit, request.cursor, list);
     let batch = Batch {
-        site: admin.site.id,
-        site_slug: Arc::from(admin.site.slug.as_str()),
+        site: author.site.id,
+        site_slug: Arc::from(author.site.slug.as_str()),
         course,
-        by: Some(admin.actor),
+        by: Some(author.actor),
+        reach: author.reach,
         dry_run: request.dry_run,
         after: page.after()?.unwrap_or_default(),
         limit,
     };
     let (mut report, next) = recalculate::batch(&app.db, &app.courses.catalog, batch, app.clock.now()).await?;
-    report.next_cursor = next.as_ref().map(Page::cursor);
+    report.next_cursor = next.as_ref().map(|last| page.cursor(last));
     Ok(Json(report))
 }
 
 /// Brings what a member answered right in shared lessons into all their courses that are not complete, as far as the
 /// lessons are open: what the next visit of each lesson would bring. Answers of the course's own win, and nothing is
-/// seen by it. Doing it twice changes nothing more.
+/// seen by it. Doing it twice changes nothing more. Members don't do it for themselves.
 #[utoipa::path(post, path = "/api/v1/admin/sites/{site}/learners/{user}/shared-points", tag = "site",
     params(("site" = String, Path), ("user" = String, Path, description = "The member's `sub`, percent-encoded")), request_body = SharedPointsRequest,
-    responses((status = 200, body = SharedPointsReport), (status = 404, body = Problem, description = "Nobody of this name is in a course")),
+    responses((status = 200, body = SharedPointsReport), (status = 403, body = Problem, description = "`own_work`"), (status = 404, body = Problem, description = "Nobody of this name is in a course")),
     security(("api_key" = []), ("member" = [])))]
 pub async fn sync_shared_points(
     State(app): State<AppState>,

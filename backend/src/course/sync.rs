@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::{
     catalog::Catalog,
+    judge,
     learn::{self, Saving},
     recalculate::standing,
     store,
@@ -55,6 +56,7 @@ async fn sync_in(
     now: Timestamp,
 ) -> Result<SharedPointsReport, ApiError> {
     let learner = Learner::User(user.clone());
+    judge::check(by, &learner)?;
     let all = store::enrollments_of_learner(tx, *site, &learner).await?;
     if all.is_empty() {
         return Err(ApiError::not_found());
@@ -103,9 +105,8 @@ async fn sync_in(
         learn::save(tx, &mut enrollment, &happened, (&version, &untouched), &saving).await?;
     }
     if !report.items.is_empty() {
-        let enrollments: Vec<_> = report.items.iter().map(|item| item.enrollment_id).collect();
-        let what = json!({ "enrollments": enrollments });
-        // A subject of its own: the learner's name is not to stay here.
+        let what = json!({ "enrollments": report.items.len() });
+        // A subject of its own, and a number: neither the learner nor what is theirs is to stay here.
         audit::record(tx, *site, by, audit::POINTS_SYNCED, crate::id::new_v7(now), what, now).await?;
     }
     Ok(report)

@@ -15,7 +15,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: ([Text; 12], [Text; 12]) = migrations![
+const MIGRATIONS: ([Text; 13], [Text; 13]) = migrations![
     1 "0001_site",
     2 "0002_track",
     3 "0003_webhook",
@@ -28,6 +28,7 @@ const MIGRATIONS: ([Text; 12], [Text; 12]) = migrations![
     11 "0011_article",
     12 "0012_course_enrollment_course",
     14 "0014_shared_answer_enrollment",
+    15 "0015_staff",
 ];
 
 /// A migration: its number, its name, its text.

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     course::author::{self as courses, Shared},
     db::{Db, DbError, Tx},
-    http::error::ApiError,
+    http::{auth::Reach, error::ApiError},
     track::author as tracks,
 };
 
@@ -221,10 +221,11 @@ impl Put {
     }
 
     async fn course(&self, tx: &mut Tx<'_>, slug: CourseSlug, source: CourseSource) -> Result<Stood, ApiError> {
-        let wrote = courses::put(tx, self.site, &slug, source, |_| Ok(()), self.now).await?;
+        let wrote = courses::put(tx, self.site, &slug, source, &Reach::Site, |_| Ok(()), self.now).await?;
         let mut course = wrote.now;
         if self.publish {
-            course = courses::change(tx, self.site, &slug, courses::Change::Publish, |_| Ok(()), self.now).await?;
+            let publish = courses::Change::Publish;
+            course = courses::change(tx, self.site, &slug, publish, &Reach::Site, |_| Ok(()), self.now).await?;
         }
         let published = course.published_version == Some(course.latest_version);
         Ok(Stood { version: course.latest_version.into(), changed: wrote.changed, published: Some(published) })

@@ -1,8 +1,8 @@
 //! What a merge does to a guest's row (M3, M5).
 
-use jalon_shared::{GuestId, SiteId, Timestamp, UserId};
+use jalon_shared::{GuestId, Learner, SiteId, Timestamp, UserId};
 
-use super::store::{GuestState, state};
+use super::store::{GuestState, guest_state, state};
 use crate::{
     db::{DbError, Tx, on},
     http::{code, error::ApiError},
@@ -31,6 +31,20 @@ pub fn may_write(state: &GuestState) -> Result<(), ApiError> {
         GuestState::Live => Ok(()),
         GuestState::Merged(_) => Err(ApiError::new(&code::GUEST_MERGED)),
         GuestState::Revoked => Err(ApiError::token_revoked()),
+    }
+}
+
+/// What to say to a learner whose own is not there: 409 `guest_merged` to a guest who became a member (M5), for it is
+/// the member's now; nothing special to others. In the transaction that looked, so that it costs nothing where
+/// something was found: a merge leaves nothing to its guest.
+pub async fn may_read(tx: &mut Tx<'_>, site: SiteId, learner: &Learner) -> Result<(), ApiError> {
+    match learner {
+        Learner::User(_) => Ok(()),
+        Learner::Guest(guest) => match guest_state(tx, site, *guest).await? {
+            GuestState::Merged(_) => Err(ApiError::new(&code::GUEST_MERGED)),
+            // A revoked token is refused before; one whose row is gone has nothing to be shown.
+            GuestState::Live | GuestState::Revoked => Ok(()),
+        },
     }
 }
 

@@ -8,6 +8,7 @@
 //! | [`LearnerAuth`] | a guest or a member |
 //! | [`MemberAuth`] | a member |
 //! | [`Admin<Scope>`](Admin) | an API key with the scope, or a member whose role has it |
+//! | [`CourseAuthor`] | the same with the scope `courses_write`, or a member who is an instructor, of the courses that name them |
 //! | [`ServerAdmin`] | an API key of the whole server |
 //!
 //! Each of them carries the site: take one, not two.
@@ -99,6 +100,26 @@ pub struct Admin<S> {
     /// All that this caller may, beyond `S`.
     pub rights: Rights,
     scope: PhantomData<S>,
+}
+
+/// Who writes courses: whoever may all of them, or an instructor, who may those that name them and no others.
+#[derive(Clone, Debug)]
+pub struct CourseAuthor {
+    /// The site that the address names.
+    pub site: Arc<Site>,
+    /// Who it is.
+    pub actor: Actor,
+    /// Which courses they may change; what writes courses asks for it.
+    pub reach: Reach,
+}
+
+/// Which courses of a site somebody may change.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// All of them.
+    Site,
+    /// Those of which this member is an instructor, and new ones.
+    Own(UserId),
 }
 
 /// Who runs the whole server.
@@ -401,42 +422,69 @@ fn read_key(state: &AppState, token: &str, now: Timestamp) -> Result<Arc<ApiKey>
     }
 }
 
+/// Who acts on the site, and what they may beyond the scope that they need. `role` is one that lets a member in
+/// without the scope.
+async fn read_staff(
+    state: &AppState,
+    parts: &Parts,
+    needs: Scope,
+    role: Option<Role>,
+) -> Result<(Arc<Site>, Actor, Rights), ApiError> {
+    let token = needed(parts)?;
+    let now = state.clock.now();
+    let (site, actor, rights) = if token.starts_with(key::PREFIX) {
+        let key = read_key(state, token, now)?;
+        let site = named_site(parts, state)?.ok_or_else(ApiError::unknown_site)?;
+        if key.site.is_some_and(|own| own != site.id) {
+            // A foreign tenant is not there.
+            return Err(ApiError::unknown_site());
+        }
+        if !key.allows(site.id, needs) {
+            return Err(lacks(needs));
+        }
+        (site, Actor::Key(key.id), key.rights())
+    } else {
+        let named = named_site(parts, state)?.ok_or_else(ApiError::unknown_site)?;
+        if state.gate.guests.is_one(token) {
+            read_guest(state, token, Some(named), now)?;
+            return Err(lacks(needs));
+        }
+        let (site, member) = read_member(state, token, Some(named), now).await?;
+        state.gate.limits.learner(site.id, &Learner::User(member.user.clone()))?;
+        let has_role = role.is_some_and(|role| member.roles.contains(&role));
+        if !has_role && !member.roles.iter().any(|role| role_allows(*role, needs)) {
+            return Err(lacks(needs));
+        }
+        let may = |scope: &Scope| member.roles.iter().any(|role| role_allows(*role, *scope));
+        // A person decides here, whose token lasts a day at most: what they make may last longer.
+        let rights = Rights { scopes: Scope::ALL.into_iter().filter(may).collect(), until: None };
+        (site, Actor::Member(member.user), rights)
+    };
+    page(parts, state, &site)?;
+    context::set_site(&site);
+    Ok((site, actor, rights))
+}
+
 impl<S: scope::Needs> FromRequestParts<AppState> for Admin<S> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let token = needed(parts)?;
-        let now = state.clock.now();
-        let (site, actor, rights) = if token.starts_with(key::PREFIX) {
-            let key = read_key(state, token, now)?;
-            let site = named_site(parts, state)?.ok_or_else(ApiError::unknown_site)?;
-            if key.site.is_some_and(|own| own != site.id) {
-                // A foreign tenant is not there.
-                return Err(ApiError::unknown_site());
-            }
-            if !key.allows(site.id, S::SCOPE) {
-                return Err(lacks(S::SCOPE));
-            }
-            (site, Actor::Key(key.id), key.rights())
-        } else {
-            let named = named_site(parts, state)?.ok_or_else(ApiError::unknown_site)?;
-            if state.gate.guests.is_one(token) {
-                read_guest(state, token, Some(named), now)?;
-                return Err(lacks(S::SCOPE));
-            }
-            let (site, member) = read_member(state, token, Some(named), now).await?;
-            state.gate.limits.learner(site.id, &Learner::User(member.user.clone()))?;
-            if !member.roles.iter().any(|role| role_allows(*role, S::SCOPE)) {
-                return Err(lacks(S::SCOPE));
-            }
-            let may = |scope: &Scope| member.roles.iter().any(|role| role_allows(*role, *scope));
-            // A person decides here, whose token lasts a day at most: what they make may last longer.
-            let rights = Rights { scopes: Scope::ALL.into_iter().filter(may).collect(), until: None };
-            (site, Actor::Member(member.user), rights)
-        };
-        page(parts, state, &site)?;
-        context::set_site(&site);
+        let (site, actor, rights) = read_staff(state, parts, S::SCOPE, None).await?;
         Ok(Self { site, actor, rights, scope: PhantomData })
+    }
+}
+
+impl FromRequestParts<AppState> for CourseAuthor {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let (site, actor, rights) = read_staff(state, parts, Scope::CoursesWrite, Some(Role::Instructor)).await?;
+        let reach = match &actor {
+            Actor::Member(user) if !rights.scopes.contains(&Scope::CoursesWrite) => Reach::Own(user.clone()),
+            // A key came in by its scope.
+            Actor::Member(_) | Actor::Key(_) => Reach::Site,
+        };
+        Ok(Self { site, actor, reach })
     }
 }
 

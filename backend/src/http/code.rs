@@ -37,6 +37,7 @@ codes! {
     FORBIDDEN = 403 "forbidden", "Not allowed", "The token or key is valid, but does not allow this.";
     ORIGIN_NOT_ALLOWED = 403 "origin_not_allowed", "The page's origin is not one of the site's", "A page may use Jalon only from an origin that the site has listed. Add the origin to the site.";
     CMS_BLOCK_DISABLED = 403 "cms_block_disabled", "The track is not open to embedding", "The track's author has not allowed it to be taken in pages of the site or by guests (cms_block_enabled).";
+    OWN_WORK = 403 "own_work", "It is your own work", "Nobody judges their own work: somebody else, or a program of the site, must do it.";
     NOT_FOUND = 404 "not_found", "Not found", "There is nothing here, or nothing that you may know of.";
     UNKNOWN_SITE = 404 "unknown_site", "There is no such site", "Check how the site's name is written.";
     UNKNOWN_COURSE = 404 "unknown_course", "There is no such course", "Check how the course's name is written, and that it is published.";

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jalon_shared::Timestamp;
 
-use super::{arriving::Arriving, limit::Limits, metrics::Metrics};
+use super::{arriving::Arriving, cursor::Cursors, limit::Limits, metrics::Metrics};
 use crate::{
     app::AppState,
     clock::Clock,
@@ -29,6 +29,8 @@ use crate::{
 pub struct Gate {
     /// All sites and keys, in memory.
     pub sites: SiteCache,
+    /// Seals and opens the cursors of lists.
+    pub cursors: Cursors,
     /// Makes and reads guest tokens.
     pub guests: GuestTokens,
     /// Reads members' tokens.
@@ -55,9 +57,11 @@ impl Gate {
     /// The same, with another way to fetch key sets.
     pub async fn with_fetch(db: &Db, clock: &Clock, config: &Config, fetch: Fetch) -> Result<Self, DbError> {
         let secret = server_secret(db, "guest_token", clock.now()).await?;
+        let cursors = Cursors::new(&server_secret(db, "list_cursor", clock.now()).await?);
         let max_lifetime = i64::try_from(config.member_max_lifetime.as_secs()).unwrap_or(i64::MAX / 4000);
         Ok(Self {
             sites: SiteCache::load(db.clone(), clock.clone()).await?,
+            cursors,
             guests: GuestTokens::new(&secret),
             members: MemberTokens::new(KeySets::new(fetch), max_lifetime),
             limits: Limits::new(config.limits),

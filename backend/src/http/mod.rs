@@ -12,6 +12,7 @@ mod arriving;
 pub mod auth;
 pub mod code;
 pub mod context;
+pub mod cursor;
 pub mod docs;
 pub mod edge;
 pub mod encoding;
@@ -31,7 +32,7 @@ pub mod query;
 pub mod router;
 pub mod strict;
 
-pub use auth::{Actor, Admin, Caller, LearnerAuth, MemberAuth, ServerAdmin, SiteCtx, scope};
+pub use auth::{Actor, Admin, Caller, CourseAuthor, LearnerAuth, MemberAuth, ServerAdmin, SiteCtx, scope};
 pub use error::{ApiError, ApiResult};
 pub use etag::{ETag, IfMatch, IfNoneMatch};
 pub use idempotency::IdemKey;

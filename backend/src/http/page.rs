@@ -1,18 +1,26 @@
-//! Lists in pages: `?limit=` (1–100, 20 when left out) and an opaque `?cursor=`.
+//! Lists in pages: `?limit=` (1–100, 20 when left out) and an opaque `?cursor=`, sealed for the list and the site
+//! ([`cursor`](super::cursor)).
 
-use axum::{extract::FromRequestParts, http::request::Parts};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use axum::{
+    RequestPartsExt,
+    extract::{FromRequestParts, MatchedPath, RawPathParams},
+    http::request::Parts,
+};
+use jalon_shared::SiteId;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{code, error::ApiError, json::holds_nul, query::ApiQuery};
+use super::{auth::site_in_path, code, cursor::Cursors, error::ApiError, json::holds_nul, query::ApiQuery};
+use crate::app::AppState;
 
 /// What part of a list is asked for.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Page {
     /// 1–100.
     pub limit: u32,
     /// From the page before; read it with [`Page::after`].
     pub cursor: Option<String>,
+    /// The list that its cursors belong to.
+    list: List,
 }
 
 #[derive(Deserialize)]
@@ -21,24 +29,68 @@ struct Raw {
     cursor: Option<String>,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Page {
+/// A list, as its cursors are bound to it: its site and its address, without the query.
+#[derive(Clone, Debug)]
+pub struct List {
+    cursors: Cursors,
+    name: String,
+}
+
+impl List {
+    /// A list of this name.
+    pub fn new(cursors: &Cursors, site: Option<SiteId>, name: &str) -> Self {
+        let site = site.map(|site| site.0.to_string()).unwrap_or_default();
+        Self { cursors: cursors.clone(), name: format!("{site} {name}") }
+    }
+}
+
+impl FromRequestParts<AppState> for List {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let ApiQuery(raw) = ApiQuery::<Raw>::from_request_parts(parts, state).await?;
-        let limit = raw.limit.unwrap_or(20);
-        if !(1..=100).contains(&limit) {
-            return Err(ApiError::invalid_value("/limit", "A page holds 1 to 100 items."));
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        // As the address names it once it is decoded: there are several ways to write the same one.
+        let mut name = parts.extract::<MatchedPath>().await.map(|path| path.as_str().to_owned()).unwrap_or_default();
+        if let Ok(params) = parts.extract::<RawPathParams>().await {
+            for (_, value) in &params {
+                name.push('\n');
+                name.push_str(value);
+            }
         }
-        Ok(Self { limit, cursor: raw.cursor })
+        let site = site_in_path(parts.uri.path()).and_then(|slug| state.gate.sites.by_slug(slug));
+        Ok(Self::new(&state.gate.cursors, site.map(|site| site.id), &name))
+    }
+}
+
+impl FromRequestParts<AppState> for Page {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let (limit, cursor) = Self::asked(parts).await?;
+        Ok(Self::new(limit, cursor, List::from_request_parts(parts, state).await?))
     }
 }
 
 impl Page {
+    /// Of a list whose place and limit come otherwise than in the query.
+    pub fn new(limit: u32, cursor: Option<String>, list: List) -> Self {
+        Self { limit, cursor, list }
+    }
+
+    /// The limit and the cursor of a query; the cursor as it came.
+    pub async fn asked(parts: &mut Parts) -> Result<(u32, Option<String>), ApiError> {
+        let ApiQuery(raw) = ApiQuery::<Raw>::from_request_parts(parts, &()).await?;
+        let limit = raw.limit.unwrap_or(20);
+        if (1..=100).contains(&limit) {
+            Ok((limit, raw.cursor))
+        } else {
+            Err(ApiError::invalid_value("/limit", "A page holds 1 to 100 items."))
+        }
+    }
+
     /// The place the page begins after, or none for the first one.
     pub fn after<T: DeserializeOwned>(&self) -> Result<Option<T>, ApiError> {
         let Some(cursor) = self.cursor.as_deref() else { return Ok(None) };
-        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok().filter(|bytes| !holds_nul(bytes));
+        let bytes = self.list.cursors.open(&self.list.name, cursor).filter(|bytes| !holds_nul(bytes));
         bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).map(Some).ok_or_else(|| {
             ApiError::new(&code::INVALID_CURSOR).field(
                 "/cursor",
@@ -53,13 +105,13 @@ impl Page {
         let limit = usize::try_from(self.limit).unwrap_or(100);
         let more = items.len() > limit;
         items.truncate(limit);
-        let next = items.last().filter(|_| more).map(|last| Self::cursor(&place(last)));
+        let next = items.last().filter(|_| more).map(|last| self.cursor(&place(last)));
         (items, next)
     }
 
     /// The cursor of the page after this place.
-    pub fn cursor(place: &impl Serialize) -> String {
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(place).unwrap_or_default())
+    pub fn cursor(&self, place: &impl Serialize) -> String {
+        self.list.cursors.seal(&self.list.name, &serde_json::to_vec(place).unwrap_or_default())
     }
 }
 
@@ -70,13 +122,16 @@ mod tests {
 
     #[test]
     fn a_cursor_goes_round() {
-        let page = Page { limit: 2, cursor: None };
-        assert_eq!(page.after::<u32>().unwrap(), None);
-        let (items, next) = page.cut(vec![1, 2, 3], |item| *item);
+        let list = List::new(&Cursors::new(b"secret"), None, "numbers");
+        let page = |cursor: Option<String>| Page::new(2, cursor, list.clone());
+        assert_eq!(page(None).after::<u32>().unwrap(), None);
+        let (items, next) = page(None).cut(vec![1, 2, 3], |item| *item);
         assert_eq!(items, [1, 2]);
-        let page = Page { limit: 2, cursor: next };
-        assert_eq!(page.after::<u32>().unwrap(), Some(2));
-        assert_eq!(page.cut(vec![3], |item| *item), (vec![3], None));
-        assert_eq!(Page { limit: 2, cursor: Some("x".into()) }.after::<u32>().unwrap_err().problem().status, 400);
+        let second = page(next);
+        assert_eq!(second.after::<u32>().unwrap(), Some(2));
+        assert_eq!(second.cut(vec![3], |item| *item), (vec![3], None));
+        for bad in ["x", "Mg", ""] {
+            assert_eq!(page(Some(bad.into())).after::<u32>().unwrap_err().problem().status, 400);
+        }
     }
 }

@@ -77,6 +77,32 @@ pub async fn forget(tx: &mut Tx<'_>, site: SiteId, user: &UserId) -> Result<(), 
     Ok(())
 }
 
+/// Takes enrollments of somebody who is erased out of what staff did for them: how many there were, stays. What is
+/// written down today names none.
+pub async fn forget_enrollments(tx: &mut Tx<'_>, site: SiteId, enrollments: &[Uuid]) -> Result<(), DbError> {
+    type Row = (Uuid, Uuid, i64, Option<String>, i64, String);
+    // By the index of what staff did.
+    const SYNCED: &str = "SELECT id, subject_id, seq, user_id, at, payload FROM event \
+        WHERE site_id = $1 AND substr(type, 1, 5) = 'site.' AND type = 'site.points_synced'";
+    const DELETE: &str = "DELETE FROM event WHERE site_id = $1 AND id = $2";
+    if enrollments.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = enrollments.iter().map(Uuid::to_string).collect();
+    let synced: Vec<Row> = on!(tx, conn => sqlx::query_as(SYNCED).bind(site.0).fetch_all(conn).await)?;
+    for (id, subject, seq, user, at, payload) in synced {
+        if !names.iter().any(|name| payload.contains(name)) {
+            continue;
+        }
+        let mut what: Value = serde_json::from_str(&payload)?;
+        what["enrollments"] = json!(what["enrollments"].as_array().map_or(0, Vec::len));
+        // Events are never edited: this is another one, which takes its place.
+        on!(tx, conn => sqlx::query(DELETE).bind(site.0).bind(id).execute(conn).await.map(drop))?;
+        insert(tx, site, id, (subject, Some(seq)), POINTS_SYNCED, user.as_deref(), at, &what.to_string()).await?;
+    }
+    Ok(())
+}
+
 #[expect(clippy::too_many_arguments, reason = "a row's columns")]
 async fn insert(
     tx: &mut Tx<'_>,

@@ -28,7 +28,8 @@ pub fn view(enrollment: &Enrollment, version: &Version, site: &str) -> View {
     View::new(enrollment, &version.outline, site, track)
 }
 
-/// The caller's enrollment and its version; 404 when there is none, or it is somebody else's.
+/// The caller's enrollment and its version; 404 when there is none, or it is somebody else's; 409 `guest_merged` for
+/// a guest who became a member (M5).
 pub async fn of_caller(
     db: &Db,
     catalog: &Catalog,
@@ -39,9 +40,11 @@ pub async fn of_caller(
     let catalog = catalog.clone();
     db.read(move |tx| {
         Box::pin(async move {
-            let enrollment = store::enrollment(tx, site, id).await?;
-            let enrollment =
-                enrollment.filter(|enrollment| enrollment.learner == learner).ok_or_else(ApiError::not_found)?;
+            let found = store::enrollment(tx, site, id).await?;
+            let Some(enrollment) = found.filter(|enrollment| enrollment.learner == learner) else {
+                guest::state::may_read(tx, site, &learner).await?;
+                return Err(ApiError::not_found());
+            };
             let version = super::version_of(tx, &catalog, &enrollment).await?;
             Ok((enrollment, version))
         })

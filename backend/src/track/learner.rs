@@ -29,7 +29,7 @@ pub fn status(progress: &Progress) -> EnrollmentStatus {
 }
 
 /// A page of the learner's enrollments, oldest first, after this id; one more than `limit`, where there
-/// is one, so that the caller knows of a next page.
+/// is one, so that the caller knows of a next page. 409 `guest_merged` for a guest who became a member (M5).
 pub async fn enrollments(
     db: &Db,
     catalog: &Catalog,
@@ -38,7 +38,7 @@ pub async fn enrollments(
     wanted: Option<EnrollmentStatus>,
     after: Uuid,
     limit: u32,
-) -> Result<Vec<jalon_shared::wire::enrollment::Enrollment>, DbError> {
+) -> Result<Vec<jalon_shared::wire::enrollment::Enrollment>, ApiError> {
     let catalog = catalog.clone();
     let enough = usize::try_from(limit).unwrap_or(100) + 1;
     db.read(move |tx| {
@@ -58,6 +58,9 @@ pub async fn enrollments(
                     }
                 }
                 if last {
+                    if found.is_empty() {
+                        guest::state::may_read(tx, site, &learner).await?;
+                    }
                     return Ok(found);
                 }
             }
@@ -77,6 +80,7 @@ async fn all(tx: &mut crate::db::Tx<'_>, site: SiteId, learner: &Learner) -> Res
 }
 
 /// Everything about the learner, as one JSON object: enrollments as they are, and every event they add up from.
+/// 409 `guest_merged` for a guest who became a member (M5): what they did is in the member's.
 pub async fn export(
     db: &Db,
     (catalog, courses): (&Catalog, &course::catalog::Catalog),
@@ -84,10 +88,11 @@ pub async fn export(
     site_slug: String,
     learner: Learner,
     now: Timestamp,
-) -> Result<Value, DbError> {
+) -> Result<Value, ApiError> {
     let (catalog, courses) = (catalog.clone(), courses.clone());
     db.read(move |tx| {
         Box::pin(async move {
+            guest::state::may_read(tx, site, &learner).await?;
             let mut enrollments = Vec::new();
             for enrollment in all(tx, site, &learner).await? {
                 let version = super::version_of(tx, &catalog, &enrollment).await?;

@@ -298,7 +298,7 @@ pub struct StatusQuery {
 /// The caller's enrollments, oldest first.
 #[utoipa::path(get, path = "/api/v1/sites/{site}/me/enrollments", tag = "learner",
     params(("site" = String, Path), ("status" = Option<EnrollmentStatus>, Query), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = List<EnrollmentView>)), security(("guest" = []), ("member" = [])))]
+    responses((status = 200, body = List<EnrollmentView>), (status = 409, body = Problem, description = "`guest_merged`")), security(("guest" = []), ("member" = [])))]
 pub async fn list_my_enrollments(
     State(app): State<AppState>,
     auth: LearnerAuth,
@@ -316,7 +316,7 @@ pub async fn list_my_enrollments(
 
 /// One enrollment of the caller.
 #[utoipa::path(get, path = "/api/v1/enrollments/{id}", tag = "learner", params(("id" = Uuid, Path)),
-    responses((status = 200, body = EnrollmentView), (status = 404, body = Problem)), security(("guest" = []), ("member" = [])))]
+    responses((status = 200, body = EnrollmentView), (status = 404, body = Problem), (status = 409, body = Problem, description = "`guest_merged`")), security(("guest" = []), ("member" = [])))]
 pub async fn get_enrollment(
     State(app): State<AppState>,
     auth: LearnerAuth,
@@ -330,7 +330,7 @@ pub async fn get_enrollment(
 /// The body of a step, once it may be opened (G6).
 #[utoipa::path(get, path = "/api/v1/enrollments/{id}/steps/{order}", tag = "learner",
     params(("id" = Uuid, Path), ("order" = u16, Path), ("lang" = Option<String>, Query)),
-    responses((status = 200, body = StepBody), (status = 404, body = Problem), (status = 409, body = Problem, description = "`step_out_of_order`")),
+    responses((status = 200, body = StepBody), (status = 404, body = Problem), (status = 409, body = Problem, description = "`step_out_of_order`, `guest_merged`")),
     security(("guest" = []), ("member" = [])))]
 pub async fn get_step(
     State(app): State<AppState>,
@@ -488,7 +488,7 @@ pub async fn merge_guest(
 
 /// Everything that is known about the caller.
 #[utoipa::path(get, path = "/api/v1/sites/{site}/me/export", tag = "learner", params(("site" = String, Path)),
-    responses((status = 200, body = serde_json::Value, description = "Enrollments, and every event they add up from")), security(("guest" = []), ("member" = [])))]
+    responses((status = 200, body = serde_json::Value, description = "Enrollments, and every event they add up from"), (status = 409, body = Problem, description = "`guest_merged`")), security(("guest" = []), ("member" = [])))]
 pub async fn export_me(State(app): State<AppState>, auth: LearnerAuth) -> ApiResult<Response> {
     let everything = learner::export(
         &app.db,

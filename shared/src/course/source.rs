@@ -78,7 +78,7 @@ pub struct InstructorSource {
     /// What they are.
     #[serde(default, skip_serializing_if = "is_default")]
     pub title: LocalizedText,
-    /// The member they are on the site.
+    /// The member they are on the site, who may change the course with the role `instructor`. Learners don't see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<crate::UserId>,
 }
@@ -304,6 +304,10 @@ impl CourseSource {
                 check.fault(format!("{at}/name"), "out_of_range", "a name has 1 to 200 bytes");
             }
             check.optional_text(&instructor.title, &format!("{at}/title"), 500);
+            let same = |other: &InstructorSource| other.user_id == instructor.user_id;
+            if instructor.user_id.is_some() && self.instructors[..place].iter().any(same) {
+                check.fault(format!("{at}/user_id"), "duplicate_user", "this member is named already");
+            }
         }
         check.count(self.modules.len(), 1, 50, "/modules", "modules");
         check.keys(self.modules.iter().map(|module| module.key.as_str()), "/modules");

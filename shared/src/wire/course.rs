@@ -455,6 +455,10 @@ pub struct CourseAdmin {
     pub latest_version: u32,
     /// Goes into `ETag`, and `If-Match` of the next write.
     pub revision: i64,
+    /// The members who are its instructors and may change it, by the newest version: those that the source names as
+    /// members of the site, else those there were, else the instructor who created it.
+    #[serde(default)]
+    pub instructor_ids: Vec<UserId>,
     /// The newest version, as it was written; left out in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<CourseSource>,

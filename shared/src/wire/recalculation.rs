@@ -46,6 +46,9 @@ pub struct RecalculationReport {
     pub unchanged: u32,
     /// Which become complete; announced by webhook.
     pub completed: u32,
+    /// The caller's own, which is not looked at: nobody judges their own work.
+    #[serde(default)]
+    pub left_out: u32,
     /// Those that change, oldest first.
     pub items: Vec<RecalculatedEnrollment>,
     /// Where to go on; null: these were the last.
@@ -132,6 +135,7 @@ impl RecalculationReport {
         self.moved += next.moved;
         self.unchanged += next.unchanged;
         self.completed += next.completed;
+        self.left_out += next.left_out;
         self.items.extend(next.items);
         self.version = next.version;
         self.next_cursor = next.next_cursor;

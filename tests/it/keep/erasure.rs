@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{contents::contents, log};
+use crate::course::own_work::{queue, say, submit};
 use crate::track::{Learner, assert_replay_gives_the_rows};
 use crate::webhook::{Receiver, Says};
 
@@ -99,13 +100,13 @@ async fn take(stage: &Stage, token: &str, slug: &str, finish: bool) -> String {
 }
 
 /// A track that is a lesson of the small course.
-pub(super) fn lesson_track(lesson: &str) -> Value {
+pub(crate) fn lesson_track(lesson: &str) -> Value {
     json!({ "track_type": "beginner_intro", "source_lang": "fr", "cms_block_enabled": true, "title": { "fr": "La leçon" },
         "steps": [{ "key": "a", "kind": "lesson", "title": { "fr": "La leçon" }, "lesson": { "course": "small", "lesson": lesson } }] })
 }
 
 /// Opens that lesson as a guest; answers the enrollment in the track, and the guest in the course.
-pub(super) async fn open_lesson<'s>(stage: &'s Stage, token: &str) -> (String, crate::course::Learner<'s>) {
+pub(crate) async fn open_lesson<'s>(stage: &'s Stage, token: &str) -> (String, crate::course::Learner<'s>) {
     let learner = Learner::begin(stage, token, "way").await;
     let open = format!("/api/v1/enrollments/{}/steps/1/lesson", learner.id());
     let opened = stage.server.post(&open).bearer(token).key(Uuid::now_v7()).json(&json!({})).send().await.expect(201);
@@ -173,6 +174,9 @@ async fn leave_traces(stage: &Stage, user: &str, hook: &str) -> (Traces, String,
     for path in ["sites/fpsf/me/export", "sites/fpsf/me/enrollments", "admin/sites/fpsf/events?limit=100"] {
         stage.server.get(&format!("/api/v1/{path}")).bearer(&member).send().await.expect(200);
     }
+    ids.extend(judge_others(stage, user, &member).await);
+    let said = stage.server.put(&format!("{}/evaluation", way.path)).bearer(&member);
+    said.json(&json!({ "rating": 2, "comment": TYPED })).send().await.expect(200);
     // What must be refused, and must not be logged with what it said.
     stage
         .server
@@ -188,6 +192,96 @@ async fn leave_traces(stage: &Stage, user: &str, hook: &str) -> (Traces, String,
     (Traces::of(user, &ids), member, one_token)
 }
 
+/// Everything by which staff are named in other people's work: grades of guests' answers before a merge, a second
+/// opinion given and one asked for, a claim, a sync, a recalculation, a cohort, the instructors of a course.
+/// Answers ids of their own that it leaves.
+async fn judge_others(stage: &Stage, user: &str, member: &str) -> Vec<String> {
+    const ADMIN: &str = "/api/v1/admin/sites/fpsf";
+    let put = async |path: &str, body: &Value| {
+        let put = stage.server.put(&format!("{ADMIN}/{path}")).bearer(&stage.key).json(body).send().await;
+        assert!(put.status.is_success(), "{path}: {}", put.text());
+    };
+    let bert = stage.member_of(Stage::SITE, json!({ "sub": "bert", "roles": ["grader"] }));
+    let gate = crate::course::items(stage, "small").await[0][0].clone();
+    let waiting = async |learner: &str| {
+        let all = queue(stage, &stage.key, "?course=small").await;
+        all.into_iter().find(|answer| answer["user_id"] == learner || answer["guest_id"] == learner).unwrap()
+    };
+    let good = json!({ "points": 1, "comment": "Bien." });
+    // Two guests, graded before they log in: one whose enrollment moves, one whose goes into the member's own; and
+    // one of whom another opinion is asked.
+    for (number, pupil) in ["pupil-moved", "pupil-merged", "pupil-asked"].into_iter().enumerate() {
+        let (guest, token) = stage.guest().await;
+        let (_, way) = open_lesson(stage, &token).await;
+        submit(&way, &gate).await;
+        let answer = waiting(&guest).await;
+        if number == 2 {
+            say(stage, &bert, &answer, "accept", &good).await.expect(200);
+            say(stage, member, &answer, "second-opinion", &json!({})).await.expect(200);
+        } else {
+            say(stage, member, &answer, "claim", &json!({})).await.expect(200);
+            say(stage, member, &answer, "accept", &good).await.expect(200);
+        }
+        if number > 0 {
+            crate::course::Learner::enroll(stage, pupil, "small").await;
+        }
+        let merge = stage.server.post("/api/v1/sites/fpsf/me/merge").bearer(&stage.member(pupil));
+        merge.json(&json!({ "guest_token": token })).send().await.expect(200);
+    }
+    for pupil in ["pupil-claimed", "pupil-second"] {
+        submit(&crate::course::Learner::enroll(stage, pupil, "small").await, &gate).await;
+    }
+    say(stage, member, &waiting("pupil-claimed").await, "claim", &json!({})).await.expect(200);
+    let answer = waiting("pupil-second").await;
+    say(stage, &bert, &answer, "accept", &good).await.expect(200);
+    say(stage, &bert, &answer, "second-opinion", &json!({})).await.expect(200);
+    say(stage, member, &answer, "reject", &json!({ "reason": "Non." })).await.expect(200);
+
+    // Points that are shared: staff bring them to a pupil, and others to them.
+    let question = json!({ "key": "q", "kind": "single_choice", "points": 1, "prompt": { "fr": "Oui ?" },
+        "choices": [{ "key": "a", "text": { "fr": "Oui" }, "right": true }, { "key": "b", "text": { "fr": "Non" } }] });
+    let item = json!({ "key": "i", "kind": "content", "title": { "fr": "Lire" }, "body": { "fr": "Bonjour." },
+        "quizzes": [{ "key": "z", "title": { "fr": "Questions" }, "questions": [question] }] });
+    put("lessons/common", &json!({ "source_lang": "fr", "title": { "fr": "Commune" }, "items": [item] })).await;
+    let mut course = crate::course::small();
+    course["modules"][0]["lessons"][0] = json!({ "key": "c", "shared": "common" });
+    course["instructors"] = json!([{ "key": "prof", "name": "Prof.", "user_id": user }]);
+    let mut own = Vec::new();
+    for slug in ["shared-one", "shared-two"] {
+        crate::course::publish(stage, slug, &course).await;
+    }
+    course["summary"] = json!({ "fr": "Une autre version." });
+    crate::course::publish(stage, "shared-two", &course).await;
+    let common = crate::course::items(stage, "shared-one").await[0][0].clone();
+    let learners =
+        [(stage.member("pupil-synced"), member, "pupil-synced"), (member.to_owned(), stage.key.as_str(), user)];
+    for (token, by, name) in &learners {
+        let one = crate::course::Learner::with_token(stage, token, "shared-one").await;
+        let two = crate::course::Learner::with_token(stage, token, "shared-two").await;
+        one.visit(&common).await.expect(200);
+        let quiz = one.item(&common).await.expect(200)["quizzes"][0].clone();
+        let right = crate::course::answers(&quiz, |question| {
+            let choices = question["choices"].as_array().unwrap();
+            json!({ "choice_ids": [choices.iter().find(|choice| choice["text"]["value"] == "Oui").unwrap()["id"]] })
+        });
+        one.answer(&common, &quiz, &right).await.expect(200);
+        let name = name.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
+        let sync = stage.server.post(&format!("{ADMIN}/learners/{name}/shared-points")).bearer(by);
+        let report = sync.json(&json!({})).send().await.expect(200);
+        assert_eq!(report["items"].as_array().unwrap().len(), 1, "{report}");
+        if *token == member {
+            own.extend([one.id().to_owned(), two.id().to_owned()]);
+        }
+    }
+    put("cohorts/north", &json!({ "learners": [user], "staff": [user] })).await;
+    let mut small = crate::course::small();
+    small["summary"] = json!({ "fr": "Les bases, encore." });
+    crate::course::publish(stage, "small", &small).await;
+    let recalculate = stage.server.post(&format!("{ADMIN}/courses/small/recalculation")).bearer(member);
+    recalculate.json(&json!({ "dry_run": false })).send().await.expect(200);
+    own
+}
+
 /// Waits until the receiver was told of the guests' and the member's completions.
 async fn told(receiver: &mut Receiver, count: usize) {
     let mut calls = Vec::new();
@@ -201,16 +295,21 @@ async fn told(receiver: &mut Receiver, count: usize) {
 /// Waits until all that the story leaves behind is there: an attempt is written down after its receiver
 /// has heard of it.
 async fn story_is_written(traces: &Traces, db: &TestDb) {
-    const TABLES: [&str; 11] = [
+    const TABLES: [&str; 16] = [
         "cohort_member",
         "course_enrollment",
+        "course_evaluation",
+        "course_instructor",
+        "course_version",
         "enrollment",
         "event",
+        "grade",
         "guest",
         "idempotency",
         "item_progress",
         "open_answer",
         "quiz_attempt",
+        "shared_answer",
         "webhook_attempt",
         "webhook_message",
     ];
@@ -265,7 +364,12 @@ for_both! {
         stage.server.get("/api/v1/sites/fpsf/me/enrollments").bearer(&guest).send().await;
         assert_eq!(traces.in_tables(&db).await, Vec::<String>::new());
         // Another's work is untouched.
-        assert_eq!(assert_replay_gives_the_rows(&stage).await, 1);
+        assert_eq!(assert_replay_gives_the_rows(&stage).await, 4);
+        let graded = queue(&stage, &stage.key, "?all=true&course=small").await;
+        assert_eq!(graded.len(), 5);
+        let grades = graded.iter().flat_map(|answer| answer["grades"].as_array().unwrap().clone());
+        let nobodys = grades.filter(|grade| grade["grader"].is_null()).count();
+        assert_eq!(nobodys, 3, "the grades are the learners', and stay: {graded:?}");
         stage.server.stop().await;
 
         let lines = log::caught();
@@ -305,6 +409,44 @@ for_both! {
         let erased: Vec<&Value> = trail["items"].as_array().unwrap().iter().filter(|event| event["type"] == "learner.erased").collect();
         assert_eq!(erased.len(), 2);
         assert_eq!((&erased[0]["payload"]["key_id"], &erased[0]["user_id"]), (&may["id"], &Value::Null));
+    }
+
+    /// The learner goes, of whom graders spoke while they were two guests: so do the graders' names in what they said.
+    async fn p8_b12_what_graders_said_of_a_merged_guest_goes_with_the_learner(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        crate::course::publish(&stage, "small", &crate::course::small()).await;
+        stage.publish("way", &lesson_track("one")).await;
+        let gate = crate::course::items(&stage, "small").await[0][0].clone();
+        let names = ["grader-of-a-guest", "claimer-of-a-guest", "asker-of-a-guest", "grader-of-a-member"];
+        let [first, claimer, asker, last] = names.map(|name| stage.member_of(Stage::SITE, json!({ "sub": name, "roles": ["grader"] })));
+        let mut ids = Vec::new();
+        let pupil = stage.member("the-pupil");
+        let own = crate::course::Learner::with_token(&stage, &pupil, "small").await;
+        ids.push(own.id().to_owned());
+        let good = json!({ "points": 1, "comment": "Bien." });
+        for number in 0..2 {
+            let (guest, token) = stage.guest().await;
+            let (enrollment, way) = open_lesson(&stage, &token).await;
+            submit(&way, &gate).await;
+            let answer = queue(&stage, &stage.key, "").await.into_iter().find(|answer| answer["guest_id"] == guest.as_str()).unwrap();
+            say(&stage, &first, &answer, "accept", &good).await.expect(200);
+            say(&stage, &asker, &answer, "second-opinion", &json!({})).await.expect(200);
+            if number == 0 {
+                say(&stage, &claimer, &answer, "claim", &json!({})).await.expect(200);
+            } else {
+                say(&stage, &last, &answer, "accept", &good).await.expect(200);
+            }
+            ids.extend([guest, enrollment, way.id().to_owned()]);
+            let merge = stage.server.post("/api/v1/sites/fpsf/me/merge").bearer(&pupil);
+            merge.json(&json!({ "guest_token": token })).send().await.expect(200);
+        }
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let mut traces = Traces::of("the-pupil", &ids);
+        traces.0.extend(names.map(str::to_owned));
+        let there = traces.in_tables(&db).await;
+        assert!(names.iter().all(|name| there.iter().any(|place| place.ends_with(name))), "{there:?}");
+        stage.server.delete("/api/v1/sites/fpsf/me").bearer(&pupil).send().await.expect(204);
+        assert_eq!(traces.in_tables(&db).await, Vec::<String>::new());
     }
 
     async fn p8_who_of_the_staff_erased_somebody_goes_with_their_own_erasure(db: TestDb) {

@@ -3,7 +3,7 @@
 mod backup;
 pub mod contents;
 mod damage;
-mod erasure;
+pub(crate) mod erasure;
 mod expiry;
 mod leases;
 mod log;

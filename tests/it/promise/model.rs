@@ -208,6 +208,11 @@ impl World {
         }
     }
 
+    /// Whether it is a guest who became a member.
+    pub fn became_a_member(&self, who: Who) -> bool {
+        matches!(who, Who::Guest(guest) if matches!(self.guests[guest], Guest::Became(..)))
+    }
+
     fn enroll(&mut self, who: Who, track: usize) -> Says {
         if let Err(no) = self.may(who) {
             return no;

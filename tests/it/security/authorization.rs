@@ -12,7 +12,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use Needs::{Anybody, CohortStaff, CourseMember, CourseOwner, Learner, Member, Owner, Scoped, Server, ServerOrNobody};
+use Needs::{
+    Anybody, CohortStaff, CourseAuthor, CourseMember, CourseOwner, Learner, Member, Owner, Scoped, Server,
+    ServerOrNobody,
+};
 use Scope::{
     CoursesRead, CoursesWrite, EventsRead, Grading, KeysWrite, LearnersWrite, SiteAdmin, SiteRead, StatisticsRead,
     TracksRead, TracksWrite, Webhooks,
@@ -43,6 +46,8 @@ enum Needs {
     CourseMember,
     /// A member who looks after cohorts; whose cohort it is, a test of its own says.
     CohortStaff,
+    /// As for the scope `courses_write`, and an instructor; of which courses, a test of its own says.
+    CourseAuthor,
 }
 
 /// Who may do what.
@@ -109,10 +114,10 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/api/v1/admin/sites/{site}/tracks/{track}/retire", Scoped(TracksWrite)),
     ("GET", "/api/v1/admin/sites/{site}/courses", Scoped(CoursesRead)),
     ("GET", "/api/v1/admin/sites/{site}/courses/{course}", Scoped(CoursesRead)),
-    ("PUT", "/api/v1/admin/sites/{site}/courses/{course}", Scoped(CoursesWrite)),
-    ("POST", "/api/v1/admin/sites/{site}/courses/{course}/publish", Scoped(CoursesWrite)),
-    ("POST", "/api/v1/admin/sites/{site}/courses/{course}/deprecate", Scoped(CoursesWrite)),
-    ("POST", "/api/v1/admin/sites/{site}/courses/{course}/recalculation", Scoped(CoursesWrite)),
+    ("PUT", "/api/v1/admin/sites/{site}/courses/{course}", CourseAuthor),
+    ("POST", "/api/v1/admin/sites/{site}/courses/{course}/publish", CourseAuthor),
+    ("POST", "/api/v1/admin/sites/{site}/courses/{course}/deprecate", CourseAuthor),
+    ("POST", "/api/v1/admin/sites/{site}/courses/{course}/recalculation", CourseAuthor),
     ("GET", "/api/v1/admin/sites/{site}/courses/{course}/question-statistics", Scoped(StatisticsRead)),
     ("GET", "/api/v1/admin/sites/{site}/course-statistics", Scoped(StatisticsRead)),
     ("GET", "/api/v1/admin/sites/{site}/courses/{course}/evaluations", Scoped(CoursesRead)),
@@ -126,7 +131,7 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/admin/sites/{site}/lessons", Scoped(CoursesRead)),
     ("GET", "/api/v1/admin/sites/{site}/lessons/{lesson}", Scoped(CoursesRead)),
     ("PUT", "/api/v1/admin/sites/{site}/lessons/{lesson}", Scoped(CoursesWrite)),
-    ("POST", "/api/v1/admin/sites/{site}/courses/{course}/copies", Scoped(CoursesWrite)),
+    ("POST", "/api/v1/admin/sites/{site}/courses/{course}/copies", CourseAuthor),
     ("POST", "/api/v1/admin/sites/{site}/lessons/{lesson}/copies", Scoped(CoursesWrite)),
     ("GET", "/api/v1/admin/sites/{site}/banks", Scoped(CoursesRead)),
     ("GET", "/api/v1/admin/sites/{site}/banks/{bank}", Scoped(CoursesRead)),
@@ -234,6 +239,8 @@ fn verdict(needs: Needs, on_site: bool, who: &Who) -> Verdict {
         // Of the roles those that see progress; of the scopes it is these that the roles bring along.
         (CohortStaff, Who::Member(_, allowed)) if allowed.contains(&StatisticsRead) => In,
         (CohortStaff, _) => LACKING,
+        (CourseAuthor, Who::Member(_, allowed)) if allowed.contains(&CoursesRead) => In,
+        (CourseAuthor, _) => verdict(Scoped(CoursesWrite), on_site, who),
         (Scoped(_), Who::ServerKey) => In,
         (Scoped(_), Who::ForeignKey) if on_site => Out(404, "unknown_site"),
         (Scoped(scope), Who::Key(own)) if *own == scope || *own == SiteAdmin => In,
@@ -445,5 +452,174 @@ for_both! {
         stage.server.post("/api/v1/sites/fpsf/me/merge").bearer(&thief).json(&json!({ "guest_token": guest })).send().await.problem(409, "guest_already_merged");
         stage.server.get(&format!("/api/v1/enrollments/{enrollment}")).bearer(&thief).send().await.problem(404, "not_found");
         stage.server.post(&advance).bearer(&member).json(&json!({})).send().await.expect(200);
+    }
+
+    /// M5, B11: once merged, a guest's token reads no more than it writes. Every operation that a learner may call
+    /// is asked for all that the guest had. What is for all is answered as to who shows no token, and what was answered
+    /// before, under its key, as it was. The merge's receipt is the member's to read.
+    async fn p5_m5_b11_a_token_of_a_merged_guest_reads_nothing(db: TestDb) {
+        let stage = Stage::set(&db).await;
+        stage.publish("first", &small_track()).await;
+        crate::course::publish(&stage, "small", &crate::course::small()).await;
+        stage.publish("way", &crate::keep::erasure::lesson_track("one")).await;
+        let lessons = crate::course::items(&stage, "small").await;
+        let (item, key) = (&lessons[0][0], Uuid::now_v7());
+        let member = stage.member("u-1");
+        let enrollments = "/api/v1/sites/fpsf/tracks/first/enrollments";
+        // One who moved, and one who went into what the member has by then.
+        for outcome in ["moved", "kept"] {
+            let (_, guest) = stage.guest().await;
+            let begin = stage.server.post(enrollments).bearer(&guest).key(key).json(&json!({}));
+            let begun = begin.send().await;
+            let track = begun.expect(201)["id"].as_str().unwrap().to_owned();
+            let (way, course) = crate::keep::erasure::open_lesson(&stage, &guest).await;
+            course.visit(item).await.expect(200);
+            let quiz = course.item(item).await.expect(200)["quizzes"][0]["quiz_id"].as_str().unwrap().to_owned();
+            let receipt = async || {
+                let merge = stage.server.post("/api/v1/sites/fpsf/me/merge").bearer(&member);
+                merge.json(&json!({ "guest_token": guest })).send().await.expect(200)
+            };
+            let first = receipt().await;
+            assert_eq!(first["tracks"][0]["outcome"], outcome);
+            let own = stage.server.get("/api/v1/sites/fpsf/me/enrollments").bearer(&member).send().await.expect(200);
+            stage.server.post(&format!("/api/v1/enrollments/{}/steps/1/advance", own["items"][0]["id"].as_str().unwrap()))
+                .bearer(&member).json(&json!({})).send().await.expect(200);
+
+            let mut wrong = Vec::new();
+            for (method, template, needs) in TABLE.iter().filter(|(_, template, _)| !template.contains("/admin/")) {
+                for enrollment in [&track, &way] {
+                    let id = if template.contains("course-enrollments") { course.id() } else { enrollment.as_str() };
+                    let path = address(template, id).split('/').zip(template.split('/')).map(|(part, name)| match name {
+                        "{item}" => item.as_str(),
+                        "{quiz}" => quiz.as_str(),
+                        _ => part,
+                    }).collect::<Vec<_>>().join("/");
+                    let body = match template.rsplit('/').next() {
+                        Some("answers") => json!({ "attempt": 1, "answers": [] }),
+                        Some("evaluation") => json!({ "rating": 4 }),
+                        _ => json!({}),
+                    };
+                    let ask = async |token: Option<&str>| {
+                        let method: Method = method.parse().unwrap();
+                        let request = stage.server.request(method.clone(), &path);
+                        let request = if method == Method::GET { request } else { request.key(Uuid::now_v7()).json(&body) };
+                        match token {
+                            Some(token) => request.bearer(token),
+                            None => request,
+                        }.send().await
+                    };
+                    let answer = ask(Some(&guest)).await;
+                    let code = || answer.json()["code"].as_str().unwrap_or_default().to_owned();
+                    let right = match needs {
+                        Anybody | ServerOrNobody => true,
+                        Needs::AnybodyOrLearner => {
+                            let nobody = ask(None).await;
+                            (nobody.status, nobody.text()) == (answer.status, answer.text())
+                        }
+                        Learner | Owner | CourseOwner => answer.status == 409 && code() == "guest_merged",
+                        // Not a guest's at all.
+                        Member | CourseMember | CohortStaff | Server => answer.status == 403 && code() == "forbidden",
+                        Scoped(_) | CourseAuthor => unreachable!("under /admin/"),
+                    };
+                    if !right {
+                        wrong.push(format!("{outcome}: {method} {path}: {} {:.200}", answer.status, answer.text()));
+                    }
+                }
+            }
+            assert!(wrong.is_empty(), "{} answers are wrong:\n{}", wrong.len(), wrong.join("\n"));
+            let again = stage.server.post(enrollments).bearer(&guest).key(key).json(&json!({})).send().await;
+            assert_eq!((again.status.as_u16(), again.text()), (201, begun.text()), "P1");
+            assert_eq!(receipt().await, first, "M7");
+        }
+    }
+
+    /// B9: whatever role its caller has and however it is called, no operation of those who run a site gives its caller
+    /// points for their own work. Everybody here learns and is the instructor of the course, too; there is an answer to
+    /// grade, a key to recalculate by, and a right answer to share. An operation that is new is called as well.
+    async fn p5_b9_no_operation_gives_its_caller_points(db: TestDb) {
+        const ADMIN: &str = "/api/v1/admin/sites/fpsf";
+        let stage = Stage::set(&db).await;
+        let put = async |path: &str, body: &Value| {
+            let put = stage.server.put(&format!("{ADMIN}/{path}")).bearer(&stage.key).json(body).send().await;
+            assert!(put.status.is_success(), "{path}: {}", put.text());
+        };
+        let mut small = crate::course::small();
+        let mut shared = small.clone();
+        let items = &mut shared["modules"][0]["lessons"][0]["items"];
+        items[0]["quizzes"][0]["questions"].as_array_mut().unwrap().pop();
+        put("lessons/common", &json!({ "source_lang": "fr", "title": { "fr": "Commune" }, "items": items })).await;
+        shared["modules"][0]["lessons"][0] = json!({ "key": "c", "shared": "common" });
+        let instructor = |(place, (role, _)): (usize, &(&str, &[Scope]))| json!({ "key": format!("k{place}"), "name": role, "user_id": format!("the {role}") });
+        small["instructors"] = ROLES.iter().enumerate().map(instructor).collect();
+        crate::course::publish(&stage, "small", &small).await;
+        crate::course::publish(&stage, "one", &shared).await;
+        crate::course::publish(&stage, "two", &shared).await;
+        let gate = crate::course::items(&stage, "small").await[0][0].clone();
+        let common = crate::course::items(&stage, "one").await[0][0].clone();
+        let mut learners = Vec::new();
+        for (role, scopes) in ROLES {
+            let user = format!("the {role}");
+            let token = stage.member_of(Stage::SITE, json!({ "sub": user, "roles": [role] }));
+            let way = crate::course::Learner::with_token(&stage, &token, "small").await;
+            crate::course::own_work::submit(&way, &gate).await;
+            let one = crate::course::Learner::with_token(&stage, &token, "one").await;
+            crate::course::Learner::with_token(&stage, &token, "two").await;
+            one.visit(&common).await.expect(200);
+            let quiz = one.item(&common).await.expect(200)["quizzes"][0].clone();
+            let right = crate::course::answers(&quiz, |question| {
+                let right = question["choices"].as_array().unwrap().iter().find(|choice| choice["text"]["value"] == "Trois");
+                json!({ "choice_ids": [right.unwrap()["id"]] })
+            });
+            one.answer(&common, &quiz, &right).await.expect(200);
+            learners.push((*role, *scopes, user, token));
+        }
+        let waiting = crate::course::own_work::queue(&stage, &stage.key, "?limit=100").await;
+
+        let mut done = BTreeSet::new();
+        for (number, (role, scopes, user, token)) in learners.iter().enumerate() {
+            // Another choice is right now, for whoever recalculates.
+            let choices = &mut small["modules"][0]["lessons"][0]["items"][0]["quizzes"][0]["questions"][0]["choices"];
+            (choices[0]["right"], choices[1]["right"]) = (json!(number % 2 == 0), json!(number % 2 == 1));
+            put("courses/small", &small).await;
+            let points = async || {
+                let mine = stage.server.get("/api/v1/sites/fpsf/me/courses").bearer(token).send().await.expect(200);
+                mine["items"].as_array().unwrap().iter().map(|one| (one["confirmed_points"].clone(), one["potential_points"].clone())).collect::<Vec<_>>()
+            };
+            let answer = waiting.iter().find(|answer| answer["user_id"] == user.as_str()).unwrap()["id"].as_str().unwrap();
+            let before = points().await;
+            let encoded = user.replace(' ', "%20");
+            let nothing = Uuid::now_v7().to_string();
+            // What erases the caller ends the story.
+            for (method, template, _) in TABLE.iter().filter(|(method, template, _)| template.contains("/admin/sites/{site}/") && (*method, *template) != ("DELETE", "/api/v1/admin/sites/{site}/learners/{user}")) {
+                let path = template.split('/').map(|part| match part {
+                    "{site}" => Stage::SITE,
+                    "{course}" => "small",
+                    "{answer}" => answer,
+                    "{user}" => &encoded,
+                    part if part.starts_with('{') => &nothing,
+                    part => part,
+                }).collect::<Vec<_>>().join("/");
+                let body = match template.rsplit('/').next() {
+                    Some("accept") => json!({ "points": 3 }),
+                    Some("reject") => json!({ "reason": "Non." }),
+                    Some("recalculation") => json!({ "dry_run": false, "limit": 500 }),
+                    _ => json!({}),
+                };
+                let asked = stage.server.request(method.parse().unwrap(), &path).bearer(token);
+                let asked = if *method == "GET" { asked } else { asked.json(&body) };
+                let answered = asked.send().await;
+                assert_eq!(points().await, before, "{method} {path} by {user}: {}", answered.text());
+                if answered.status.is_success() && *method != "GET" {
+                    done.insert(template.rsplit('/').next().unwrap());
+                }
+                if template.ends_with("/open-answers") && scopes.contains(&Grading) {
+                    assert!(!answered.expect(200).to_string().contains(&format!("\"user_id\":\"{user}\"")), "{role} is offered their own");
+                }
+            }
+        }
+        assert!(done.contains("recalculation") && done.contains("publish"), "something is done at all: {done:?}");
+        // There was something to give.
+        let given = stage.server.post(&format!("{ADMIN}/learners/the%20member/shared-points")).bearer(&stage.key).json(&json!({})).send().await.expect(200);
+        assert_eq!(given["items"].as_array().unwrap().len(), 1, "{given}");
     }
 }

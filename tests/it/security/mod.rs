@@ -3,6 +3,7 @@
 mod audit;
 mod authorization;
 mod cache;
+mod cursors;
 mod flood;
 mod keys;
 mod markup;

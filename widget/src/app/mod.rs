@@ -489,7 +489,7 @@ impl Component for App {
                 self.choose_quiz(link);
             }
             Msg::Body(turn, order, body) if turn == self.turn => {
-                self.take_body(order, body);
+                self.take_body(link, order, body);
                 self.choose_quiz(link);
             }
             Msg::Open(order) => self.open(link, order, true),

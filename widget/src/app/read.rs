@@ -248,6 +248,8 @@ impl App {
             Ok(None) if known == self.session.heard => self.session.base = None,
             // It began after this was asked.
             Ok(None) => {}
+            // What is on the device comes back as nobody's, and settles then.
+            Err(failure) if self.guest_is_gone(link, &failure) => return,
             Err(failure) => {
                 self.note_failure(&failure);
                 self.reread(&failure);
@@ -342,7 +344,7 @@ impl App {
         });
     }
 
-    pub(crate) fn take_body(&mut self, order: u16, body: Result<Box<Shown>, Failure>) {
+    pub(crate) fn take_body(&mut self, link: &Scope<Self>, order: u16, body: Result<Box<Shown>, Failure>) {
         if self.form.order == order {
             self.form.coming = false;
         }
@@ -354,6 +356,12 @@ impl App {
                 } else if let Some(Loaded::Here(shown)) = self.bodies.get_mut(order) {
                     // What a grader says may come at any time.
                     shown.open_answers = body.open_answers;
+                }
+            }
+            Err(failure) if self.guest_is_gone(link, &failure) => {
+                // Asked for again once nobody is here; what is shown stays until then.
+                if let Some(Loaded::Here(body) | Loaded::Stale(body)) = self.bodies.take(order) {
+                    self.bodies.put(order, Loaded::Here(body));
                 }
             }
             Err(failure) => {

@@ -152,16 +152,7 @@ impl App {
                     }
                 }
             }
-            Sent::GuestGone => {
-                self.notice = Some(self.words.t("guest_gone"));
-                let (turn, api, link) = (self.turn, self.api.clone(), link.clone());
-                let (slug, member) = (self.config.track.clone(), self.member.clone());
-                task::spawn(async move {
-                    identity::drop_guest(&api).await;
-                    let kept = load::kept(&api, &slug, member.as_ref()).await;
-                    link.send_message(Msg::Kept(turn, Box::new(kept)));
-                });
-            }
+            Sent::GuestGone => self.lose_guest(link),
             Sent::Waiting { failure } => {
                 self.note_failure(&failure);
                 self.backoff = (self.backoff * 2).clamp(2, LONGEST_WAIT_SECONDS);
@@ -175,6 +166,29 @@ impl App {
                 self.emit("sync", &[("state", self.sync_state().into())]);
             }
         }
+    }
+
+    /// The guest of this device became a member elsewhere (M5): what they did is the member's, so the device lets go
+    /// of the guest, says so, and begins anew.
+    fn lose_guest(&mut self, link: &Scope<Self>) {
+        self.notice = Some(self.words.t("guest_gone"));
+        let (turn, api, link) = (self.turn, self.api.clone(), link.clone());
+        let (slug, member) = (self.config.track.clone(), self.member.clone());
+        task::spawn(async move {
+            identity::drop_guest(&api).await;
+            let kept = load::kept(&api, &slug, member.as_ref()).await;
+            link.send_message(Msg::Kept(turn, Box::new(kept)));
+        });
+    }
+
+    /// The same, where a read is refused by it; says whether it was. Reads come several at a time: the first one
+    /// that is refused takes the token.
+    pub(crate) fn guest_is_gone(&mut self, link: &Scope<Self>, failure: &Failure) -> bool {
+        let merged = matches!(failure, Failure::Refused(problem) if problem.code == "guest_merged");
+        if merged && self.member.is_none() && self.api.token.take().is_some() {
+            self.lose_guest(link);
+        }
+        merged
     }
 
     /// Remembers what a failure says about the network and about who asks.

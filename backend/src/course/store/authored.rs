@@ -1,7 +1,9 @@
 //! What authors write: courses, their versions, and the lessons and banks they share.
 
+use std::collections::BTreeMap;
+
 use jalon_shared::{
-    CourseId, SiteId, Timestamp,
+    CourseId, SiteId, Timestamp, UserId,
     course::{Definition, Written},
     slug::CourseSlug,
     wire::course::CourseState,
@@ -129,20 +131,56 @@ pub async fn update_course(tx: &mut Tx<'_>, site: SiteId, course: &CourseRow, no
     execute!(tx, sqlx::query(SITE).bind(site.0).bind(now.0)).map(drop)
 }
 
-/// A new version.
+/// A new version, with the members who are its instructors.
 pub async fn insert_version(
     tx: &mut Tx<'_>,
     site: SiteId,
     course: CourseId,
     version: u32,
-    definition: &Definition,
+    (definition, instructors): (&Definition, &[UserId]),
     now: Timestamp,
 ) -> Result<(), DbError> {
     const SQL: &str =
         "INSERT INTO course_version (course_id, version, site_id, definition, created_at) VALUES ($1, $2, $3, $4, $5)";
+    const INSTRUCTOR: &str =
+        "INSERT INTO course_instructor (course_id, version, site_id, user_id) VALUES ($1, $2, $3, $4)";
     let definition = serde_json::to_string(definition)?;
-    execute!(tx, sqlx::query(SQL).bind(course.0).bind(raw(version)).bind(site.0).bind(&definition).bind(now.0))
-        .map(drop)
+    execute!(tx, sqlx::query(SQL).bind(course.0).bind(raw(version)).bind(site.0).bind(&definition).bind(now.0))?;
+    for user in instructors {
+        execute!(tx, sqlx::query(INSTRUCTOR).bind(course.0).bind(raw(version)).bind(site.0).bind(user.as_str()))?;
+    }
+    Ok(())
+}
+
+/// The members who are the instructors of a version, in order.
+pub async fn instructors(
+    tx: &mut Tx<'_>,
+    site: SiteId,
+    course: CourseId,
+    version: u32,
+) -> Result<Vec<UserId>, DbError> {
+    const SQL: &str = "SELECT user_id FROM course_instructor WHERE site_id = $1 AND course_id = $2 AND version = $3";
+    let users: Vec<String> =
+        on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(course.0).bind(raw(version)).fetch_all(conn).await)?;
+    let mut users: Vec<UserId> =
+        users.iter().map(|user| UserId::parse(user)).collect::<Result<_, _>>().map_err(corrupt)?;
+    users.sort();
+    Ok(users)
+}
+
+/// The same of the newest versions of all the site's courses.
+pub async fn instructors_of_site(tx: &mut Tx<'_>, site: SiteId) -> Result<BTreeMap<CourseId, Vec<UserId>>, DbError> {
+    const SQL: &str = "SELECT i.course_id, i.user_id FROM course c JOIN course_instructor i ON i.course_id = c.id \
+        AND i.version = c.latest_version WHERE c.site_id = $1";
+    let rows: Vec<(Uuid, String)> = on!(tx, conn => sqlx::query_as(SQL).bind(site.0).fetch_all(conn).await)?;
+    let mut all: BTreeMap<CourseId, Vec<UserId>> = BTreeMap::new();
+    for (course, user) in rows {
+        all.entry(CourseId(course)).or_default().push(UserId::parse(&user).map_err(corrupt)?);
+    }
+    for users in all.values_mut() {
+        users.sort();
+    }
+    Ok(all)
 }
 
 /// Marks a version as published, the first time.

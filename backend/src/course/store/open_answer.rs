@@ -1,7 +1,7 @@
 //! Open answers and what graders said of them.
 
 use jalon_shared::{
-    CourseId, EnrollmentId, ItemId, LessonId, QuestionId, QuizId, Score, SiteId, Timestamp,
+    CourseId, EnrollmentId, ItemId, LessonId, QuestionId, QuizId, Score, SiteId, Timestamp, UserId,
     course::{Enrollment, Marked},
     wire::grading::OpenAnswerState,
 };
@@ -128,34 +128,39 @@ pub enum Which {
     All,
 }
 
-/// A page of the site's open answers, oldest first, after this id.
+/// A page of the site's open answers, oldest first, after this id; without those of one member.
 pub async fn open_answers(
     tx: &mut Tx<'_>,
     site: SiteId,
     which: Which,
     course: Option<CourseId>,
+    without: Option<&UserId>,
     after: Uuid,
     limit: i64,
 ) -> Result<Vec<OpenAnswer>, DbError> {
-    // Of one course or of all: the id of all there is stands for "any".
+    // Of one course or of all: the id of all there is stands for "any". Nobody's name equals NULL: then all are listed.
     const QUEUED: &str = columns!(
-        "WHERE site_id = $1 AND id > $2 AND queued = 1 AND ($4 IS NULL OR course_id = $4) ORDER BY id LIMIT $3"
+        "WHERE site_id = $1 AND id > $2 AND queued = 1 AND ($4 IS NULL OR course_id = $4) \
+         AND NOT EXISTS (SELECT 1 FROM course_enrollment e WHERE e.id = enrollment_id AND e.user_id = $5) ORDER BY id LIMIT $3"
     );
     const STATE: &str = columns!(
-        "WHERE site_id = $1 AND id > $2 AND ($4 IS NULL OR course_id = $4) AND state = $5 ORDER BY id LIMIT $3"
+        "WHERE site_id = $1 AND id > $2 AND ($4 IS NULL OR course_id = $4) AND state = $6 \
+         AND NOT EXISTS (SELECT 1 FROM course_enrollment e WHERE e.id = enrollment_id AND e.user_id = $5) ORDER BY id LIMIT $3"
     );
-    const ALL: &str =
-        columns!("WHERE site_id = $1 AND id > $2 AND ($4 IS NULL OR course_id = $4) ORDER BY id LIMIT $3");
-    let course = course.map(|course| course.0);
+    const ALL: &str = columns!(
+        "WHERE site_id = $1 AND id > $2 AND ($4 IS NULL OR course_id = $4) \
+         AND NOT EXISTS (SELECT 1 FROM course_enrollment e WHERE e.id = enrollment_id AND e.user_id = $5) ORDER BY id LIMIT $3"
+    );
+    let (course, without) = (course.map(|course| course.0), without.map(UserId::as_str));
     let rows: Vec<Raw> = match which {
         Which::Queued => {
-            on!(tx, conn => sqlx::query_as(QUEUED).bind(site.0).bind(after).bind(limit).bind(course).fetch_all(conn).await)?
+            on!(tx, conn => sqlx::query_as(QUEUED).bind(site.0).bind(after).bind(limit).bind(course).bind(without).fetch_all(conn).await)?
         }
         Which::Of(state) => {
-            on!(tx, conn => sqlx::query_as(STATE).bind(site.0).bind(after).bind(limit).bind(course).bind(state.as_str()).fetch_all(conn).await)?
+            on!(tx, conn => sqlx::query_as(STATE).bind(site.0).bind(after).bind(limit).bind(course).bind(without).bind(state.as_str()).fetch_all(conn).await)?
         }
         Which::All => {
-            on!(tx, conn => sqlx::query_as(ALL).bind(site.0).bind(after).bind(limit).bind(course).fetch_all(conn).await)?
+            on!(tx, conn => sqlx::query_as(ALL).bind(site.0).bind(after).bind(limit).bind(course).bind(without).fetch_all(conn).await)?
         }
     };
     rows.into_iter().map(TryInto::try_into).collect()
@@ -257,7 +262,23 @@ pub async fn grades(tx: &mut Tx<'_>, site: SiteId, answer: Uuid) -> Result<Vec<G
     Ok(on!(tx, conn => sqlx::query_as(SQL).bind(site.0).bind(answer).fetch_all(conn).await)?)
 }
 
-/// Writes down what a grader said, after what was said before.
+/// What a member said of answers that became their own by a merge is not to stand as the last word (C2): another
+/// grader is to look at them. Points stay until then (M4). Their own claims on such answers end.
+pub async fn requeue_own_grades(tx: &mut Tx<'_>, site: SiteId, user: &UserId) -> Result<(), DbError> {
+    const LAST: &str = "UPDATE open_answer SET queued = 1, asked_by = NULL, claimed_by = NULL, claimed_until = NULL \
+        WHERE site_id = $1 AND enrollment_id IN (SELECT id FROM course_enrollment WHERE site_id = $1 AND user_id = $2) AND queued = 0 \
+        AND EXISTS (SELECT 1 FROM grade g WHERE g.open_answer_id = open_answer.id AND g.grader = $2 \
+            AND g.number = (SELECT max(number) FROM grade WHERE open_answer_id = open_answer.id))";
+    const CLAIMS: &str = "UPDATE open_answer SET claimed_by = NULL, claimed_until = NULL WHERE site_id = $1 AND claimed_by = $2 \
+        AND enrollment_id IN (SELECT id FROM course_enrollment WHERE site_id = $1 AND user_id = $2)";
+    for sql in [LAST, CLAIMS] {
+        execute!(tx, sqlx::query(sql).bind(site.0).bind(user.as_str()))?;
+    }
+    Ok(())
+}
+
+/// Writes down what a grader said, after what was said before. A second grade of the same grader is the schema's to
+/// refuse.
 pub async fn put_grade(tx: &mut Tx<'_>, site: SiteId, answer: &OpenAnswer, grader: &str) -> Result<(), DbError> {
     const SQL: &str = "INSERT INTO grade (site_id, open_answer_id, number, grader, score, comment, at) \
         VALUES ($1, $2, (SELECT coalesce(max(number), 0) + 1 FROM grade WHERE open_answer_id = $2), $3, $4, $5, $6)";

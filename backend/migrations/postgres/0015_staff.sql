@@ -1,0 +1,28 @@
+-- A second opinion is somebody else's: of one answer, each grader has one grade. Grades from before, when it was
+-- possible to give another, keep their number in `repeated`, so that the constraint holds for all that come.
+ALTER TABLE grade ADD COLUMN repeated INTEGER NOT NULL DEFAULT 0;
+
+UPDATE grade SET repeated = number WHERE grader IS NOT NULL AND EXISTS (
+    SELECT 1 FROM grade AS earlier WHERE earlier.open_answer_id = grade.open_answer_id AND earlier.grader = grade.grader
+        AND earlier.number < grade.number);
+
+-- Whoever was erased is nobody, and nobody is not the same as nobody.
+CREATE UNIQUE INDEX grade_once ON grade (open_answer_id, grader, repeated);
+
+-- The members who are the instructors of a version of a course: those of the newest one may change the course.
+CREATE TABLE course_instructor (
+    site_id   UUID    NOT NULL,
+    course_id UUID    NOT NULL,
+    version   INTEGER NOT NULL,
+    user_id   TEXT    NOT NULL,
+    PRIMARY KEY (course_id, version, user_id),
+    FOREIGN KEY (site_id, course_id) REFERENCES course (site_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX course_instructor_user ON course_instructor (site_id, user_id);
+
+-- As `json`, which takes every text that is there; `jsonb` does not.
+INSERT INTO course_instructor (site_id, course_id, version, user_id)
+SELECT DISTINCT v.site_id, v.course_id, v.version, i.value ->> 'user_id'
+FROM course_version v, json_array_elements(coalesce(v.definition::json #> '{course,source,instructors}', '[]'::json)) i
+WHERE i.value ->> 'user_id' IS NOT NULL;
