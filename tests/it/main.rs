@@ -10,6 +10,7 @@ mod http;
 mod keep;
 mod overload;
 mod platform;
+mod postgres;
 mod process;
 mod promise;
 mod security;

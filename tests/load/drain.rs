@@ -117,7 +117,7 @@ impl Run<'_> {
 }
 
 /// Writes announcements as completed tracks do.
-async fn announce(db: &Db, site: SiteId, count: i64) -> Result<()> {
+pub async fn announce(db: &Db, site: SiteId, count: i64) -> Result<()> {
     let now = Clock::system().now();
     let mut left = count;
     while left > 0 {

@@ -5,6 +5,7 @@
 //! beside the database alone that writes the same rows.
 
 mod alone;
+mod beside;
 mod client;
 mod courses;
 mod drain;
@@ -33,10 +34,12 @@ use crate::measure::{Kind, Run};
 use crate::report::Report;
 
 const HELP: &str = "\
-usage: jalon-load [--server PROGRAM] [--quick] [--only sqlite|postgres|reads|people|webhooks|start|scale|courses|memory] [--steps N]
-                  [--connections N] [--beside PROGRAM] [--write FILE --about TEXT]
+usage: jalon-load [--server PROGRAM] [--quick] [--steps N] [--beside PROGRAM]
+                  [--only sqlite|postgres|reads|people|webhooks|start|scale|courses|memory|authors|look]
+                  [--connections N] [--write FILE --about TEXT]
 
   --server PROGRAM  the server's program (default: `jalon` beside this one)
+  --beside PROGRAM  another build of the server, measured in the same run where a part compares two
   --quick           a smoke run: short measurements, small tables
   --only WHAT       one part only
   --steps N         steps of the tracks, 1 to 200 (default 12, as people write them)
@@ -95,7 +98,10 @@ impl Options {
                 other => bail!("there is no {other}\n{HELP}"),
             }
         }
-        let parts = ["sqlite", "postgres", "reads", "people", "webhooks", "start", "scale", "courses", "memory"];
+        let parts = [
+            "sqlite", "postgres", "reads", "people", "webhooks", "start", "scale", "courses", "memory", "authors",
+            "look",
+        ];
         if let Some(only) = &options.only
             && !parts.contains(&only.as_str())
         {
@@ -142,7 +148,8 @@ async fn run() -> Result<bool> {
     }
     for kind in [Kind::Sqlite, Kind::Postgres] {
         let both = ["people", "webhooks", "start", "scale", "courses"].iter().any(|part| options.wants(part));
-        let wanted = options.wants(kind.name()) || both;
+        let only_here = kind == Kind::Postgres && ["authors", "look"].iter().any(|part| options.wants(part));
+        let wanted = options.wants(kind.name()) || both || only_here;
         // Track reads come from memory, and what memory holds is not the database's: once is enough.
         let once = options.wants("reads") || options.wants("memory");
         if wanted || (kind == Kind::Sqlite && once) {

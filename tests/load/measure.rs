@@ -112,6 +112,12 @@ impl<'a> Run<'a> {
         if self.kind == Kind::Sqlite && self.options.wants("memory") {
             self.memory(report).await?;
         }
+        if self.kind == Kind::Postgres && self.options.wants("authors") {
+            self.authors(report).await?;
+        }
+        if self.kind == Kind::Postgres && self.options.wants("look") {
+            self.look(report).await?;
+        }
         Ok(())
     }
 
@@ -133,6 +139,16 @@ impl<'a> Run<'a> {
     /// Whether it is a smoke run.
     pub fn is_quick(&self) -> bool {
         self.options.quick
+    }
+
+    /// The server's program.
+    pub fn program(&self) -> &Path {
+        &self.options.server
+    }
+
+    /// The program to compare with.
+    pub fn beside(&self) -> Option<&Path> {
+        self.options.beside.as_deref()
     }
 
     /// How long to measure.
@@ -161,8 +177,13 @@ impl<'a> Run<'a> {
     }
 
     pub async fn serve(&self, database: &str) -> Result<(Server, Vec<u32>)> {
+        self.serve_with(&self.options.server, database).await
+    }
+
+    /// The same with another program.
+    pub async fn serve_with(&self, program: &Path, database: &str) -> Result<(Server, Vec<u32>)> {
         let log = self.scratch.join("server.log");
-        let server = Server::start(&self.options.server, database, log).await?;
+        let server = Server::start(program, database, log).await?;
         let mut family = vec![server.process()];
         family.extend(self.cluster.as_ref().map(Cluster::process));
         Ok((server, family))

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use anyhow::{Context as _, Result, bail};
 use jalon_backend::app::AppState;
 use jalon_backend::clock::Clock;
-use jalon_backend::config::Settings;
+use jalon_backend::config::{Config, Settings};
 use jalon_backend::db::Db;
 use jalon_backend::site::routes::add_key;
 use jalon_shared::SiteId;
@@ -58,6 +58,17 @@ pub async fn prepare(database: &str) -> Result<Prepared> {
     let config = settings.complete()?;
     let db = Db::connect(&config.db).await?;
     db.migrate().await?;
+    with_key(db, config).await
+}
+
+/// The same on a database that a server migrated, perhaps of another version.
+pub async fn prepare_existing(database: &str) -> Result<Prepared> {
+    let settings = Settings { database_url: Some(database.to_owned()), ..Settings::default() };
+    let config = settings.complete()?;
+    with_key(Db::connect(&config.db).await?, config).await
+}
+
+async fn with_key(db: Db, config: Config) -> Result<Prepared> {
     let app = AppState::new(db, Clock::system(), config).await?;
     let new = CreateKey { name: "bench".to_owned(), scopes: vec![Scope::ServerAdmin], expires_at: None };
     let Ok(created) = add_key(&app, None, new).await else {

@@ -167,8 +167,11 @@ fn as_postgres(root: bool, program: &Path) -> Command {
     command
 }
 
-/// Where PostgreSQL's programs are.
+/// Where PostgreSQL's programs are: those that are installed, or those of another version that a run names.
 fn bin() -> PathBuf {
+    if let Some(folder) = std::env::var_os("JALON_POSTGRES_PROGRAMS").filter(|folder| !folder.is_empty()) {
+        return folder.into();
+    }
     PathBuf::from(output(Command::new("pg_config").arg("--bindir")).trim())
 }
 

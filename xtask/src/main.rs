@@ -24,7 +24,8 @@ const HELP: &str = "\
 Jalon's commands, run as `cargo xtask <command>`
 
   demo [--port N]     builds everything and serves a federation's page with a track in it
-  test [--only WHAT]  runs all tests; WHAT: unit, db, wasm, receiver, browser or size
+  test [--only WHAT]  runs all tests; WHAT: unit, db, versions, wasm, receiver, browser or size
+  test --postgres V   runs the integration tests on PostgreSQL 16, 17 or 18, or on the server programs of a folder
   widget [--force]    builds the widget into widget/dist (skipped when nothing changed)
   size                prints what a page downloads, and fails when it is too much
   bench [--quick]     measures the server beside the empty handler and the databases alone

@@ -8,19 +8,28 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::postgres::Cluster;
+use crate::postgres::{self, Cluster, Programs};
 use crate::shell::{cargo, command, root, step, target, tee, which};
 use crate::{demo, size, tools};
 
 /// What can be run alone with `--only`.
-const KINDS: [&str; 6] = ["unit", "db", "wasm", "receiver", "browser", "size"];
+const KINDS: [&str; 7] = ["unit", "db", "versions", "wasm", "receiver", "browser", "size"];
+/// Of the integration tests, what runs on other versions of PostgreSQL as well: the schema, the migrations of
+/// released databases, statements of every noun once, locks, leases, and what a pooler and a standby do.
+const ON_OTHERS: [&str; 7] =
+    ["store::", "postgres::", "webhook::lease", "webhook::look", "platform::job", "keep::released", "course::example"];
 
 /// Runs what `--only` names, or all, and fails when anything did.
 pub fn test(arguments: &[&str]) -> Result<()> {
     let only = match arguments {
         [] => None,
         ["--only", kind] if KINDS.contains(kind) => Some(*kind),
-        _ => bail!("`cargo xtask test` takes only --only, with one of {}", KINDS.join(", ")),
+        ["--postgres", which] => return on_postgres(which),
+        _ => bail!(
+            "`cargo xtask test` takes --only, with one of {}, or --postgres, with one of {} or a folder of server programs",
+            KINDS.join(", "),
+            postgres::OTHERS.join(", ")
+        ),
     };
     let wanted = |kind: &str| only.is_none_or(|only| only == kind);
     let mut suites = Vec::new();
@@ -40,6 +49,13 @@ pub fn test(arguments: &[&str]) -> Result<()> {
         (false, true) => suites.push(suite("integration, both databases", || native(&["-p", "jalon-tests"], true))),
         (false, false) => {}
     }
+    if wanted("versions") && cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        for version in postgres::OTHERS {
+            suites.push(suite(&format!("a part, PostgreSQL {version}"), || on(version, &ON_OTHERS)));
+        }
+    } else if wanted("versions") {
+        println!("\n━━ other versions of PostgreSQL: npm has no servers for this machine");
+    }
     if wanted("receiver") {
         suites.push(suite("webhook receiver", receiver));
     }
@@ -54,6 +70,24 @@ pub fn test(arguments: &[&str]) -> Result<()> {
     }
     summarize(&suites);
     Ok(())
+}
+
+/// All integration tests on another version of PostgreSQL.
+fn on_postgres(which: &str) -> Result<()> {
+    tools::for_tests()?;
+    summarize(&[suite(&format!("integration, PostgreSQL {which}"), || on(which, &[]))]);
+    Ok(())
+}
+
+/// The integration tests whose names have one of these in them, or all, on a cluster of this version.
+fn on(which: &str, names: &[&str]) -> Result<Tally> {
+    let programs = Programs::of(which)?;
+    println!("  PostgreSQL {}", programs.version()?);
+    let cluster = Cluster::start(&programs)?;
+    let packages = ["-p", "jalon-tests", "--test", "it"];
+    native_on(&packages, names, |command| {
+        command.env("TEST_DATABASE_URL", cluster.address()).env(postgres::PROGRAMS, programs.folder());
+    })
 }
 
 /// `cargo xtask bench widget`: prints, on a slow phone and network, how soon a learner can begin.
@@ -130,20 +164,20 @@ impl fmt::Display for Tally {
 }
 
 struct Suite {
-    name: &'static str,
+    name: String,
     tally: Tally,
     took: Duration,
 }
 
 /// Runs one suite. What stops it counts as a failure, and the others still run.
-fn suite(name: &'static str, run: impl FnOnce() -> Result<Tally>) -> Suite {
+fn suite(name: &str, run: impl FnOnce() -> Result<Tally>) -> Suite {
     println!("\n━━ {name}");
     let start = Instant::now();
     let tally = run().unwrap_or_else(|error| {
         println!("  {error:#}");
         Tally::one(false)
     });
-    Suite { name, tally, took: start.elapsed() }
+    Suite { name: name.to_owned(), tally, took: start.elapsed() }
 }
 
 /// Prints how all went, and ends the program when something failed.
@@ -188,23 +222,30 @@ fn doctests() -> Result<Tally> {
 fn native(packages: &[&str], databases: bool) -> Result<Tally> {
     let given = std::env::var("TEST_DATABASE_URL").ok().filter(|url| !url.is_empty());
     let cluster = match given {
-        None if databases => Some(Cluster::start()?),
+        None if databases => Some(Cluster::start(&Programs::installed()?)?),
         _ => None,
     };
+    native_on(packages, &[], |command| {
+        if let Some(cluster) = &cluster {
+            command.env("TEST_DATABASE_URL", cluster.address());
+        }
+    })
+}
+
+/// The same, of those whose names have one of these in them (none: all), in these surroundings.
+fn native_on(packages: &[&str], names: &[&str], surroundings: impl Fn(&mut Command)) -> Result<Tally> {
     // Tests that this machine does not allow write their names here.
     let skipped = tools::scratch("native")?.join("skipped");
     let _ = fs::remove_file(&skipped);
     let setting = |command: &mut Command| {
         command.env("JALON_SKIPPED", &skipped);
-        if let Some(cluster) = &cluster {
-            command.env("TEST_DATABASE_URL", cluster.address());
-        }
+        surroundings(command);
     };
     if which("cargo-nextest").is_none() {
         println!("  (cargo-nextest is not installed: with cargo test)");
         let mut tally = Tally::default();
         let mut command = cargo();
-        command.args(["test", "--lib", "--bins", "--tests", "--no-fail-fast"]).args(packages);
+        command.args(["test", "--lib", "--bins", "--tests", "--no-fail-fast"]).args(packages).arg("--").args(names);
         setting(&mut command);
         let good = tee(&mut command, |line| tally = tally.plus(libtest(line)))?;
         return Ok(tally.with_skipped(&skipped).with_end(good));
@@ -212,7 +253,7 @@ fn native(packages: &[&str], databases: bool) -> Result<Tally> {
     let report = target().join("nextest/jalon/junit.xml");
     let _ = fs::remove_file(&report);
     let mut command = cargo();
-    command.args(["nextest", "run", "--profile", "jalon"]).args(packages);
+    command.args(["nextest", "run", "--profile", "jalon"]).args(packages).args(names);
     setting(&mut command);
     let good = tee(&mut command, |_| {})?;
     let tally = fs::read_to_string(&report).ok().and_then(|xml| junit(&xml)).unwrap_or_default();

@@ -63,7 +63,7 @@ pub fn for_widget() -> Result<Tools> {
     Ok(Tools { node, cargo: cargo.join("bin") })
 }
 
-/// What the tests need beside: a browser with its driver, PostgreSQL, and strace, which counts syncs.
+/// What the tests need beside: a browser with its driver, PostgreSQL, `PgBouncer`, and strace, which counts syncs.
 pub fn for_tests() -> Result<()> {
     let mut missing = Vec::new();
     if chromium().is_none() {
@@ -75,6 +75,9 @@ pub fn for_tests() -> Result<()> {
     let given = std::env::var_os("TEST_DATABASE_URL").is_some_and(|url| !url.is_empty());
     if !given && crate::postgres::programs().is_err() {
         missing.push("postgresql");
+    }
+    if which("pgbouncer").is_none() && !Path::new("/usr/sbin/pgbouncer").is_file() {
+        missing.push("pgbouncer");
     }
     if which("strace").is_none() {
         missing.push("strace");
@@ -133,15 +136,25 @@ fn debian(packages: &[&str]) -> Result<()> {
 
 /// npm's programs in a folder of the cache that is named after what it holds.
 fn npm_tools() -> Result<PathBuf> {
-    let source = root().join("xtask/tools");
+    Ok(npm_folder("tools", "installing wasm-opt and esbuild (once, some seconds)")?.join("node_modules/.bin"))
+}
+
+/// A folder of the cache, named after what it holds, with what a folder of `xtask` says.
+fn npm_folder(name: &str, what: &str) -> Result<PathBuf> {
+    let source = root().join("xtask").join(name);
     let lock = fs::read(source.join("package-lock.json"))?;
     let folder = cache()?.join(format!("npm-{}", &crate::package::hash(&lock)[..12]));
     fs::create_dir_all(&folder)?;
     for name in ["package.json", "package-lock.json"] {
         fs::copy(source.join(name), folder.join(name))?;
     }
-    npm_ci(&folder, "installing wasm-opt and esbuild (once, some seconds)")?;
-    Ok(folder.join("node_modules/.bin"))
+    npm_ci(&folder, what)?;
+    Ok(folder)
+}
+
+/// Servers of other versions of PostgreSQL, in a folder of the cache that is named after what it holds.
+pub fn postgres() -> Result<PathBuf> {
+    npm_folder("postgres", "installing PostgreSQL 16, 17 and 18 (once, some seconds)")
 }
 
 /// A Cargo program of exactly this version, from the `PATH` or our own folder.

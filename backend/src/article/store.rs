@@ -38,7 +38,8 @@ pub async fn provider(tx: &mut Tx<'_>, site: SiteId, name: &str) -> Result<Optio
     Ok(on!(tx, conn => sqlx::query_scalar(SQL).bind(site.0).bind(name).fetch_optional(conn).await)?)
 }
 
-/// The same; it stays until the end of the transaction.
+/// The same; it stays until the end of the transaction. A change of the provider waits for this, but it is asked
+/// once for a copy that was fetched, not by every reader.
 pub async fn provider_for_share(tx: &mut Tx<'_>, site: SiteId, name: &str) -> Result<Option<String>, DbError> {
     const SQLITE: &str = "SELECT url FROM article_provider WHERE site_id = $1 AND name = $2";
     const POSTGRES: &str = "SELECT url FROM article_provider WHERE site_id = $1 AND name = $2 FOR SHARE";

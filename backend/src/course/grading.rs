@@ -18,6 +18,7 @@ use super::{
     store::{self, OpenAnswer},
 };
 use crate::{
+    clock::Clock,
     db::{Db, DbError, Tx},
     http::{auth::Actor, code, error::ApiError},
     site::audit::By,
@@ -214,13 +215,16 @@ pub async fn change(
     grader: Grader,
     id: Uuid,
     what: What,
-    now: Timestamp,
+    clock: &Clock,
 ) -> Result<OpenAnswerView, ApiError> {
+    let (now, leases) = (clock.now(), clock.for_leases());
     crate::track::again_after_conflict(|| {
         let (catalog, grader, what) = (catalog.clone(), grader.clone(), what.clone());
         db.write(move |tx| {
             Box::pin(async move {
-                let answer = change_in(tx, &catalog, &grader, id, &what, now).await?;
+                // A claim is a lease: servers whose clocks differ agree on its end.
+                let claims = tx.now(leases).await?;
+                let answer = change_in(tx, &catalog, &grader, id, &what, (now, claims)).await?;
                 let enrollment = enrollment_of(tx, &grader, &answer).await?;
                 Ok(view(tx, &catalog, &grader, &enrollment, answer).await?)
             })
@@ -235,7 +239,7 @@ async fn change_in(
     grader: &Grader,
     id: Uuid,
     what: &What,
-    now: Timestamp,
+    (now, claims): (Timestamp, Timestamp),
 ) -> Result<OpenAnswer, ApiError> {
     let found = store::open_answer(tx, grader.site, id).await?.ok_or_else(ApiError::not_found)?;
     // The enrollment first, as everybody takes it; then what holds now.
@@ -255,7 +259,7 @@ async fn change_in(
         return Ok(answer);
     }
     if let Some((by, until)) = &answer.claim
-        && *until > now
+        && *until > claims
         && by != grader.name.as_str()
     {
         return Err(ApiError::new(&code::CLAIMED)
@@ -289,7 +293,7 @@ async fn change_in(
             if !answer.queued {
                 return Err(ApiError::new(&code::NOT_QUEUED));
             }
-            answer.claim = Some((grader.name.as_str().to_owned(), now.plus_seconds(CLAIM_SECONDS)));
+            answer.claim = Some((grader.name.as_str().to_owned(), claims.plus_seconds(CLAIM_SECONDS)));
             store::update_open_answer(tx, grader.site, &answer).await?;
             return Ok(answer);
         }

@@ -79,7 +79,7 @@ async fn batch_in(
 ) -> Result<(RecalculationReport, Option<Uuid>), ApiError> {
     let (site, held) = (batch.site, if batch.dry_run { Held::No } else { Held::Update });
     let row = match held {
-        Held::Update => store::course_held(tx, site, &batch.course).await?,
+        Held::Update => store::course_for_update(tx, site, &batch.course).await?,
         _ => store::course(tx, site, &batch.course).await?,
     };
     let row = row.ok_or_else(ApiError::not_found)?;

@@ -112,7 +112,7 @@ pub async fn put_course(
     let reach = author.reach;
     let wrote = app
         .db
-        .write(move |tx| {
+        .write_by_staff(move |tx| {
             Box::pin(
                 async move { author::put(tx, site, &course, source, &reach, |tag| check(&if_match, tag), now).await },
             )
@@ -132,7 +132,7 @@ async fn change(
     let (site, course, now) = (site.id, slug(CourseSlug::parse, course, "/course")?, app.clock.now());
     let course = app
         .db
-        .write(move |tx| {
+        .write_by_staff(move |tx| {
             Box::pin(
                 async move { author::change(tx, site, &course, what, &reach, |tag| check(&if_match, tag), now).await },
             )
@@ -193,7 +193,7 @@ async fn put_part<S: Shared>(
     let now = app.clock.now();
     let wrote = app
         .db
-        .write(move |tx| {
+        .write_by_staff(move |tx| {
             Box::pin(async move { author::put_part(tx, site, &slug, source, |tag| check(&if_match, tag), now).await })
         })
         .await?;
@@ -217,7 +217,7 @@ pub async fn copy_into_course(
     let reach = author.reach;
     let wrote = app
         .db
-        .write(move |tx| {
+        .write_by_staff(move |tx| {
             Box::pin(async move { copy::into_course(tx, site, &course, request, (&reach, &if_match), now).await })
         })
         .await?;
@@ -240,7 +240,9 @@ pub async fn copy_into_lesson(
     let (site, lesson, now) = (admin.site.id, slug(LessonSlug::parse, &lesson, "/lesson")?, app.clock.now());
     let wrote = app
         .db
-        .write(move |tx| Box::pin(async move { copy::into_lesson(tx, site, &lesson, request, &if_match, now).await }))
+        .write_by_staff(move |tx| {
+            Box::pin(async move { copy::into_lesson(tx, site, &lesson, request, &if_match, now).await })
+        })
         .await?;
     Ok(tagged(wrote.now.revision, wrote.now, wrote.created))
 }

@@ -105,7 +105,7 @@ async fn change(
     what: What,
 ) -> ApiResult<Json<OpenAnswerView>> {
     let grader = grader(admin, langs)?;
-    Ok(Json(grading::change(&app.db, &app.courses.catalog, grader, answer, what, app.clock.now()).await?))
+    Ok(Json(grading::change(&app.db, &app.courses.catalog, grader, answer, what, &app.clock).await?))
 }
 
 /// Takes an answer for half an hour, so that nobody else reads it meanwhile; again, for another half hour.

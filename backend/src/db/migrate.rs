@@ -15,7 +15,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: ([Text; 13], [Text; 13]) = migrations![
+const MIGRATIONS: ([Text; 14], [Text; 14]) = migrations![
     1 "0001_site",
     2 "0002_track",
     3 "0003_webhook",
@@ -29,6 +29,7 @@ const MIGRATIONS: ([Text; 13], [Text; 13]) = migrations![
     12 "0012_course_enrollment_course",
     14 "0014_shared_answer_enrollment",
     15 "0015_staff",
+    16 "0016_delivery_next",
 ];
 
 /// A migration: its number, its name, its text.
@@ -85,6 +86,10 @@ pub(super) async fn run_postgres(migrator: &Migrator, connection: &mut PgConnect
         return Ok(());
     }
     let mut transaction = connection.begin().await?;
+    // A migration may take its time; for this transaction alone, whoever has the connection next.
+    sqlx::raw_sql("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
+        .execute(&mut *transaction)
+        .await?;
     sqlx::query(LOCK).execute(&mut *transaction).await?;
     migrator.run_direct(None, &mut *transaction, false).await.map_err(plain)?;
     Ok(transaction.commit().await?)

@@ -11,6 +11,7 @@
 //! the answer. No `timeout` and no `select!` goes around a transaction, ever.
 
 pub mod backup;
+mod breaker;
 mod config;
 mod error;
 mod gather;
@@ -24,12 +25,14 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use self::breaker::Line;
+
 pub use config::{AddressError, DbAddress, DbConfig};
 pub use error::{ConstraintKind, DbError};
 pub use gather::Gatherer;
 pub use migrate::{Text as Migration, digest as migrations_digest, latest as latest_migration};
 pub use rows::Rows;
-pub use tx::{Tx, count_statement, execute, on, statements};
+pub use tx::{Tx, count_statement, execute, on, pg_now, statements};
 
 /// The database. Cheap to clone: everybody shares the same connections.
 #[derive(Clone, Debug)]
@@ -52,6 +55,8 @@ pub struct DbStats {
     pub writes: u64,
     /// Commits since the start: fewer than writes where group commit helps.
     pub commits: u64,
+    /// Whether writes are refused at once, because PostgreSQL left some unacknowledged.
+    pub refused: bool,
 }
 
 impl Db {
@@ -127,7 +132,21 @@ impl Db {
     {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.write(work).await,
-            Backend::Postgres(postgres) => postgres.write(work).await,
+            Backend::Postgres(postgres) => postgres.write(work, Line::Learners).await,
+        }
+    }
+
+    /// As [`write`](Self::write), for what an author or administrator does by hand: it is rare, and does not stand in
+    /// the line of a crowd of learners where there is such a line (on PostgreSQL, for a connection).
+    pub async fn write_by_staff<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: for<'a, 't> FnOnce(&'a mut Tx<'t>) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
+    {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.write(work).await,
+            Backend::Postgres(postgres) => postgres.write(work, Line::Staff).await,
         }
     }
 

@@ -7,25 +7,70 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, PgPool, Row as _};
 
+use super::breaker::{Breaker, Line};
 use super::migrate::{self, Dialect};
 use super::{DbConfig, DbError, DbStats, Tx};
 
 /// One snapshot for all statements of a read.
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
-/// What was answered survives a power cut, whatever the database, the role or the server are set to: only
-/// `off` acknowledges what is not on the disk yet. Somebody's choice of more than `on` stays.
-const DURABLE: &str =
-    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+/// What `synchronous_commit` may be where the database, the role or the server say so. What was answered survives a
+/// power cut: only `off` acknowledges what is not on the disk yet, so that becomes `on`. Another choice stays.
+const DURABLE: [&str; 4] = ["on", "local", "remote_write", "remote_apply"];
+
+/// How transactions begin, in one round trip.
+///
+/// What Jalon wants of a connection is set in each transaction and for it alone. A pooler like `PgBouncer` gives
+/// each transaction another connection to the server: what was set for a session would hold for others, and not
+/// for us.
+#[derive(Debug)]
+struct Begins {
+    read: String,
+    /// By `synchronous_commit`, as in [`DURABLE`].
+    write: [String; 4],
+    /// Which of them new connections had last.
+    durable: AtomicUsize,
+}
+
+impl Begins {
+    fn new(patience: u128) -> Self {
+        // Every statement finds its rows by key, many at once. A plan that was made and kept while a table
+        // was small, or not analysed yet, would read that table whole for ever: measured, a group of
+        // advances cost four times the processor time. So plans by index are the only ones wanted.
+        let both = format!(
+            "SET LOCAL statement_timeout = {patience}; SET LOCAL idle_in_transaction_session_timeout = {}; \
+             SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
+             SET LOCAL jit = off",
+            patience * 6
+        );
+        let write = DURABLE.map(|durable| {
+            format!("BEGIN; {both}; SET LOCAL lock_timeout = {patience}; SET LOCAL synchronous_commit = {durable}")
+        });
+        Self { read: format!("{BEGIN_READ}; {both}"), write, durable: AtomicUsize::new(0) }
+    }
+
+    /// What a new connection found.
+    fn note(&self, synchronous_commit: &str) {
+        let place = DURABLE.iter().position(|known| *known == synchronous_commit).unwrap_or(0);
+        self.durable.store(place, Ordering::Relaxed);
+    }
+
+    fn write(&self) -> &str {
+        &self.write[self.durable.load(Ordering::Relaxed)]
+    }
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct Postgres {
     pool: PgPool,
     queue: usize,
+    patience: Duration,
     /// How long a whole transaction may take; see [`transaction`].
     limit: Duration,
+    begins: Arc<Begins>,
+    breaker: Arc<Breaker>,
     counters: Arc<Counters>,
 }
 
@@ -38,43 +83,45 @@ struct Counters {
 
 impl Postgres {
     pub(super) async fn open(options: &PgConnectOptions, config: &DbConfig) -> Result<Self, DbError> {
-        let patience = config.patience.as_millis();
-        // After connecting rather than as start-up parameters: poolers like pgbouncer refuse those.
-        // Every statement finds its rows by key, many at once. A plan that was made and kept while a table
-        // was small, or not analysed yet, would read that table whole for ever: measured, a group of
-        // advances cost four times the processor time. So plans by index are the only ones wanted.
-        let limits = Arc::new(format!(
-            "SET statement_timeout = {patience}; SET lock_timeout = {patience}; \
-             SET idle_in_transaction_session_timeout = {}; SET TIME ZONE 'UTC'; \
-             SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; {DURABLE}",
-            patience * 6
-        ));
+        let begins = Arc::new(Begins::new(config.patience.as_millis()));
+        let options = options.clone().application_name("jalon").disable_statement_logging();
+        let noting = Arc::clone(&begins);
         let pool = PgPoolOptions::new()
             .max_connections(config.connections)
             .acquire_timeout(config.patience)
             .after_connect(move |connection, _| {
-                let limits = Arc::clone(&limits);
+                let noting = Arc::clone(&noting);
                 Box::pin(async move {
-                    connection.execute(AssertSqlSafe(limits.as_str())).await?;
+                    let found = connection.fetch_one("SHOW synchronous_commit").await?;
+                    noting.note(found.try_get(0)?);
                     Ok(())
                 })
             })
-            .connect_with(options.clone().application_name("jalon").disable_statement_logging())
+            .connect_with(options.clone())
             .await?;
-        let fsync: String = sqlx::query_scalar("SHOW fsync").fetch_one(&pool).await?;
-        if fsync == "off" {
+        // As a simple query: behind a pooler another session may have the name that a prepared statement would get.
+        let found = pool.fetch_one("SHOW fsync").await?;
+        if found.try_get::<&str, _>(0)? == "off" {
             // Not ours to set, and no session may.
             tracing::warn!(
                 "PostgreSQL runs with fsync = off: a power cut loses what was acknowledged, or the database"
             );
         }
-        Ok(Self { pool, queue: config.queue, limit: config.patience * 2, counters: Arc::default() })
+        let limit = config.patience * 2;
+        let breaker = Breaker::new(options, config.connections, limit);
+        Ok(Self {
+            pool,
+            queue: config.queue,
+            patience: config.patience,
+            limit,
+            begins,
+            breaker,
+            counters: Arc::default(),
+        })
     }
 
     pub(super) async fn migrate(&self, more: &[migrate::Text]) -> Result<(), DbError> {
         let mut connection = self.pool.acquire().await?.detach();
-        // A migration may take its time.
-        connection.execute("SET statement_timeout = 0; SET lock_timeout = 0").await?;
         let migrator = migrate::migrator(Dialect::Postgres, i64::MAX, more);
         let done = migrate::run_postgres(&migrator, &mut connection).await;
         sqlx::Connection::close(connection).await?;
@@ -88,21 +135,26 @@ impl Postgres {
         F: for<'a, 't> FnOnce(&'a mut Tx<'t>) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
     {
         let pool = self.pool.clone();
-        let limit = self.limit;
-        let task = async move { transaction(&pool, limit, BEGIN_READ, work).await };
+        let (limit, begins) = (self.limit, Arc::clone(&self.begins));
+        let task = async move { transaction(&pool, limit, &begins.read, work).await.0 };
         tokio::spawn(task).await.unwrap_or_else(|_| Err(panicked().into()))
     }
 
-    pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    pub(super) async fn write<T, E, F>(&self, work: F, line: Line) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
         F: for<'a, 't> FnOnce(&'a mut Tx<'t>) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
     {
         let place = Place::take(&self.counters, self.queue)?;
-        let (pool, limit) = (self.pool.clone(), self.limit);
+        let (pool, limit, patience) = (self.pool.clone(), self.limit, self.patience);
+        let (begins, breaker) = (Arc::clone(&self.begins), Arc::clone(&self.breaker));
         let task = async move {
-            let answer = transaction(&pool, limit, "BEGIN", work).await;
+            let permit = breaker.permit(line, patience).await?;
+            let (answer, end) = transaction(&pool, limit, begins.write(), work).await;
+            if end == End::GivenUp {
+                breaker.give_up(permit, line, &pool);
+            }
             if answer.is_ok() {
                 place.0.commits.fetch_add(1, Ordering::Relaxed);
             }
@@ -116,6 +168,7 @@ impl Postgres {
             waiting: self.counters.waiting.load(Ordering::Relaxed),
             writes: self.counters.writes.load(Ordering::Relaxed),
             commits: self.counters.commits.load(Ordering::Relaxed),
+            refused: self.breaker.is_open(),
         }
     }
 
@@ -144,33 +197,46 @@ impl Drop for Place {
     }
 }
 
+/// How a transaction ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    /// PostgreSQL answered, or the connection broke.
+    Known,
+    /// It did not answer in time.
+    GivenUp,
+}
+
 /// Runs inside a spawned task only: nobody can drop it half-way.
 ///
 /// PostgreSQL's own time limits need a PostgreSQL that runs. One that is frozen, or whose machine has
 /// gone without a word, says nothing for ever, and would keep every connection and whoever waits for it.
 /// So we have a limit too. After it nobody uses that connection again: it is closed, not given back, and
 /// PostgreSQL rolls back what it finds open.
-async fn transaction<T, E, F>(pool: &PgPool, limit: Duration, begin: &'static str, work: F) -> Result<T, E>
+async fn transaction<T, E, F>(pool: &PgPool, limit: Duration, begin: &str, work: F) -> (Result<T, E>, End)
 where
     E: From<DbError>,
     F: for<'a, 't> FnOnce(&'a mut Tx<'t>) -> BoxFuture<'a, Result<T, E>>,
 {
-    let mut connection = pool.acquire().await.map_err(DbError::from)?;
+    let mut connection = match pool.acquire().await {
+        Ok(connection) => connection,
+        Err(error) => return (Err(DbError::from(error).into()), End::Known),
+    };
     match tokio::time::timeout(limit, run(&mut connection, begin, work)).await {
-        Ok((answer, true)) => answer,
+        Ok((answer, true)) => (answer, End::Known),
         Ok((answer, false)) => {
             drop(connection.detach());
-            answer
+            (answer, End::Known)
         }
         Err(_) => {
             drop(connection.detach());
-            Err(DbError::Unavailable(format!("no answer from PostgreSQL within {} s", limit.as_secs_f32())).into())
+            let error = DbError::Unavailable(format!("no answer from PostgreSQL within {} s", limit.as_secs_f32()));
+            (Err(error.into()), End::GivenUp)
         }
     }
 }
 
 /// The transaction; and whether the connection is as it was before.
-async fn run<T, E, F>(connection: &mut PgConnection, begin: &'static str, work: F) -> (Result<T, E>, bool)
+async fn run<T, E, F>(connection: &mut PgConnection, begin: &str, work: F) -> (Result<T, E>, bool)
 where
     E: From<DbError>,
     F: for<'a, 't> FnOnce(&'a mut Tx<'t>) -> BoxFuture<'a, Result<T, E>>,
@@ -188,9 +254,9 @@ where
     }
 }
 
-async fn execute(connection: &mut PgConnection, text: &'static str) -> Result<(), DbError> {
+async fn execute(connection: &mut PgConnection, text: &str) -> Result<(), DbError> {
     // As a simple query: one round trip, no prepared statement.
-    connection.execute(text).await?;
+    connection.execute(AssertSqlSafe(text)).await?;
     Ok(())
 }
 

@@ -140,6 +140,7 @@ impl Sqlite {
             waiting: self.queue.max_capacity() - self.queue.capacity(),
             writes: self.counters.writes.load(Ordering::Relaxed),
             commits: self.counters.commits.load(Ordering::Relaxed),
+            refused: false,
         }
     }
 

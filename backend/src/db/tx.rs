@@ -2,7 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jalon_shared::Timestamp;
 use sqlx::{PgConnection, SqliteConnection};
+
+use super::DbError;
+use crate::clock::LeaseTime;
 
 static STATEMENTS: AtomicU64 = AtomicU64::new(0);
 
@@ -30,6 +34,23 @@ pub enum Tx<'c> {
 }
 
 impl Tx<'_> {
+    /// Whether this is SQLite.
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
+    /// The present by which leases are compared, by the clock that decides.
+    pub async fn now(&mut self, time: impl Into<LeaseTime>) -> Result<Timestamp, DbError> {
+        match (time.into().given(self.is_sqlite()), self) {
+            (None, Self::Postgres(conn)) => {
+                count_statement();
+                let sql = concat!("SELECT ", pg_now!("NULL"));
+                Ok(Timestamp(sqlx::query_scalar(sql).fetch_one(&mut **conn).await?))
+            }
+            (given, _) => Ok(Timestamp(given.unwrap_or_default())),
+        }
+    }
+
     /// Picks the text of a statement that truly differs. Keep the two side by side as
     /// `…_SQLITE` and `…_POSTGRES`.
     pub fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
@@ -39,6 +60,16 @@ impl Tx<'_> {
         }
     }
 }
+
+/// The present in a statement for PostgreSQL, in milliseconds: the parameter, or the database's own time where
+/// that is null (see [`LeaseTime`](crate::clock::LeaseTime)). The same for the whole statement, so that an index serves it.
+#[macro_export]
+macro_rules! pg_now {
+    ($parameter:literal) => {
+        concat!("coalesce(", $parameter, "::bigint, (extract(epoch FROM statement_timestamp()) * 1000)::bigint)")
+    };
+}
+pub use pg_now;
 
 /// Runs one body on the connection inside a [`Tx`], compiled once per driver.
 ///

@@ -11,6 +11,8 @@ use crate::{
 /// One guest's state, locked where the database locks rows: who asks next waits for this transaction.
 pub async fn state_for_update(tx: &mut Tx<'_>, site: SiteId, guest: GuestId) -> Result<Option<GuestState>, DbError> {
     const SQLITE: &str = "SELECT merged_into, revoked_at IS NOT NULL FROM guest WHERE site_id = $1 AND id = $2";
+    // `FOR UPDATE`, though no key changes: an insert of whatever refers to this guest waits too, so that a merge or an
+    // erasure misses nothing. No crowd refers to one guest.
     const POSTGRES: &str =
         "SELECT merged_into, revoked_at IS NOT NULL FROM guest WHERE site_id = $1 AND id = $2 FOR UPDATE";
     let sql = tx.pick(SQLITE, POSTGRES);

@@ -119,6 +119,7 @@ fn render(state: &AppState) -> Response {
         ("jalon_db_writes_waiting", "gauge", stats.waiting as u64),
         ("jalon_db_writes_total", "counter", stats.writes),
         ("jalon_db_commits_total", "counter", stats.commits),
+        ("jalon_db_writes_refused", "gauge", u64::from(stats.refused)),
         ("jalon_db_statements_total", "counter", crate::db::statements()),
     ] {
         let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");

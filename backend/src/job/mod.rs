@@ -73,7 +73,7 @@ pub async fn run(app: AppState, stop: Stop) {
 pub struct Worker {
     /// The database.
     pub db: Db,
-    /// The time.
+    /// The time, where the database's clock does not decide.
     pub clock: Clock,
     /// Whose leases are ours.
     pub me: String,
@@ -91,10 +91,7 @@ impl Worker {
             if stop.is_requested() {
                 break;
             }
-            let now = self.clock.now();
-            if !self.claim(job, now).await? {
-                continue;
-            }
+            let Some(now) = self.claim(job).await? else { continue };
             let end = self.work(job, now, stop).await;
             // Handed back whatever happened, so that the next try need not wait for the lease to end.
             self.release(job, matches!(end, Ok(End::Done(_))).then_some(now)).await?;
@@ -130,10 +127,11 @@ impl Worker {
     /// and who has lost it does nothing any more.
     async fn step(&self, job: &Job, now: Timestamp) -> Result<Option<u64>, DbError> {
         let (name, batch, keep, me) = (job.name, job.batch, self.keep, self.me.clone());
-        let until = clock::after(self.clock.now(), self.lease).0;
+        let (time, lease) = (self.clock.for_leases(), self.lease);
         self.db
             .write(move |tx| {
                 Box::pin(async move {
+                    let until = clock::after(tx.now(time).await?, lease).0;
                     let text = "UPDATE job SET lease_until = $3 WHERE name = $1 AND lease_owner = $2";
                     if execute!(tx, sqlx::query(text).bind(name).bind(&me).bind(until))? == 0 {
                         return Ok(None);
@@ -144,31 +142,36 @@ impl Worker {
             .await
     }
 
-    /// Takes the lease when the job is due and free.
-    async fn claim(&self, job: &Job, now: Timestamp) -> Result<bool, DbError> {
-        let (name, me, until) = (job.name, self.me.clone(), clock::after(now, self.lease).0);
-        let (now, due) = (now.0, now.plus_seconds(-job.every).0);
+    /// Takes the lease when the job is due and free; answers when that was, by the clock that decides.
+    async fn claim(&self, job: &Job) -> Result<Option<Timestamp>, DbError> {
+        let (name, every, me, lease) = (job.name, job.every, self.me.clone(), self.lease);
+        let time = self.clock.for_leases();
         // Looking costs nobody a commit; most ticks end here.
         let waits: Option<bool> = self
             .db
             .read(move |tx| {
                 Box::pin(async move {
+                    let now = tx.now(time).await?;
+                    let due = now.plus_seconds(-every).0;
                     let text = "SELECT lease_until > $2 OR coalesce(last_run_at > $3, FALSE) FROM job WHERE name = $1";
-                    let row = on!(tx, conn => sqlx::query_scalar(text).bind(name).bind(now).bind(due).fetch_optional(conn).await);
+                    let row = on!(tx, conn => sqlx::query_scalar(text).bind(name).bind(now.0).bind(due).fetch_optional(conn).await);
                     Ok::<_, DbError>(row?)
                 })
             })
             .await?;
         if waits == Some(true) {
-            return Ok(false);
+            return Ok(None);
         }
         self.db
             .write(move |tx| {
                 Box::pin(async move {
+                    let now = tx.now(time).await?;
+                    let (until, due) = (clock::after(now, lease).0, now.plus_seconds(-every).0);
                     let text = "INSERT INTO job (name, lease_until, lease_owner) VALUES ($1, $2, $3)
                         ON CONFLICT (name) DO UPDATE SET lease_until = excluded.lease_until, lease_owner = excluded.lease_owner
                         WHERE job.lease_until <= $4 AND (job.last_run_at IS NULL OR job.last_run_at <= $5)";
-                    Ok(execute!(tx, sqlx::query(text).bind(name).bind(until).bind(&me).bind(now).bind(due))? == 1)
+                    let taken = execute!(tx, sqlx::query(text).bind(name).bind(until).bind(&me).bind(now.0).bind(due))?;
+                    Ok((taken == 1).then_some(now))
                 })
             })
             .await

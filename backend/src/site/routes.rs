@@ -98,7 +98,7 @@ pub async fn add(state: &AppState, new: CreateSite, by: By) -> ApiResult<Arc<Sit
     let slug = new.slug.clone();
     let written = state
         .db
-        .write::<_, DbError, _>(move |tx| {
+        .write_by_staff::<_, DbError, _>(move |tx| {
             Box::pin(async move {
                 store::insert(tx, site, &new, now).await?;
                 let what = json!({ "origins_added": new.origins });
@@ -166,7 +166,7 @@ pub async fn change_site(
     let (id, now, by) = (admin.site.id, state.clock.now(), Some(admin.actor));
     state
         .db
-        .write::<_, ApiError, _>(move |tx| {
+        .write_by_staff::<_, ApiError, _>(move |tx| {
             Box::pin(async move {
                 // From the database, not from memory: another server may have changed the site a moment ago.
                 let site = store::lock(tx, id).await?.ok_or_else(ApiError::unknown_site)?;
@@ -256,7 +256,7 @@ async fn make_key(state: &AppState, site: Option<SiteId>, new: CreateKey, by: By
     let row = view.clone();
     state
         .db
-        .write::<_, ApiError, _>(move |tx| {
+        .write_by_staff::<_, ApiError, _>(move |tx| {
             Box::pin(async move {
                 if let Some(site) = site
                     && store::count_keys(tx, site, now).await? >= MAX_KEYS
@@ -307,7 +307,7 @@ pub async fn end_key(state: &AppState, site: Option<SiteId>, key: Uuid, by: By) 
     let now = state.clock.now();
     state
         .db
-        .write::<_, DbError, _>(move |tx| {
+        .write_by_staff::<_, DbError, _>(move |tx| {
             Box::pin(async move {
                 let found = store::revoke_key(tx, site, key, now).await?;
                 if let (Some(site), true) = (site, found) {
@@ -374,7 +374,7 @@ pub async fn add_signing_key(
     let (algorithm, kid, expires_at) = (new.algorithm, new.kid, new.expires_at);
     state
         .db
-        .write::<_, ApiError, _>(move |tx| {
+        .write_by_staff::<_, ApiError, _>(move |tx| {
             Box::pin(async move {
                 if store::count_signing_keys(tx, site, now).await? >= MAX_SIGNING_KEYS {
                     return Err(ApiError::new(&code::CONFLICT)
@@ -430,7 +430,7 @@ pub async fn expire_signing_key(
     let by = Some(admin.actor);
     let found = state
         .db
-        .write::<_, DbError, _>(move |tx| {
+        .write_by_staff::<_, DbError, _>(move |tx| {
             Box::pin(async move {
                 let found = store::expire_signing_key(tx, site, key, at, now).await?;
                 if found {

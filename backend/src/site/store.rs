@@ -172,7 +172,8 @@ pub async fn find(tx: &mut Tx<'_>, slug: &str) -> Result<Option<SiteId>, DbError
 /// Origins and keys are left out.
 pub async fn lock(tx: &mut Tx<'_>, id: SiteId) -> Result<Option<Site>, DbError> {
     const SQLITE: &str = "SELECT id, slug, name, default_lang, languages, login_url, look, revision, created_at, updated_at FROM site WHERE id = $1";
-    const POSTGRES: &str = "SELECT id, slug, name, default_lang, languages, login_url, look, revision, created_at, updated_at FROM site WHERE id = $1 FOR UPDATE";
+    // No key of a site ever changes. `FOR UPDATE` would wait for every insert of its tenant: each row refers to its site.
+    const POSTGRES: &str = "SELECT id, slug, name, default_lang, languages, login_url, look, revision, created_at, updated_at FROM site WHERE id = $1 FOR NO KEY UPDATE";
     let sql = tx.pick(SQLITE, POSTGRES);
     let row: Option<SiteRow> = on!(tx, conn => sqlx::query_as(sql).bind(id.0).fetch_optional(conn).await)?;
     row.map(site).transpose()

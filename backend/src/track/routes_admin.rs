@@ -90,7 +90,7 @@ pub async fn put_track(
     let (site, slug, now) = (admin.site.id, parse_slug(&slug)?, app.clock.now());
     let written = app
         .db
-        .write(move |tx| {
+        .write_by_staff(move |tx| {
             Box::pin(async move { author::put(tx, site, &slug, source, |tag| check(&if_match, tag), now).await })
         })
         .await?;
@@ -118,7 +118,7 @@ async fn change(
     let (slug, now) = (parse_slug(slug)?, app.clock.now());
     let track = app
         .db
-        .write(move |tx| {
+        .write_by_staff(move |tx| {
             Box::pin(async move { author::change(tx, site, &slug, what, |tag| check(&if_match, tag), now).await })
         })
         .await?;

@@ -103,8 +103,9 @@ pub async fn tracks(tx: &mut Tx<'_>, site: SiteId) -> Result<Vec<TrackRow>, DbEr
 pub async fn track_for_update(tx: &mut Tx<'_>, site: SiteId, slug: &TrackSlug) -> Result<Option<TrackRow>, DbError> {
     const SQLITE: &str = "SELECT id, slug, track_type, state, cms_block_enabled, published_version, latest_version, revision \
         FROM track WHERE site_id = $1 AND slug = $2";
+    // No key of a track ever changes. `FOR UPDATE` would wait for every learner who starts it: their rows refer to it.
     const POSTGRES: &str = "SELECT id, slug, track_type, state, cms_block_enabled, published_version, latest_version, revision \
-        FROM track WHERE site_id = $1 AND slug = $2 FOR UPDATE";
+        FROM track WHERE site_id = $1 AND slug = $2 FOR NO KEY UPDATE";
     let sql = tx.pick(SQLITE, POSTGRES);
     let row: Option<RawTrack> =
         on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(slug.as_str()).fetch_optional(conn).await)?;
@@ -266,11 +267,11 @@ pub async fn enrollment(tx: &mut Tx<'_>, site: SiteId, id: EnrollmentId) -> Resu
 }
 
 /// Many enrollments at once, locked where the database locks rows (in the order of their ids, so that
-/// two groups can't wait for each other).
+/// two groups can't wait for each other). An advance changes no key of them.
 pub async fn enrollments_for_update(tx: &mut Tx<'_>, ids: &[EnrollmentId]) -> Result<Vec<Enrollment>, DbError> {
     const SQLITE: Rows = Rows { before: enrollment_columns!("WHERE e.id IN ("), row: "(?)", after: ")" };
     const POSTGRES: &str = enrollment_columns!(
-        "WHERE e.id IN (SELECT r.value::uuid FROM jsonb_array_elements_text($1::jsonb) AS r(value)) ORDER BY e.id FOR UPDATE"
+        "WHERE e.id IN (SELECT r.value::uuid FROM jsonb_array_elements_text($1::jsonb) AS r(value)) ORDER BY e.id FOR NO KEY UPDATE"
     );
     let rows: Vec<RawEnrollment> = match tx {
         Tx::Sqlite(conn) => SQLITE.fetch(conn, ids, |query, id| query.bind(id.0)).await?,
@@ -591,6 +592,7 @@ pub async fn enrollments_of_both(
 ) -> Result<Vec<Enrollment>, DbError> {
     const SQLITE: &str =
         enrollment_columns!("WHERE e.site_id = $1 AND (e.user_id = $2 OR e.guest_id = $3) ORDER BY e.id");
+    // `FOR UPDATE`: a merge deletes the guest's rows or changes their keys (the learner is in unique indexes).
     const POSTGRES: &str =
         enrollment_columns!("WHERE e.site_id = $1 AND (e.user_id = $2 OR e.guest_id = $3) ORDER BY e.id FOR UPDATE");
     let sql = tx.pick(SQLITE, POSTGRES);

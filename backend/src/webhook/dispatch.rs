@@ -8,7 +8,9 @@
 //! nobody else.
 //!
 //! It looks for work every [`POLL`], and when it is woken. An announcement does not wake it: it is written
-//! before its transaction commits, so it would often wake too early; and an idle look is one short read.
+//! before its transaction commits, so it would often wake too early; and an idle look is one short read: of what
+//! became due since the last look that found nothing, less [`LATE`] for transactions that were open then. It looks
+//! at everything every [`WHOLE`], when it begins, while there is something due, and when it is woken.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -24,7 +26,7 @@ use uuid::Uuid;
 use super::Webhooks;
 use super::deliver::{Call, Sender};
 use super::lane::{self, FIRST_SHARE, FLYING, HOLD, Lane, Room, Standing, UNPROVEN};
-use super::lease::{self, Claimed, Outcome};
+use super::lease::{self, Claimed, Look, Outcome};
 use super::retry::{self, Next};
 use crate::app::AppState;
 use crate::clock::{self, Clock};
@@ -34,6 +36,11 @@ use crate::{failpoint, id};
 
 /// How often it looks for work.
 const POLL: Duration = Duration::from_millis(200);
+/// How long after its time a delivery may become visible, and still be found by the next look: longer than a
+/// transaction may take. One that is later waits for a look at everything.
+const LATE: Duration = Duration::from_secs(15);
+/// How long it does not look at everything, at most: what a server held that died waits so long after its lease.
+const WHOLE: Duration = Duration::from_secs(10);
 /// Endpoints remembered while nothing is to be done for them.
 const KNOWN: usize = 1024;
 /// Outcomes in one write.
@@ -51,6 +58,14 @@ pub struct Counters {
     parked: AtomicU64,
     gone: AtomicU64,
     under_way: AtomicU64,
+    looks: [Looks; 2],
+}
+
+/// Looks for work: how many, and how long they took together.
+#[derive(Default, Debug)]
+struct Looks {
+    count: AtomicU64,
+    micros: AtomicU64,
 }
 
 impl Counters {
@@ -62,6 +77,13 @@ impl Counters {
             Next::Gone => &self.gone,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a look: at everything, or only at what became due of late.
+    fn looked(&self, whole: bool, took: Duration) {
+        let looks = &self.looks[usize::from(whole)];
+        looks.count.fetch_add(1, Ordering::Relaxed);
+        looks.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Writes them as Prometheus reads them.
@@ -81,6 +103,17 @@ impl Counters {
             "# HELP jalon_webhook_attempts_under_way Attempts under way.\n# TYPE jalon_webhook_attempts_under_way gauge\njalon_webhook_attempts_under_way {}",
             self.under_way.load(Ordering::Relaxed)
         );
+        text.push_str("# HELP jalon_webhook_look_seconds Looks for due deliveries: at everything (whole), or at what became due of late (recent).\n# TYPE jalon_webhook_look_seconds summary\n");
+        for (scope, looks) in ["recent", "whole"].iter().zip(&self.looks) {
+            let micros = looks.micros.load(Ordering::Relaxed);
+            let _ = writeln!(
+                text,
+                "jalon_webhook_look_seconds_sum{{scope=\"{scope}\"}} {}.{:06}\njalon_webhook_look_seconds_count{{scope=\"{scope}\"}} {}",
+                micros / 1_000_000,
+                micros % 1_000_000,
+                looks.count.load(Ordering::Relaxed)
+            );
+        }
     }
 }
 
@@ -95,7 +128,7 @@ pub async fn run(app: AppState, stop: Stop) {
 
 /// Delivers what is due. Any number of them may work on one database.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "four things that may be under way, in any combination")]
+#[expect(clippy::struct_excessive_bools, reason = "five things that may be so, in any combination")]
 pub struct Dispatcher {
     db: Db,
     clock: Clock,
@@ -116,6 +149,13 @@ pub struct Dispatcher {
     returned: Vec<Uuid>,
     /// Whether there may be something to claim.
     look: bool,
+    /// From when on something may be due that was not seen, in milliseconds by the clock that decides; none while
+    /// everything is to be looked at.
+    floor: Option<i64>,
+    /// Whether the next look is at everything, whatever the floor.
+    whole: bool,
+    /// When everything was looked at.
+    looked_at: Option<Instant>,
     looking: bool,
     writing: bool,
     stopping: bool,
@@ -124,7 +164,7 @@ pub struct Dispatcher {
 /// What the tasks report.
 #[derive(Debug)]
 enum Step {
-    Looked { wanted: Vec<(Uuid, usize)>, claimed: Result<Vec<Claimed>, DbError> },
+    Looked { floor: Option<i64>, wanted: Vec<(Uuid, usize)>, claimed: Result<Vec<Claimed>, DbError> },
     Tried { outcome: Outcome, next: Next },
     Written { result: Result<(), DbError>, outcomes: Vec<Outcome>, returned: Vec<Uuid> },
 }
@@ -149,6 +189,9 @@ impl Dispatcher {
             done: Vec::new(),
             returned: Vec::new(),
             look: true,
+            floor: None,
+            whole: true,
+            looked_at: None,
             looking: false,
             writing: false,
             stopping: false,
@@ -164,7 +207,7 @@ impl Dispatcher {
             let sound = tokio::select! {
                 () = stop.requested() => break,
                 () = wake.notified() => {
-                    self.look = true;
+                    (self.look, self.whole) = (true, true);
                     true
                 }
                 Some(step) = self.steps.join_next() => self.take(step),
@@ -185,7 +228,7 @@ impl Dispatcher {
 
     /// Delivers what is due now, and is done when nothing is due or under way any more.
     pub async fn settle(&mut self) {
-        self.look = true;
+        (self.look, self.whole) = (true, true);
         self.claim();
         while let Some(step) = self.steps.join_next().await {
             if !self.take(step) {
@@ -205,13 +248,24 @@ impl Dispatcher {
         (self.look, self.looking) = (false, true);
         let rooms: HashMap<Uuid, Room> = self.lanes.iter().map(|(id, lane)| (*id, Room::of(lane))).collect();
         let unproven = (HOLD / UNPROVEN).saturating_sub(self.unproven(Lane::held));
-        let (db, me, now, random) = (self.db.clone(), self.me.clone(), self.clock.now(), random());
-        let lease = self.lease;
+        let (db, me, now, random) = (self.db.clone(), self.me.clone(), self.clock.for_leases(), random());
+        let (lease, counters) = (self.lease, Arc::clone(&self.counters));
+        let begun = Instant::now();
+        let fresh = self.looked_at.is_some_and(|at| begun.duration_since(at) < WHOLE);
+        let floor = self.floor.take().filter(|_| fresh && !self.whole);
+        self.whole = false;
+        if floor.is_none() {
+            self.looked_at = Some(begun);
+        }
         self.steps.spawn(async move {
-            let mut due = match lease::due(&db, now).await {
-                Ok(due) => due,
-                Err(error) => return Step::Looked { wanted: Vec::new(), claimed: Err(error) },
+            let Look { mut due, at, whole } = match lease::look(&db, now, floor).await {
+                Ok(look) => look,
+                Err(error) => return Step::Looked { floor: None, wanted: Vec::new(), claimed: Err(error) },
             };
+            counters.looked(whole, begun.elapsed());
+            // Our own announcements are due by our own clock where it is behind.
+            let late = i64::try_from(LATE.as_millis()).unwrap_or(i64::MAX) + (at.0 - now.own().0).max(0);
+            let floor = due.is_empty().then(|| at.0 - late);
             // Where there are more endpoints than one claim takes, each claim begins elsewhere.
             let start = usize::try_from(random % due.len().max(1) as u64).unwrap_or(0);
             due.rotate_left(start);
@@ -222,7 +276,7 @@ impl Dispatcher {
             } else {
                 lease::claim(&db, me, wanted.clone(), now, lease).await
             };
-            Step::Looked { wanted, claimed }
+            Step::Looked { floor, wanted, claimed }
         });
     }
 
@@ -234,7 +288,8 @@ impl Dispatcher {
     /// Begins what may begin: of all endpoints with something to send, the least busy first.
     fn launch(&mut self) {
         // Development knows leases that are shorter than an attempt.
-        let enough = clock::after(self.clock.now(), MIN_LEASE.min(self.lease * 2 / 3));
+        let margin = MIN_LEASE.min(self.lease * 2 / 3);
+        let enough = clock::after(self.clock.now(), margin);
         let mut unproven = self.unproven(|lane| lane.flying);
         while self.flying < FLYING
             && let Some((_, lane)) = self
@@ -244,7 +299,7 @@ impl Dispatcher {
                 .min_by_key(|(_, lane)| (lane.flying, lane.standing))
             && let Some(claimed) = lane.queue.pop_front()
         {
-            if claimed.until < enough {
+            if claimed.until < enough || claimed.since.elapsed() + margin > self.lease {
                 self.held.remove(&claimed.id);
                 self.returned.push(claimed.id);
                 continue;
@@ -266,7 +321,7 @@ impl Dispatcher {
         self.writing = true;
         let outcomes: Vec<Outcome> = self.done.drain(..self.done.len().min(BATCH)).collect();
         let returned = std::mem::take(&mut self.returned);
-        let (db, me, now) = (self.db.clone(), self.me.clone(), self.clock.now());
+        let (db, me, now) = (self.db.clone(), self.me.clone(), self.clock.for_leases());
         self.steps.spawn(async move {
             let result = lease::settle(&db, me, &outcomes, &returned, now).await;
             Step::Written { result, outcomes, returned }
@@ -276,7 +331,8 @@ impl Dispatcher {
     /// Takes in what a task reports; `false` when the task panicked.
     fn take(&mut self, step: Result<Step, JoinError>) -> bool {
         match step {
-            Ok(Step::Looked { wanted, claimed: Ok(claimed) }) => {
+            Ok(Step::Looked { floor, wanted, claimed: Ok(claimed) }) => {
+                self.floor = floor;
                 if !claimed.is_empty() {
                     failpoint::reach("webhook.claimed");
                 }
@@ -392,7 +448,8 @@ impl Dispatcher {
         self.counters.under_way.fetch_sub(self.flying as u64, Ordering::Relaxed);
         let done: HashSet<Uuid> = self.done.iter().map(|outcome| outcome.id).collect();
         self.returned.extend(self.held.iter().filter(|id| !done.contains(id)));
-        if let Err(error) = lease::settle(&self.db, self.me, &self.done, &self.returned, self.clock.now()).await {
+        if let Err(error) = lease::settle(&self.db, self.me, &self.done, &self.returned, self.clock.for_leases()).await
+        {
             tracing::warn!(%error, "leases of webhooks could not be handed back; they end by themselves");
         }
     }

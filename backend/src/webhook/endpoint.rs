@@ -82,7 +82,7 @@ pub async fn add(state: &AppState, site: SiteId, new: CreateEndpoint) -> ApiResu
     let written = secret.clone();
     let endpoint = state
         .db
-        .write::<_, ApiError, _>(move |tx| {
+        .write_by_staff::<_, ApiError, _>(move |tx| {
             Box::pin(async move {
                 let others = locked(tx, site, now).await?;
                 check_unique(&others, &url)?;
@@ -134,7 +134,7 @@ pub async fn change(state: &AppState, site: SiteId, endpoint: Uuid, change: Chan
     let now = state.clock.now();
     let changed = state
         .db
-        .write::<_, ApiError, _>(move |tx| {
+        .write_by_staff::<_, ApiError, _>(move |tx| {
             Box::pin(async move {
                 let mut others = locked(tx, site, now).await?;
                 let place = others.iter().position(|other| other.id == endpoint).ok_or_else(ApiError::not_found)?;
@@ -161,7 +161,10 @@ pub async fn change(state: &AppState, site: SiteId, endpoint: Uuid, change: Chan
 
 /// Deletes an endpoint with all that was sent to it.
 pub async fn delete(state: &AppState, site: SiteId, endpoint: Uuid) -> ApiResult<()> {
-    let found = state.db.write::<_, DbError, _>(move |tx| Box::pin(store::delete_endpoint(tx, site, endpoint))).await?;
+    let found = state
+        .db
+        .write_by_staff::<_, DbError, _>(move |tx| Box::pin(store::delete_endpoint(tx, site, endpoint)))
+        .await?;
     if found { Ok(()) } else { Err(ApiError::not_found()) }
 }
 
@@ -180,7 +183,7 @@ pub async fn rotate(state: &AppState, site: SiteId, endpoint: Uuid, rotate: &Rot
     let written = secret.clone();
     state
         .db
-        .write::<_, ApiError, _>(move |tx| {
+        .write_by_staff::<_, ApiError, _>(move |tx| {
             Box::pin(async move {
                 if !locked(tx, site, now).await?.iter().any(|known| known.id == endpoint) {
                     return Err(ApiError::not_found());
@@ -226,10 +229,10 @@ pub async fn test(state: &AppState, site: &Site, endpoint: Uuid) -> ApiResult<Te
 
 /// Sends a delivery again, at once and with all its attempts before it (W4).
 pub async fn replay(state: &AppState, site: SiteId, delivery: Uuid) -> ApiResult<DeliveryView> {
-    let now = state.clock.now();
+    let (now, leases) = (state.clock.now(), state.clock.for_leases());
     let replayed = state
         .db
-        .write::<_, ApiError, _>(move |tx| {
+        .write_by_staff::<_, ApiError, _>(move |tx| {
             Box::pin(async move {
                 let found = log::delivery(tx, site, delivery).await?.ok_or_else(ApiError::not_found)?;
                 let endpoint =
@@ -237,7 +240,7 @@ pub async fn replay(state: &AppState, site: SiteId, delivery: Uuid) -> ApiResult
                 if !endpoint.enabled {
                     return Err(ApiError::new(&code::CONFLICT).detail("The endpoint is disabled; enable it first."));
                 }
-                if !log::replay(tx, site, delivery, now).await? {
+                if !log::replay(tx, site, delivery, leases).await? {
                     return Err(ApiError::new(&code::CONFLICT).detail("The delivery is on its way at this moment."));
                 }
                 log::delivery(tx, site, delivery).await?.ok_or_else(ApiError::not_found)

@@ -8,6 +8,7 @@ use jalon_shared::{
 };
 use uuid::Uuid;
 
+use crate::clock::LeaseTime;
 use crate::db::{DbError, Tx, execute, on};
 
 /// Attempts shown of a delivery, at most: the newest.
@@ -75,9 +76,10 @@ pub async fn delivery(tx: &mut Tx<'_>, site: SiteId, id: Uuid) -> Result<Option<
 
 /// Lets a delivery begin anew, at once: whether it was parked, delivered or waits for its next attempt.
 /// `false` when it is on its way at this moment, or there is none.
-pub async fn replay(tx: &mut Tx<'_>, site: SiteId, id: Uuid, now: Timestamp) -> Result<bool, DbError> {
+pub async fn replay(tx: &mut Tx<'_>, site: SiteId, id: Uuid, now: impl Into<LeaseTime>) -> Result<bool, DbError> {
     const SQL: &str = "UPDATE webhook_delivery SET state = 'pending', attempts = 0, next_at = $3, lease_until = 0, lease_owner = NULL, finished_at = NULL \
         WHERE site_id = $1 AND id = $2 AND (state <> 'pending' OR lease_until <= $3)";
+    let now = tx.now(now).await?;
     Ok(execute!(tx, sqlx::query(SQL).bind(site.0).bind(id).bind(now.0))? == 1)
 }
 

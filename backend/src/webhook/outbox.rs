@@ -5,7 +5,7 @@ use jalon_shared::{SiteId, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::db::{DbError, Tx, on};
+use crate::db::{DbError, Tx, on, pg_now};
 use crate::failpoint;
 
 /// Something to announce.
@@ -48,11 +48,17 @@ pub async fn enqueue(tx: &mut Tx<'_>, messages: &[Message], now: Timestamp) -> R
         JOIN webhook_endpoint e ON e.site_id = m.site_id AND e.enabled \
         AND (json_array_length(e.event_types) = 0 OR EXISTS (SELECT 1 FROM json_each(e.event_types) AS t WHERE t.value = m.type)) \
         WHERE true ON CONFLICT (message_id, endpoint_id) DO NOTHING";
-    const DELIVERIES_POSTGRES: &str = "INSERT INTO webhook_delivery (id, site_id, message_id, endpoint_id, state, attempts, next_at, lease_until, created_at) \
-        SELECT (substr(m.id::text, 1, 28) || substr(gen_random_uuid()::text, 29))::uuid, m.site_id, m.id, e.id, 'pending', 0, $2, 0, $2 \
+    // Due at once by the database's clock, which decides: not later, where this server's clock is ahead.
+    const DELIVERIES_POSTGRES: &str = concat!(
+        "INSERT INTO webhook_delivery (id, site_id, message_id, endpoint_id, state, attempts, next_at, lease_until, created_at) \
+        SELECT (substr(m.id::text, 1, 28) || substr(gen_random_uuid()::text, 29))::uuid, m.site_id, m.id, e.id, 'pending', 0, \
+        least($2, ",
+        pg_now!("NULL"),
+        "), 0, $2 \
         FROM jsonb_to_recordset($1::jsonb) AS r(message_id uuid) JOIN webhook_message m ON m.id = r.message_id \
         JOIN webhook_endpoint e ON e.site_id = m.site_id AND e.enabled \
-        AND (jsonb_array_length(e.event_types::jsonb) = 0 OR e.event_types::jsonb ? m.type) ON CONFLICT (message_id, endpoint_id) DO NOTHING";
+        AND (jsonb_array_length(e.event_types::jsonb) = 0 OR e.event_types::jsonb ? m.type) ON CONFLICT (message_id, endpoint_id) DO NOTHING"
+    );
     if messages.is_empty() {
         return Ok(());
     }

@@ -87,8 +87,18 @@ fn p1_postgres_commits_are_synchronous() {
         })
         .await
         .unwrap();
-        let said = rows::<(String,)>(&db.reopen().await, "SELECT current_setting('synchronous_commit')").await;
-        assert_eq!(said[0].0, "on");
+        let said: String = db
+            .reopen()
+            .await
+            .write(|tx| {
+                let asked = "SELECT current_setting('synchronous_commit')";
+                Box::pin(
+                    async move { Ok::<_, DbError>(on!(tx, conn => sqlx::query_scalar(asked).fetch_one(conn).await)?) },
+                )
+            })
+            .await
+            .unwrap();
+        assert_eq!(said, "on");
     });
 }
 

@@ -11,6 +11,7 @@ mod expiry;
 mod fairness;
 mod hostile;
 mod lease;
+mod look;
 mod outbox;
 mod story;
 
@@ -230,6 +231,14 @@ impl Desk {
         let (ids, now) = (messages.iter().map(|message| message.id).collect(), self.now());
         write(&self.db, move |tx| Box::pin(async move { enqueue(tx, &messages, now).await })).await;
         ids
+    }
+
+    /// Announces something as of so many milliseconds ago; answers its id.
+    pub async fn announce_late(&self, millis: i64) -> Uuid {
+        let message = self.message(&Uuid::now_v7().to_string());
+        let (id, then) = (message.id, Timestamp(self.now().0 - millis));
+        write(&self.db, move |tx| Box::pin(async move { enqueue(tx, &[message], then).await })).await;
+        id
     }
 
     /// All deliveries to an endpoint.

@@ -72,20 +72,10 @@ pub async fn course(tx: &mut Tx<'_>, site: SiteId, slug: &CourseSlug) -> Result<
     row.map(TryInto::try_into).transpose()
 }
 
-/// The same, locked against other writers where the database locks rows.
+/// The same, locked against other writers where the database locks rows; learners go on meanwhile.
 pub async fn course_for_update(tx: &mut Tx<'_>, site: SiteId, slug: &CourseSlug) -> Result<Option<CourseRow>, DbError> {
     const SQLITE: &str = "SELECT id, slug, state, published_version, latest_version, revision FROM course WHERE site_id = $1 AND slug = $2";
-    const POSTGRES: &str = "SELECT id, slug, state, published_version, latest_version, revision FROM course WHERE site_id = $1 AND slug = $2 FOR UPDATE";
-    let sql = tx.pick(SQLITE, POSTGRES);
-    let row: Option<RawCourse> =
-        on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(slug.as_str()).fetch_optional(conn).await)?;
-    row.map(TryInto::try_into).transpose()
-}
-
-/// The same, held so that it does not change until the end of the transaction; learners go on meanwhile.
-pub async fn course_held(tx: &mut Tx<'_>, site: SiteId, slug: &CourseSlug) -> Result<Option<CourseRow>, DbError> {
-    const SQLITE: &str = "SELECT id, slug, state, published_version, latest_version, revision FROM course WHERE site_id = $1 AND slug = $2";
-    // Not FOR UPDATE: who answers holds an enrollment and asks whether its course is there.
+    // No key of a course ever changes. `FOR UPDATE` would wait for every learner who starts it: their rows refer to it.
     const POSTGRES: &str = "SELECT id, slug, state, published_version, latest_version, revision FROM course WHERE site_id = $1 AND slug = $2 FOR NO KEY UPDATE";
     let sql = tx.pick(SQLITE, POSTGRES);
     let row: Option<RawCourse> =
@@ -250,9 +240,9 @@ impl Part {
 pub enum Held {
     /// Not: for transactions that only read.
     No,
-    /// Against writers.
+    /// Against writers. They wait for it, so only for what authors do, never for what a crowd does.
     Share,
-    /// For writing it.
+    /// For writing it, without a change of its keys: rows that refer to it are inserted meanwhile.
     Update,
 }
 
@@ -268,7 +258,7 @@ pub async fn part<S: DeserializeOwned>(
     const SHARE: &str =
         "SELECT revision, written FROM course_part WHERE site_id = $1 AND kind = $2 AND slug = $3 FOR SHARE";
     const UPDATE: &str =
-        "SELECT revision, written FROM course_part WHERE site_id = $1 AND kind = $2 AND slug = $3 FOR UPDATE";
+        "SELECT revision, written FROM course_part WHERE site_id = $1 AND kind = $2 AND slug = $3 FOR NO KEY UPDATE";
     let sql = match held {
         Held::No => SQLITE,
         Held::Share => tx.pick(SQLITE, SHARE),

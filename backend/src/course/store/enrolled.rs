@@ -93,6 +93,7 @@ const OF_BOTH_SQLITE: &str = enrollment_columns!(
     "WHERE site_id = $1 AND id IN (SELECT id FROM course_enrollment WHERE site_id = $1 AND user_id = $2 \
      UNION ALL SELECT id FROM course_enrollment WHERE site_id = $1 AND guest_id = $3) ORDER BY id"
 );
+// `FOR UPDATE`: a merge deletes the guest's rows or changes their keys (the learner is in unique indexes).
 const OF_BOTH_POSTGRES: &str =
     enrollment_columns!("WHERE site_id = $1 AND (user_id = $2 OR guest_id = $3) ORDER BY id FOR UPDATE");
 
@@ -104,14 +105,14 @@ pub async fn enrollment(tx: &mut Tx<'_>, site: SiteId, id: EnrollmentId) -> Resu
     row.map(TryInto::try_into).transpose()
 }
 
-/// The same, locked where the database locks rows.
+/// The same, locked where the database locks rows. Whoever asks for it changes no key of it.
 pub async fn enrollment_for_update(
     tx: &mut Tx<'_>,
     site: SiteId,
     id: EnrollmentId,
 ) -> Result<Option<Enrollment>, DbError> {
     const SQLITE: &str = enrollment_columns!("WHERE site_id = $1 AND id = $2");
-    const POSTGRES: &str = enrollment_columns!("WHERE site_id = $1 AND id = $2 FOR UPDATE");
+    const POSTGRES: &str = enrollment_columns!("WHERE site_id = $1 AND id = $2 FOR NO KEY UPDATE");
     let sql = tx.pick(SQLITE, POSTGRES);
     let row: Option<RawEnrollment> =
         on!(tx, conn => sqlx::query_as(sql).bind(site.0).bind(id.0).fetch_optional(conn).await)?;
@@ -181,7 +182,7 @@ pub async fn enrollments_of_course(
 ) -> Result<Vec<Enrollment>, DbError> {
     const READ: &str = enrollment_columns!("WHERE site_id = $1 AND course_id = $2 AND id > $3 ORDER BY id LIMIT $4");
     const UPDATE: &str =
-        enrollment_columns!("WHERE site_id = $1 AND course_id = $2 AND id > $3 ORDER BY id LIMIT $4 FOR UPDATE");
+        enrollment_columns!("WHERE site_id = $1 AND course_id = $2 AND id > $3 ORDER BY id LIMIT $4 FOR NO KEY UPDATE");
     let sql = match held {
         Held::Update => tx.pick(READ, UPDATE),
         Held::No | Held::Share => READ,

@@ -17,7 +17,8 @@ pub const ERASED: &str = "erased";
 
 /// The courses of a learner, held until the end of the transaction where the database locks rows.
 pub async fn courses_for_update(tx: &mut Tx<'_>, site: SiteId, learner: &Learner) -> Result<Vec<CourseId>, DbError> {
-    // `+id`: see the statements of one learner in `enrolled`.
+    // `+id`: see the statements of one learner in `enrolled`. `FOR UPDATE`: these rows are about to be deleted, and
+    // nobody may add an answer that refers to them.
     const USER: [&str; 2] = [
         "SELECT course_id FROM course_enrollment WHERE site_id = $1 AND user_id = $2 ORDER BY +id",
         "SELECT course_id FROM course_enrollment WHERE site_id = $1 AND user_id = $2 ORDER BY id FOR UPDATE",

@@ -102,6 +102,7 @@ async fn from_sqlite(database: &Path, to: &Path) -> Result<i64, BackupError> {
 async fn from_postgres(options: &PgConnectOptions, to: &Path) -> Result<i64, BackupError> {
     let mut source = postgres(options).await?;
     sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut source).await?;
+    sqlx::raw_sql(UNLIMITED).execute(&mut source).await?;
     let there: bool =
         sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&mut source).await?;
     let migration = if there {
@@ -156,11 +157,12 @@ async fn writable(path: &Path) -> Result<SqliteConnection, BackupError> {
     Ok(options.connect().await?)
 }
 
-/// A connection without the limits that suit a server.
+/// Takes the limits that suit a server from a transaction, and from no other: behind a pooler that would be somebody
+/// else's.
+const UNLIMITED: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
+    SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL TIME ZONE 'UTC'";
+
+/// A connection; each of its transactions begins with [`UNLIMITED`].
 async fn postgres(options: &PgConnectOptions) -> Result<PgConnection, BackupError> {
-    let mut connection = options.clone().application_name("jalon backup").disable_statement_logging().connect().await?;
-    let unlimited = "SET statement_timeout = 0; SET lock_timeout = 0; \
-        SET idle_in_transaction_session_timeout = 0; SET TIME ZONE 'UTC'";
-    sqlx::raw_sql(unlimited).execute(&mut connection).await?;
-    Ok(connection)
+    Ok(options.clone().application_name("jalon backup").disable_statement_logging().connect().await?)
 }

@@ -52,6 +52,7 @@ pub async fn restore(from: &Path, config: &DbConfig, wish: Wish) -> Result<Manif
         DbAddress::Postgres(options) => {
             let mut target = postgres(options).await?;
             sqlx::query("BEGIN").execute(&mut target).await?;
+            sqlx::raw_sql(super::UNLIMITED).execute(&mut target).await?;
             fill(&mut source, &mut Tx::Postgres(&mut target), wish).await?;
             sqlx::query("COMMIT").execute(&mut target).await?;
             sqlx::query("ANALYZE").execute(&mut target).await?;
