@@ -51,8 +51,11 @@ fn items() -> Value {
     ])
 }
 
+/// Reads a source and checks it; the error is what reading it found.
+type CheckSource = fn(Value) -> Result<Vec<FieldError>, String>;
+
 /// Each source with every field that there is, and what checks it.
-fn sources() -> Vec<(&'static str, Value, fn(Value) -> Result<Vec<FieldError>, String>)> {
+fn sources() -> Vec<(&'static str, Value, CheckSource)> {
     fn faults<S: serde::de::DeserializeOwned>(
         source: Value,
         check: impl Fn(&S) -> Vec<FieldError>,
