@@ -51,8 +51,11 @@ fn items() -> Value {
     ])
 }
 
+/// Reads a source and checks it; the error is what reading it found.
+type CheckSource = fn(Value) -> Result<Vec<FieldError>, String>;
+
 /// Each source with every field that there is, and what checks it.
-fn sources() -> Vec<(&'static str, Value, fn(Value) -> Result<Vec<FieldError>, String>)> {
+fn sources() -> Vec<(&'static str, Value, CheckSource)> {
     fn faults<S: serde::de::DeserializeOwned>(
         source: Value,
         check: impl Fn(&S) -> Vec<FieldError>,
@@ -113,11 +116,10 @@ fn is_by_language(fields: &Map<String, Value>) -> bool {
 
 fn tag(number: usize) -> String {
     let letter = |digit: usize| char::from(b'a' + u8::try_from(digit % 26).unwrap());
-    ["q".to_owned(), letter(number / 676).into(), letter(number / 26).into(), letter(number).into()].concat()[1..]
-        .to_owned()
+    [letter(number / 676), letter(number / 26), letter(number)].into_iter().collect()
 }
 
-/// Too much of it: too many entries, too many languages, too long a text; `None` where it holds nothing of the kind.
+/// Too much of it: too many entries, too many languages, too long a text; nothing, where it is none of these.
 fn too_much(value: &Value) -> Vec<Value> {
     match value {
         Value::Array(items) => {

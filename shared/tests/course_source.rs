@@ -330,7 +330,7 @@ fn c16_a_course_names_no_more_than_a_server_bears() {
         (0..21).map(|number| json!({ "key": format!("l{number}"), "shared": format!("lesson-{number}") })).collect();
     let mut ids = Ids(0);
     let mut large = Definition {
-        course: Written::course(course_of(&lessons), BTreeMap::new(), || Uuid::nil()),
+        course: Written::course(course_of(&lessons), BTreeMap::new(), Uuid::nil),
         lessons: (0..21)
             .map(|number| {
                 let slug = LessonSlug::parse(&format!("lesson-{number}")).unwrap();
@@ -340,7 +340,7 @@ fn c16_a_course_names_no_more_than_a_server_bears() {
         banks: BTreeMap::new(),
     };
     assert_eq!(found(&large), [("/modules/0/lessons/20".to_owned(), "out_of_range".to_owned())]);
-    large.course = Written::course(course_of(&lessons[..20]), BTreeMap::new(), || Uuid::nil());
+    large.course = Written::course(course_of(&lessons[..20]), BTreeMap::new(), Uuid::nil);
     assert_eq!(found(&large), []);
     // 1,100 pools: each quiz draws by a tag of its own.
     let by_tag = |place: usize| json!([{ "bank": "bank-0", "tags": [format!("tag-{place}")], "count": 1 }, { "bank": "bank-0", "tags": [format!("tag-{}", place + 900)], "count": 1 }]);
@@ -348,7 +348,7 @@ fn c16_a_course_names_no_more_than_a_server_bears() {
         .map(|number| json!({ "key": format!("l{number}"), "title": { "fr": "L" }, "items": drawing(100, |place| by_tag(number * 100 + place)) }))
         .collect();
     let pools = |lessons: &[Value]| Definition {
-        course: Written::course(course_of(lessons), BTreeMap::new(), || Uuid::nil()),
+        course: Written::course(course_of(lessons), BTreeMap::new(), Uuid::nil),
         lessons: BTreeMap::new(),
         banks: [large_bank("bank-0", 2000)].into(),
     };

@@ -101,13 +101,13 @@ for_both! {
             assert!(app.tracks.catalog.known_version(row.id, row.published_version.unwrap()).is_some(), "{slug}");
         }
         assert_eq!(look("/api/v1/sites/other/tracks/theirs".to_owned()).await, theirs);
-        let metrics = look_at_metrics(&stage).await;
+        let metrics = look_at_metrics(&stage);
         for line in ["jalon_cache_bytes{cache=\"versions\"}", "jalon_cache_evictions_total{cache=\"versions\"}", "jalon_cache_entries{cache=\"member_tokens\"}"] {
             assert!(metrics.contains(line), "{metrics}");
         }
     }
 }
 
-async fn look_at_metrics(stage: &Stage) -> String {
+fn look_at_metrics(stage: &Stage) -> String {
     stage.server.app().gate.metrics.render()
 }
