@@ -307,7 +307,7 @@ fn c16_a_bank_is_held_once_however_many_quizzes_draw_from_it() {
     }
     let banks: usize = quizzes[0].draws.iter().map(|draw| draw.bank().heap()).sum();
     assert!(course.heap() < banks + 4 * 1024 * 1024, "{} for banks of {banks}", course.heap());
-    let (attempt, _) = quizzes[500].attempt(Uuid::from_u128(7), 1);
+    let attempt = quizzes[500].attempt(&Counting(1));
     assert_eq!((attempt.questions.len(), attempt.points()), (10, 30));
     let drawn = &attempt.questions[3];
     assert_eq!(quizzes[500].worth(drawn.id).unwrap().1, 3);

@@ -53,7 +53,7 @@ struct Idle {
 
 impl Run<'_> {
     /// The programs of this run: that of `--beside` first.
-    fn programs(&self) -> Vec<(&'static str, &Path)> {
+    fn builds(&self) -> Vec<(&'static str, &Path)> {
         let beside = self.beside().map(|program| ("beside", program));
         beside.into_iter().chain([("this", self.program())]).collect()
     }
@@ -62,7 +62,7 @@ impl Run<'_> {
     pub async fn authors(&self, report: &mut Report) -> Result<()> {
         report.head("PostgreSQL: an author's writes beside 32 clients that start the course");
         let mut found = Vec::new();
-        for (name, program) in self.programs() {
+        for (name, program) in self.builds() {
             let mut scene = self.scene_of(program, &format!("authors_{name}")).await?;
             self.patience().wait_until_quiet().await?;
             let author = self.author_beside_learners(&scene, name, report).await?;
@@ -130,7 +130,7 @@ impl Run<'_> {
             "PostgreSQL: looks for work after {deliveries} deliveries, beside a snapshot that stays open"
         ));
         let mut found = Vec::new();
-        for (name, program) in self.programs() {
+        for (name, program) in self.builds() {
             let mut scene = self.scene_of(program, &format!("look_{name}")).await?;
             let sink = Sink::start().await?;
             scene.stage.announce_to(&sink.url()).await?;

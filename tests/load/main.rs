@@ -44,7 +44,6 @@ usage: jalon-load [--server PROGRAM] [--quick] [--steps N] [--beside PROGRAM]
   --only WHAT       one part only
   --steps N         steps of the tracks, 1 to 200 (default 12, as people write them)
   --connections N   advances at this number of connections only, to compare two programs soon
-  --beside PROGRAM  another build of the server, measured in turn with it; in the part `memory` only
   --write FILE      put the tables between the document's two marks
   --about TEXT      what was measured, for the head of these tables";
 

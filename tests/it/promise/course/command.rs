@@ -6,7 +6,18 @@ use proptest::prelude::*;
 use super::content::{COURSES, LESSONS, SHARED, Version};
 
 pub const MEMBERS: usize = 2;
+/// The second of them learns, too.
 pub const GRADERS: usize = 2;
+
+/// The member that a grader is.
+pub fn member_of(grader: usize) -> Option<usize> {
+    (grader == 1).then_some(1)
+}
+
+/// A grader's name, as their token has it.
+pub fn grader_name(grader: usize) -> String {
+    member_of(grader).map_or_else(|| format!("g-{grader}"), |member| format!("m-{member}"))
+}
 
 /// Which item is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -263,8 +274,11 @@ pub fn chapter() -> impl Strategy<Value = Vec<Command>> {
         });
         [finish(member, course, &blanks), finish(member, 1 - course, &[false]), back.map(one).collect()].concat()
     });
-    let differ = (0..3_usize, vec(verdict(), 1..=3), verdict()).prop_map(move |(nth, first, last)| {
-        let graders = first.into_iter().map(|verdict| (0, verdict)).chain([(0, Verdict::SecondOpinion), (1, last)]);
+    let who = || 0..GRADERS;
+    let differ = (0..3_usize, vec(verdict(), 1..=3), (who(), who(), who()), verdict());
+    let differ = differ.prop_map(move |(nth, verdicts, (first, asks, second), last)| {
+        let graders = verdicts.into_iter().map(|verdict| (first, verdict));
+        let graders = graders.chain([(asks, Verdict::SecondOpinion), (second, last)]);
         graders.map(|(grader, verdict)| one(Act::Grade { grader, nth, verdict })).collect()
     });
     // The shared lesson's questions are exchanged while members are on the way, and they are brought along.

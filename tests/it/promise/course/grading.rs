@@ -52,10 +52,25 @@ impl World {
             return Says::No(404, "not_found", None);
         };
         let open = &mut self.open[place];
+        if super::command::member_of(grader) == Some(open.member) {
+            // Nobody judges their own work.
+            return Says::No(403, "own_work", None);
+        }
+        let before = open.grades.iter().rev().find(|(other, _)| *other == grader).map(|(_, halves)| *halves);
+        let again = match verdict {
+            Verdict::Accept(halves) => before == Some(Some(*halves)),
+            Verdict::Reject => before == Some(None),
+            _ => false,
+        };
+        if again {
+            // The same once more, from somebody whose answer was lost, is no error and no second opinion.
+            return Says::Open(Box::new(open.clone()));
+        }
         if open.claimed_by.is_some_and(|other| other != grader) {
             return Says::No(409, "claimed", None);
         }
-        let own = open.queued && open.asked_by == Some(grader);
+        // A second opinion is somebody else's, always.
+        let own = open.queued && (open.asked_by == Some(grader) || before.is_some());
         let most = QUESTIONS[answer.4].points * 2;
         let halves = match verdict {
             Verdict::Release => {
@@ -83,9 +98,7 @@ impl World {
             Verdict::Reject => None,
         };
         if !open.queued {
-            // The same once more, from somebody whose answer was lost, is no error.
-            let same = open.grades.last() == Some(&(grader, halves));
-            return if same { Says::Open(Box::new(open.clone())) } else { Says::No(409, "not_queued", None) };
+            return Says::No(409, "not_queued", None);
         }
         let (_, item, quiz, attempt, question) = open.place;
         let of = (open.member, open.course);

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::command::grader_name;
 use super::content::{self, QUESTIONS, QUIZZES, SLUGS, Version};
 use super::grading::Open;
 use super::model::{Done, Says, Way, What, Who, Wish, World, gate, items, total};
@@ -193,11 +194,11 @@ impl Story<'_, '_> {
 fn opened(open: &Open, seen: &Value) -> Result<(), String> {
     same("state", open.state(), &seen["state"])?;
     same("queued", open.queued, &seen["queued"])?;
-    same("claimed_by", open.claimed_by.map(|grader| format!("g-{grader}")), &seen["claimed_by"])?;
+    same("claimed_by", open.claimed_by.map(grader_name), &seen["claimed_by"])?;
     let grades = seen["grades"].as_array().unwrap();
     same("grades", open.grades.len(), &grades.len().into())?;
     for ((grader, halves), grade) in open.grades.iter().zip(grades) {
-        same("grader", format!("g-{grader}"), &grade["grader"])?;
+        same("grader", grader_name(*grader), &grade["grader"])?;
         same("C2: points", halves.map(half), &grade["points"])?;
     }
     Ok(())

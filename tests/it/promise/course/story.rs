@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::command::{Act, Command, MEMBERS};
+use super::command::{Act, Command, MEMBERS, grader_name};
 use super::content::{self, COURSES, ITEMS, Ids, LESSONS, SHARED, SLUGS, Version};
 use super::model::{Says, Way, Who, Wish, World};
 use crate::promise::server::{Answer, Letter, Served, member};
@@ -190,7 +190,7 @@ impl<'s, 'd> Story<'s, 'd> {
     pub(super) fn token(&self, who: Who) -> String {
         match who {
             Who::Member(number) => member(&self.site, &format!("m-{number}"), &[]),
-            Who::Grader(number) => member(&self.site, &format!("g-{number}"), &["grader"]),
+            Who::Grader(number) => member(&self.site, &grader_name(number), &["grader"]),
         }
     }
 
