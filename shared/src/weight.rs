@@ -1,7 +1,7 @@
 //! How many bytes of memory a value takes: what a cache with a bound in bytes must know of its entries.
 //!
-//! An estimate, made of what the standard library and common allocators do. A test of the backend compares it
-//! with what an allocator counts.
+//! An estimate, made of what the standard library and common allocators do. `jalon-load --only memory` shows what
+//! the process really takes.
 
 use std::{collections::BTreeMap, sync::Arc};
 
