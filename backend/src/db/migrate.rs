@@ -15,7 +15,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: ([Text; 11], [Text; 11]) = migrations![
+const MIGRATIONS: ([Text; 12], [Text; 12]) = migrations![
     1 "0001_site",
     2 "0002_track",
     3 "0003_webhook",
@@ -27,6 +27,7 @@ const MIGRATIONS: ([Text; 11], [Text; 11]) = migrations![
     9 "0009_cohort_source",
     11 "0011_article",
     12 "0012_course_enrollment_course",
+    13 "0013_accounted_until",
 ];
 
 /// A migration: its number, its name, its text.
