@@ -14,6 +14,7 @@ pub mod problem;
 pub mod quiz;
 pub mod score;
 pub mod slug;
+pub mod spent;
 pub mod time;
 pub mod track;
 pub mod vectors;

@@ -44,6 +44,7 @@ fn outlines() -> impl Strategy<Value = Outline> {
                 module += u128::from(new_module);
             }
             OutlineItem {
+                film_seconds: None,
                 id: item_id(place),
                 lesson: LessonId(Uuid::from_u128(lesson)),
                 module: ModuleId(Uuid::from_u128(module)),
@@ -587,6 +588,7 @@ fn c1_in_an_opened_lesson_only_its_own_gates_hold() {
         cooldown_seconds: 0,
     };
     let item = |place: usize, lesson: u128| OutlineItem {
+        film_seconds: None,
         id: item_id(place),
         lesson: LessonId(Uuid::from_u128(lesson)),
         module: ModuleId(Uuid::nil()),

@@ -15,7 +15,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: ([Text; 14], [Text; 14]) = migrations![
+const MIGRATIONS: ([Text; 15], [Text; 15]) = migrations![
     1 "0001_site",
     2 "0002_track",
     3 "0003_webhook",
@@ -27,6 +27,7 @@ const MIGRATIONS: ([Text; 14], [Text; 14]) = migrations![
     9 "0009_cohort_source",
     11 "0011_article",
     12 "0012_course_enrollment_course",
+    13 "0013_accounted_until",
     14 "0014_shared_answer_enrollment",
     15 "0015_staff",
     16 "0016_delivery_next",

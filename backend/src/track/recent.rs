@@ -123,6 +123,7 @@ mod tests {
                 started_at: Timestamp(0),
                 completed_at: None,
                 score: None,
+                accounted_until: None,
                 steps,
             },
         }

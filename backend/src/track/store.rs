@@ -213,6 +213,7 @@ struct RawEnrollment {
     lang: Option<String>,
     merged_from_guest: bool,
     progress: String,
+    accounted_until: Option<i64>,
 }
 
 impl TryFrom<RawEnrollment> for Enrollment {
@@ -238,6 +239,7 @@ impl TryFrom<RawEnrollment> for Enrollment {
                 started_at: Timestamp(raw.started_at),
                 completed_at: raw.completed_at.map(Timestamp),
                 score: raw.score.map(|score| Score::from_hundredths(score.into())).transpose().map_err(corrupt)?,
+                accounted_until: raw.accounted_until.map(Timestamp),
                 steps,
             },
         })
@@ -252,7 +254,7 @@ macro_rules! enrollment_columns {
     ($rest:literal) => {
         concat!(
             "SELECT e.id, e.site_id, e.track_id, e.track_version, e.user_id, e.guest_id, e.current_step_order, e.version, e.started_at, \
-             e.completed_at, e.score, e.lang, e.merged_from_guest, e.progress FROM enrollment e ",
+             e.completed_at, e.score, e.lang, e.merged_from_guest, e.progress, e.accounted_until FROM enrollment e ",
             $rest
         )
     };
@@ -355,6 +357,7 @@ struct EnrollmentRecord<'a> {
     lang: Option<&'a Lang>,
     merged_from_guest: bool,
     progress: String,
+    accounted_until: Option<i64>,
 }
 
 fn records<'a>(enrollments: impl IntoIterator<Item = &'a Enrollment>) -> Result<String, DbError> {
@@ -376,6 +379,7 @@ fn records<'a>(enrollments: impl IntoIterator<Item = &'a Enrollment>) -> Result<
             lang: enrollment.lang.as_ref(),
             merged_from_guest: enrollment.merged_from_guest,
             progress: serde_json::to_string(&enrollment.progress.steps)?,
+            accounted_until: enrollment.progress.accounted_until.map(|at| at.0),
         });
     }
     Ok(serde_json::to_string(&records)?)
@@ -384,17 +388,17 @@ fn records<'a>(enrollments: impl IntoIterator<Item = &'a Enrollment>) -> Result<
 /// Adds an enrollment unless the learner has one in that track already; answers whether it was added.
 pub async fn insert_enrollment(tx: &mut Tx<'_>, enrollment: &Enrollment) -> Result<bool, DbError> {
     const SQLITE: &str = "INSERT INTO enrollment (id, site_id, track_id, track_version, user_id, guest_id, current_step_order, version, started_at, \
-        completed_at, score, time_spent_seconds, lang, merged_from_guest, progress) \
+        completed_at, score, time_spent_seconds, lang, merged_from_guest, progress, accounted_until) \
         SELECT unhex(r.value ->> 'id', '-'), unhex(r.value ->> 'site_id', '-'), unhex(r.value ->> 'track_id', '-'), r.value ->> 'track_version', \
         r.value ->> 'user_id', unhex(r.value ->> 'guest_id', '-'), r.value ->> 'current_step_order', r.value ->> 'version', r.value ->> 'started_at', \
         r.value ->> 'completed_at', r.value ->> 'score', r.value ->> 'time_spent_seconds', r.value ->> 'lang', r.value ->> 'merged_from_guest', \
-        r.value ->> 'progress' FROM json_each($1) AS r WHERE true ON CONFLICT DO NOTHING";
+        r.value ->> 'progress', r.value ->> 'accounted_until' FROM json_each($1) AS r WHERE true ON CONFLICT DO NOTHING";
     const POSTGRES: &str = "INSERT INTO enrollment (id, site_id, track_id, track_version, user_id, guest_id, current_step_order, version, started_at, \
-        completed_at, score, time_spent_seconds, lang, merged_from_guest, progress) \
+        completed_at, score, time_spent_seconds, lang, merged_from_guest, progress, accounted_until) \
         SELECT id, site_id, track_id, track_version, user_id, guest_id, current_step_order, version, started_at, completed_at, score, time_spent_seconds, \
-        lang, merged_from_guest, progress FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, site_id uuid, track_id uuid, track_version int, user_id text, \
+        lang, merged_from_guest, progress, accounted_until FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, site_id uuid, track_id uuid, track_version int, user_id text, \
         guest_id uuid, current_step_order int, version bigint, started_at bigint, completed_at bigint, score int, time_spent_seconds bigint, lang text, \
-        merged_from_guest boolean, progress text) ON CONFLICT DO NOTHING";
+        merged_from_guest boolean, progress text, accounted_until bigint) ON CONFLICT DO NOTHING";
     let sql = tx.pick(SQLITE, POSTGRES);
     let records = records([enrollment])?;
     Ok(on!(tx, conn => sqlx::query(sql).bind(records).execute(conn).await.map(|done| done.rows_affected()))? == 1)
@@ -408,13 +412,13 @@ pub async fn update_enrollments<'a>(
     const SQLITE: &str = "UPDATE enrollment SET track_version = r.value ->> 'track_version', user_id = r.value ->> 'user_id', \
         guest_id = unhex(r.value ->> 'guest_id', '-'), current_step_order = r.value ->> 'current_step_order', version = r.value ->> 'version', \
         started_at = r.value ->> 'started_at', completed_at = r.value ->> 'completed_at', score = r.value ->> 'score', \
-        time_spent_seconds = r.value ->> 'time_spent_seconds', merged_from_guest = r.value ->> 'merged_from_guest', progress = r.value ->> 'progress' \
+        time_spent_seconds = r.value ->> 'time_spent_seconds', merged_from_guest = r.value ->> 'merged_from_guest', progress = r.value ->> 'progress', accounted_until = r.value ->> 'accounted_until' \
         FROM json_each($1) AS r WHERE enrollment.id = unhex(r.value ->> 'id', '-')";
     const POSTGRES: &str = "UPDATE enrollment SET track_version = r.track_version, user_id = r.user_id, guest_id = r.guest_id, \
         current_step_order = r.current_step_order, version = r.version, started_at = r.started_at, completed_at = r.completed_at, score = r.score, \
-        time_spent_seconds = r.time_spent_seconds, merged_from_guest = r.merged_from_guest, progress = r.progress \
+        time_spent_seconds = r.time_spent_seconds, merged_from_guest = r.merged_from_guest, progress = r.progress, accounted_until = r.accounted_until \
         FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, track_version int, user_id text, guest_id uuid, current_step_order int, version bigint, \
-        started_at bigint, completed_at bigint, score int, time_spent_seconds bigint, merged_from_guest boolean, progress text) WHERE enrollment.id = r.id";
+        started_at bigint, completed_at bigint, score int, time_spent_seconds bigint, merged_from_guest boolean, progress text, accounted_until bigint) WHERE enrollment.id = r.id";
     let sql = tx.pick(SQLITE, POSTGRES);
     let records = records(enrollments)?;
     on!(tx, conn => sqlx::query(sql).bind(records).execute(conn).await.map(drop))?;
@@ -427,13 +431,13 @@ pub async fn update_enrollments<'a>(
 pub async fn update_progress(tx: &mut Tx<'_>, enrollments: &[&Enrollment]) -> Result<(), DbError> {
     const SQLITE: Rows = Rows {
         before: "UPDATE enrollment SET current_step_order = r.column2, version = r.column3, completed_at = r.column4, score = r.column5, \
-            time_spent_seconds = r.column6, progress = r.column7 FROM (",
-        row: "(?, ?, ?, ?, ?, ?, ?)",
+            time_spent_seconds = r.column6, progress = r.column7, accounted_until = r.column8 FROM (",
+        row: "(?, ?, ?, ?, ?, ?, ?, ?)",
         after: ") AS r WHERE enrollment.id = r.column1",
     };
     const POSTGRES: &str = "UPDATE enrollment SET current_step_order = r.current_step_order, version = r.version, completed_at = r.completed_at, \
-        score = r.score, time_spent_seconds = r.time_spent_seconds, progress = r.progress FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, \
-        current_step_order int, version bigint, completed_at bigint, score int, time_spent_seconds bigint, progress text) WHERE enrollment.id = r.id";
+        score = r.score, time_spent_seconds = r.time_spent_seconds, progress = r.progress, accounted_until = r.accounted_until FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, \
+        current_step_order int, version bigint, completed_at bigint, score int, time_spent_seconds bigint, progress text, accounted_until bigint) WHERE enrollment.id = r.id";
     match tx {
         Tx::Sqlite(conn) => {
             let mut rows = Vec::with_capacity(enrollments.len());
@@ -451,6 +455,7 @@ pub async fn update_progress(tx: &mut Tx<'_>, enrollments: &[&Enrollment]) -> Re
                         .bind(progress.score.map(|score| i64::from(score.hundredths())))
                         .bind(signed(progress.time_spent_seconds()))
                         .bind(steps.as_str())
+                        .bind(progress.accounted_until.map(|at| at.0))
                 })
                 .await?;
         }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     ItemId, LessonId, QuestionId, QuizId, Score, Timestamp, TrackId, UserId,
     quiz::Answer,
+    spent,
     track::enrollment::{MAX_POSITION_SECONDS, MAX_REPORT_SECONDS},
 };
 
@@ -374,6 +375,13 @@ impl<'o> Deciding<'o> {
         self.follow(item);
     }
 
+    /// What is taken of reported time, and up to when time is accounted for by it.
+    fn taken(&self, reported: u32) -> (u32, Option<Timestamp>) {
+        let Progress { accounted_until, started_at, .. } = self.after;
+        let (taken, until) = spent::taken(accounted_until, started_at, reported, self.now);
+        (taken, until.filter(|_| taken > 0))
+    }
+
     fn report(&mut self, item: ItemId, time_spent_seconds: u32, last_position: Option<u32>) -> Result<(), Refusal> {
         if time_spent_seconds > MAX_REPORT_SECONDS {
             return Err(Refusal::AbsurdTime);
@@ -381,11 +389,20 @@ impl<'o> Deciding<'o> {
         if last_position.is_some_and(|position| position > MAX_POSITION_SECONDS) {
             return Err(Refusal::AbsurdPosition);
         }
-        self.open(item)?;
+        let film_seconds = self.open(item)?.film_seconds;
+        let last_position = spent::position(film_seconds, last_position);
+        let reports_time = time_spent_seconds > 0;
+        let (time_spent_seconds, accounted_until) = self.taken(time_spent_seconds);
         let before = self.after.items.get(&item).and_then(|item| item.last_position);
-        if time_spent_seconds > 0 || last_position.is_some_and(|position| before != Some(position)) {
+        if reports_time || last_position.is_some_and(|position| before != Some(position)) {
             let at = self.now;
-            self.push(CourseEvent::ItemProgressed { item_id: item, time_spent_seconds, last_position, at });
+            self.push(CourseEvent::ItemProgressed {
+                item_id: item,
+                time_spent_seconds,
+                accounted_until,
+                last_position,
+                at,
+            });
         }
         Ok(())
     }
@@ -404,6 +421,7 @@ impl<'o> Deciding<'o> {
         let item = self.open(item)?;
         let quiz = item.quiz(quiz).ok_or(Refusal::NoSuchQuiz)?;
         may_attempt(quiz, &self.after, item.id, self.now)?;
+        let (time_spent_seconds, accounted_until) = self.taken(time_spent_seconds);
         let attempt = self.after.quiz(item.id, quiz.id).map_or(0, |done| done.attempt_count).saturating_add(1);
         self.push(CourseEvent::QuizAnswered {
             item_id: item.id,
@@ -412,6 +430,7 @@ impl<'o> Deciding<'o> {
             record: Record { attempt, marks: marks.to_vec() },
             answers: answers.to_vec(),
             time_spent_seconds,
+            accounted_until,
             at: self.now,
         });
         self.follow(item);

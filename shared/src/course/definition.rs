@@ -596,6 +596,10 @@ impl Course {
                     lesson: lesson.id,
                     module: module.id,
                     quizzes: item.quizzes.iter().map(ItemQuiz::outline).collect(),
+                    film_seconds: match &item.target {
+                        ItemTarget::Video(video) => Some(video.duration_seconds),
+                        _ => None,
+                    },
                 })
             })
         });

@@ -38,7 +38,8 @@ pub fn apply(progress: &mut Progress, event: &CourseEvent) {
             let item = progress.item(*item_id);
             item.viewed_at = item.viewed_at.or(Some(*at));
         }
-        CourseEvent::ItemProgressed { item_id, time_spent_seconds, last_position, .. } => {
+        CourseEvent::ItemProgressed { item_id, time_spent_seconds, accounted_until, last_position, .. } => {
+            progress.accounted_until = progress.accounted_until.max(*accounted_until);
             progress.spend(*item_id, *time_spent_seconds);
             let item = progress.item(*item_id);
             item.last_position = last_position.or(item.last_position);
@@ -53,7 +54,8 @@ pub fn apply(progress: &mut Progress, event: &CourseEvent) {
                 }
             });
         }
-        CourseEvent::QuizAnswered { item_id, quiz_id, of, record, time_spent_seconds, at, .. } => {
+        CourseEvent::QuizAnswered { item_id, quiz_id, of, record, time_spent_seconds, accounted_until, at, .. } => {
+            progress.accounted_until = progress.accounted_until.max(*accounted_until);
             progress.spend(*item_id, *time_spent_seconds);
             progress.change_quiz(*item_id, *quiz_id, *of, |quiz| {
                 quiz.floor = quiz.floor();

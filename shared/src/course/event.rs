@@ -57,6 +57,9 @@ pub enum CourseEvent {
         item_id: ItemId,
         /// Seconds to add.
         time_spent_seconds: u32,
+        /// Up to when the enrollment's time is accounted for by this; left out where no time was added.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        accounted_until: Option<Timestamp>,
         /// The new position, in seconds.
         last_position: Option<u32>,
         /// When.
@@ -100,6 +103,9 @@ pub enum CourseEvent {
         answers: Vec<Answer>,
         /// Seconds to add.
         time_spent_seconds: u32,
+        /// Up to when the enrollment's time is accounted for by this; left out where no time was added.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        accounted_until: Option<Timestamp>,
         /// When.
         at: Timestamp,
     },

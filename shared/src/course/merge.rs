@@ -26,6 +26,7 @@ pub fn union(a: &Progress, b: &Progress) -> Progress {
     together.started_at = a.started_at.min(b.started_at);
     together.completed_at = earliest(a.completed_at, b.completed_at);
     together.score = a.score.max(b.score);
+    together.accounted_until = a.accounted_until.max(b.accounted_until);
     together
 }
 

@@ -25,6 +25,9 @@ pub struct OutlineItem {
     /// Its quizzes, in order. With any it is mandatory, without it is optional.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quizzes: Vec<OutlineQuiz>,
+    /// How long its film is, in seconds: positions lie within it. `None` where it has no film, or that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub film_seconds: Option<u32>,
 }
 
 /// One quiz of a lesson item.

@@ -23,6 +23,9 @@ pub struct Progress {
     pub totals: Totals,
     /// How far the gates are open.
     pub gates: Gates,
+    /// Up to when reported time is accounted for; `None` before the first report. See [`crate::spent`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounted_until: Option<Timestamp>,
     /// By item; also items of other versions, so that nothing is ever lost.
     pub items: BTreeMap<ItemId, ItemProgress>,
 }
@@ -117,6 +120,7 @@ impl Progress {
             score: None,
             totals: Totals::default(),
             gates: Gates::default(),
+            accounted_until: None,
             items: BTreeMap::new(),
         }
     }

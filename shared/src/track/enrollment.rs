@@ -8,6 +8,7 @@ use super::{Outline, OutlineStep, TrackEvent, completion, merge};
 use crate::{
     EnrollmentId, Lang, Learner, Score, SiteId, StepId, Timestamp, TrackId,
     quiz::{Answer, Graded},
+    spent,
 };
 
 /// The longest time one report may add, in seconds: a browser's clock is not to be trusted further.
@@ -49,6 +50,9 @@ pub struct Progress {
     pub completed_at: Option<Timestamp>,
     /// The track's score, frozen at completion (S3).
     pub score: Option<Score>,
+    /// Up to when reported time is accounted for; `None` before the first report. See [`crate::spent`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounted_until: Option<Timestamp>,
     /// By step; also steps of other versions, so that nothing is ever lost.
     pub steps: BTreeMap<StepId, StepProgress>,
 }
@@ -123,7 +127,14 @@ impl StepProgress {
 impl Progress {
     /// Nothing done yet.
     pub fn begun(started_at: Timestamp) -> Self {
-        Self { current_step_order: 0, started_at, completed_at: None, score: None, steps: BTreeMap::new() }
+        Self {
+            current_step_order: 0,
+            started_at,
+            completed_at: None,
+            score: None,
+            accounted_until: None,
+            steps: BTreeMap::new(),
+        }
     }
 
     /// Whether this step is complete.
@@ -256,6 +267,7 @@ pub fn decide(
         | Command::Report { step, time_spent_seconds, last_position } => (*step, *time_spent_seconds, *last_position),
     };
     let step = outline.step(step).ok_or(Refusal::NoSuchStep)?;
+    let last_position = spent::position(step.film_seconds, last_position);
     if time_spent_seconds > MAX_REPORT_SECONDS {
         return Err(Refusal::AbsurdTime);
     }
@@ -265,16 +277,19 @@ pub fn decide(
     if let Some(blocking) = outline.blocking(step, progress) {
         return Err(Refusal::StepOutOfOrder { blocking: *blocking });
     }
+    let reports_time = time_spent_seconds > 0;
+    let (time_spent_seconds, accounted_until) =
+        spent::taken(progress.accounted_until, progress.started_at, time_spent_seconds, now);
+    let accounted_until = accounted_until.filter(|_| time_spent_seconds > 0);
+    let spent = Spent { time_spent_seconds, accounted_until, last_position };
     match command {
         Command::Report { .. } => {
             let moved = last_position.is_some_and(|position| {
                 progress.steps.get(&step.id).and_then(|done| done.last_position) != Some(position)
             });
-            let changes = time_spent_seconds > 0 || moved;
-            Ok(changes
-                .then_some(TrackEvent::Progressed { step_id: step.id, time_spent_seconds, last_position, at: now })
-                .into_iter()
-                .collect())
+            // Also where none of the time is taken: the widget, which knows less, counts the same versions.
+            let changes = reports_time || moved;
+            Ok(changes.then(|| spent.progressed(step, now)).into_iter().collect())
         }
         Command::Advance { attempt: Some(_), .. } if step.lesson => Err(Refusal::NoQuestions),
         Command::Advance { lesson: None, .. } if step.lesson => {
@@ -285,7 +300,7 @@ pub fn decide(
             }
         }
         Command::Advance { lesson: Some(lesson), .. } if step.lesson => {
-            Ok(learn(outline, progress, step, *lesson, (time_spent_seconds, last_position), now))
+            Ok(learn(outline, progress, step, *lesson, spent, now))
         }
         Command::Advance { attempt: None, .. } if step.scored => {
             if progress.is_complete(step.id) {
@@ -295,22 +310,42 @@ pub fn decide(
             }
         }
         Command::Advance { attempt: Some(_), .. } if !step.scored => Err(Refusal::NoQuestions),
-        Command::Advance { attempt: Some(attempt), .. } => {
-            answer(outline, progress, step, attempt, time_spent_seconds, now)
-        }
+        Command::Advance { attempt: Some(attempt), .. } => answer(outline, progress, step, attempt, spent, now),
         Command::Advance { attempt: None, .. } => {
             if progress.is_complete(step.id) {
                 return Ok(Vec::new());
             }
-            let completed = TrackEvent::StepCompleted {
-                step_id: step.id,
-                order: step.order,
-                attempt: true,
-                time_spent_seconds,
-                last_position,
-                at: now,
-            };
+            let completed = spent.completed(step, now);
             Ok(with_completion(outline, progress, vec![completed], now))
+        }
+    }
+}
+
+/// What is taken of what a device reports.
+#[derive(Clone, Copy)]
+struct Spent {
+    time_spent_seconds: u32,
+    accounted_until: Option<Timestamp>,
+    last_position: Option<u32>,
+}
+
+impl Spent {
+    fn progressed(self, step: &OutlineStep, at: Timestamp) -> TrackEvent {
+        let Self { time_spent_seconds, accounted_until, last_position } = self;
+        TrackEvent::Progressed { step_id: step.id, time_spent_seconds, accounted_until, last_position, at }
+    }
+
+    /// An attempt, too.
+    fn completed(self, step: &OutlineStep, at: Timestamp) -> TrackEvent {
+        let Self { time_spent_seconds, accounted_until, last_position } = self;
+        TrackEvent::StepCompleted {
+            step_id: step.id,
+            order: step.order,
+            attempt: true,
+            time_spent_seconds,
+            accounted_until,
+            last_position,
+            at,
         }
     }
 }
@@ -345,7 +380,7 @@ fn answer(
     progress: &Progress,
     step: &OutlineStep,
     attempt: &Attempt,
-    time_spent_seconds: u32,
+    spent: Spent,
     now: Timestamp,
 ) -> Result<Vec<TrackEvent>, Refusal> {
     let done = progress.steps.get(&step.id);
@@ -362,7 +397,8 @@ fn answer(
         attempt: done.map_or(0, |done| done.attempt_count).saturating_add(1),
         score: attempt.score,
         passed,
-        time_spent_seconds,
+        time_spent_seconds: spent.time_spent_seconds,
+        accounted_until: spent.accounted_until,
         answers: attempt.answers.clone(),
         questions: attempt.questions.clone(),
         at: now,
@@ -375,6 +411,7 @@ fn answer(
         order: step.order,
         attempt: false,
         time_spent_seconds: 0,
+        accounted_until: None,
         last_position: None,
         at: now,
     };
@@ -387,7 +424,7 @@ fn learn(
     progress: &Progress,
     step: &OutlineStep,
     lesson: LessonDone,
-    (time_spent_seconds, last_position): (u32, Option<u32>),
+    spent: Spent,
     now: Timestamp,
 ) -> Vec<TrackEvent> {
     let best = progress.steps.get(&step.id).and_then(|done| done.score);
@@ -401,19 +438,12 @@ fn learn(
     let best = best.max(lesson.score);
     // A mark that nothing can reach, in a lesson without questions, holds nobody up.
     if step.pass_mark.is_some_and(|mark| best.is_some_and(|best| best < mark)) {
-        if time_spent_seconds > 0 {
-            events.push(TrackEvent::Progressed { step_id: step.id, time_spent_seconds, last_position, at: now });
+        if spent.time_spent_seconds > 0 {
+            events.push(spent.progressed(step, now));
         }
         return events;
     }
-    events.push(TrackEvent::StepCompleted {
-        step_id: step.id,
-        order: step.order,
-        attempt: true,
-        time_spent_seconds,
-        last_position,
-        at: now,
-    });
+    events.push(spent.completed(step, now));
     with_completion(outline, progress, events, now)
 }
 
@@ -444,12 +474,14 @@ fn with_completion(
 /// Changes what was done by one event. Never refuses: what was decided has happened.
 pub fn apply(progress: &mut Progress, event: &TrackEvent) {
     match event {
-        TrackEvent::Progressed { step_id, time_spent_seconds, last_position, .. } => {
+        TrackEvent::Progressed { step_id, time_spent_seconds, accounted_until, last_position, .. } => {
+            progress.accounted_until = progress.accounted_until.max(*accounted_until);
             let step = progress.steps.entry(*step_id).or_default();
             step.time_spent_seconds = step.time_spent_seconds.saturating_add(*time_spent_seconds);
             step.last_position = last_position.or(step.last_position);
         }
-        TrackEvent::QuizAnswered { step_id, score, time_spent_seconds, at, .. } => {
+        TrackEvent::QuizAnswered { step_id, score, time_spent_seconds, accounted_until, at, .. } => {
+            progress.accounted_until = progress.accounted_until.max(*accounted_until);
             let step = progress.steps.entry(*step_id).or_default();
             step.attempt_count = step.attempt_count.saturating_add(1);
             step.time_spent_seconds = step.time_spent_seconds.saturating_add(*time_spent_seconds);
@@ -460,7 +492,16 @@ pub fn apply(progress: &mut Progress, event: &TrackEvent) {
             let step = progress.steps.entry(*step_id).or_default();
             step.score = step.score.max(Some(*score));
         }
-        TrackEvent::StepCompleted { step_id, order, attempt, time_spent_seconds, last_position, at } => {
+        TrackEvent::StepCompleted {
+            step_id,
+            order,
+            attempt,
+            time_spent_seconds,
+            accounted_until,
+            last_position,
+            at,
+        } => {
+            progress.accounted_until = progress.accounted_until.max(*accounted_until);
             let step = progress.steps.entry(*step_id).or_default();
             step.attempt_count = step.attempt_count.saturating_add(u32::from(*attempt));
             step.time_spent_seconds = step.time_spent_seconds.saturating_add(*time_spent_seconds);

@@ -37,6 +37,9 @@ pub enum TrackEvent {
         step_id: StepId,
         /// Seconds to add.
         time_spent_seconds: u32,
+        /// Up to when the enrollment's time is accounted for by this; left out where no time was added.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        accounted_until: Option<Timestamp>,
         /// The new position, in seconds.
         last_position: Option<u32>,
         /// When.
@@ -55,6 +58,9 @@ pub enum TrackEvent {
         passed: bool,
         /// Seconds to add.
         time_spent_seconds: u32,
+        /// Up to when the enrollment's time is accounted for by this; left out where no time was added.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        accounted_until: Option<Timestamp>,
         /// What was answered; for the audit trail and recalculation.
         answers: Vec<Answer>,
         /// How right each answer was.
@@ -83,6 +89,9 @@ pub enum TrackEvent {
         attempt: bool,
         /// Seconds to add.
         time_spent_seconds: u32,
+        /// Up to when the enrollment's time is accounted for by this; left out where no time was added.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        accounted_until: Option<Timestamp>,
         /// The position, in seconds.
         last_position: Option<u32>,
         /// When.

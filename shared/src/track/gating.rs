@@ -29,6 +29,9 @@ pub struct OutlineStep {
     /// Whether it is done elsewhere, in a lesson of a course.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lesson: bool,
+    /// How long its film is, in seconds: positions lie within it. `None` where it has no film, or that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub film_seconds: Option<u32>,
 }
 
 /// Where a learner stands with a step.

@@ -18,6 +18,7 @@ pub fn union(a: &Progress, b: &Progress) -> Progress {
         started_at: a.started_at.min(b.started_at),
         completed_at: earliest(a.completed_at, b.completed_at),
         score: a.score.max(b.score),
+        accounted_until: a.accounted_until.max(b.accounted_until),
         steps,
     }
 }

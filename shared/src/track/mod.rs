@@ -245,6 +245,10 @@ impl Track {
                     pass_mark: step.pass_mark,
                     scored: step.scored(),
                     lesson: step.lesson().is_some(),
+                    film_seconds: match &step.target {
+                        StepTarget::Video(video) => Some(video.duration_seconds),
+                        _ => None,
+                    },
                 })
                 .collect(),
         }

@@ -127,6 +127,8 @@ impl Enrollment {
             started_at: self.started_at,
             completed_at: self.completed_at,
             score: self.score,
+            // Only the server knows it; what the widget adds until the server has answered is a guess anyway.
+            accounted_until: None,
             steps,
         }
     }

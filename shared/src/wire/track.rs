@@ -84,6 +84,7 @@ impl TrackView {
                     required: step.required,
                     pass_mark: step.pass_mark,
                     scored: step.scored,
+                    film_seconds: None,
                     lesson: step.kind == StepKind::Lesson,
                 })
                 .collect(),

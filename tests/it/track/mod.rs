@@ -10,6 +10,7 @@ mod merge_order;
 mod own;
 mod recent;
 mod replay;
+mod time;
 mod visible;
 
 use jalon_tests::{Answer, Stage};

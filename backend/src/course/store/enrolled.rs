@@ -31,6 +31,7 @@ struct RawEnrollment {
     time_spent_seconds: i64,
     gates: String,
     lang: Option<String>,
+    accounted_until: Option<i64>,
 }
 
 impl TryFrom<RawEnrollment> for Enrollment {
@@ -63,6 +64,7 @@ impl TryFrom<RawEnrollment> for Enrollment {
                     time_spent_seconds: unsigned(raw.time_spent_seconds)?,
                 },
                 gates: serde_json::from_str(&raw.gates)?,
+                accounted_until: raw.accounted_until.map(Timestamp),
                 items: BTreeMap::new(),
             },
         })
@@ -73,7 +75,7 @@ macro_rules! enrollment_columns {
     ($rest:literal) => {
         concat!(
             "SELECT id, site_id, course_id, course_version, user_id, guest_id, version, started_at, completed_at, score, confirmed, potential, \
-             answered, needed_complete, time_spent_seconds, gates, lang FROM course_enrollment ",
+             answered, needed_complete, time_spent_seconds, gates, lang, accounted_until FROM course_enrollment ",
             $rest
         )
     };
@@ -290,7 +292,7 @@ pub async fn update_enrollment(
     active: Option<Timestamp>,
 ) -> Result<(), DbError> {
     const SQL: &str = "UPDATE course_enrollment SET course_version = $3, version = $4, completed_at = $5, score = $6, confirmed = $7, potential = $8, \
-        answered = $9, needed_complete = $10, time_spent_seconds = $11, gates = $12, active_at = coalesce($13, active_at) WHERE site_id = $1 AND id = $2";
+        answered = $9, needed_complete = $10, time_spent_seconds = $11, gates = $12, active_at = coalesce($13, active_at), accounted_until = $14 WHERE site_id = $1 AND id = $2";
     let progress = &enrollment.progress;
     let gates = serde_json::to_string(&progress.gates)?;
     execute!(
@@ -310,6 +312,7 @@ pub async fn update_enrollment(
             .bind(&gates)
             // To the minute: the index is not to be written with every answer.
             .bind(active.map(|at| at.0 - at.0.rem_euclid(60_000)))
+            .bind(progress.accounted_until.map(|at| at.0))
     )
     .map(drop)
 }
