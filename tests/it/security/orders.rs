@@ -312,7 +312,7 @@ for_both! {
         let (_, guest) = stage.guest().await;
         let learner = Learner::begin(&stage, &guest, "first").await;
         let path = format!("/api/v1/enrollments/{}/steps/1", learner.id());
-        let shown = learner.step(1).await.text().to_owned();
+        let shown = learner.step(1).await.text().clone();
         assert_eq!(learner.step(1).await.text(), shown, "a reload");
 
         let folder = tempfile::tempdir().unwrap();
