@@ -109,7 +109,9 @@ impl Weight for QuestionKind {
         match self {
             Self::SingleChoice { choices } | Self::MultipleChoice { choices } => choices.heap(),
             Self::TrueFalse { .. } | Self::Numeric { .. } => 0,
-            Self::ShortText { accept, .. } => accept.heap(),
+            Self::ShortText { accept } => {
+                accept.texts().heap() + accept.folded().iter().map(|text| text.heap() + 48).sum::<usize>()
+            }
             Self::Ordering { items } => items.heap(),
             Self::Matching { pairs } => pairs.heap(),
             Self::OpenEnded { guidance, .. } => guidance.heap(),

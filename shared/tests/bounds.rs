@@ -202,3 +202,21 @@ fn c17_the_samples_have_every_field() {
     }
     assert!(seen.len() > 10, "{seen:?}");
 }
+
+/// C17: what a short answer is compared with has a bound, and is folded once.
+#[test]
+fn c17_accepted_texts_have_a_bound() {
+    let question = |accept: Value| -> jalon_shared::quiz::source::QuestionSource {
+        serde_json::from_value(json!({ "key": "q", "kind": "short_text", "prompt": { "en": "?" }, "accept": accept }))
+            .unwrap()
+    };
+    let faults = |accept: Value| -> Vec<(String, String)> {
+        let lang = jalon_shared::Lang::parse("en").unwrap();
+        let mut check = jalon_shared::quiz::source::Check::new(&lang);
+        question(accept).check(&mut check, "");
+        check.into_faults().into_iter().map(|fault| (fault.pointer, fault.code.to_string())).collect()
+    };
+    assert_eq!(faults(json!({ "en": vec!["a"; 100], "fr": ["b".repeat(2000)] })), []);
+    assert_eq!(faults(json!({ "en": vec!["a"; 101] })), [("/accept/en".to_owned(), "out_of_range".to_owned())]);
+    assert_eq!(faults(json!({ "en": ["a", "b".repeat(2001)] })), [("/accept/en/1".to_owned(), "too_long".to_owned())]);
+}

@@ -144,8 +144,8 @@ fn right_answer(question: &Question, texts: In<'_>) -> RightAnswer {
             let wanted = texts.wanted.iter().flat_map(|lang| [lang.clone(), lang.base()]).chain([texts.source.clone()]);
             right.texts = wanted
                 .into_iter()
-                .find_map(|lang| accept.get(&lang))
-                .or_else(|| accept.values().next())
+                .find_map(|lang| accept.texts().get(&lang))
+                .or_else(|| accept.texts().values().next())
                 .cloned()
                 .unwrap_or_default();
         }

@@ -3,15 +3,18 @@
 //! A [`Quiz`] holds its answer keys and stays on the server (S4); learners get the view made from it
 //! in [`crate::wire::quiz`]. Tracks use it now, courses and exams will.
 
+pub mod accepted;
 pub mod answer;
+mod fold;
 pub mod grade;
 pub mod shuffle;
 pub mod source;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChoiceId, Lang, LocalizedText, QuestionId};
+use crate::{ChoiceId, LocalizedText, QuestionId};
 
+pub use accepted::Accepted;
 pub use answer::Answer;
 pub use grade::{Graded, GradedQuestion, grade, grade_one};
 
@@ -107,8 +110,8 @@ pub enum QuestionKind {
     },
     /// A word or a few.
     ShortText {
-        /// Accepted texts, by language; an answer in any of them is right.
-        accept: std::collections::BTreeMap<Lang, Vec<String>>,
+        /// Accepted texts; an answer in any language is right.
+        accept: Accepted,
     },
     /// Items to bring into order.
     Ordering {

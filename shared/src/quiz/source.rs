@@ -173,6 +173,10 @@ pub struct PairSource {
 
 /// The most languages of a text: as many as a site offers.
 const MAX_LANGUAGES: usize = 100;
+/// The most texts that a short answer is compared with, in one language.
+const MAX_ACCEPTED: usize = 100;
+/// The most bytes of one of them: what an answer may have.
+const MAX_ACCEPTED_BYTES: usize = 2000;
 /// The longest answer to an open question whose author said nothing.
 const DEFAULT_CHARACTERS: u32 = 4000;
 
@@ -446,6 +450,17 @@ impl QuestionSource {
             {
                 check.fault(format!("{at}/accept"), "no_right_answer", "give at least one text that is right");
             }
+            Kind::ShortText => {
+                let accept = self.accept.iter().flatten();
+                check.languages(accept.clone().count(), &format!("{at}/accept"));
+                for (lang, texts) in accept {
+                    check.count(texts.len(), 0, MAX_ACCEPTED, &format!("{at}/accept/{lang}"), "texts");
+                    for (place, text) in texts.iter().enumerate().filter(|(_, text)| text.len() > MAX_ACCEPTED_BYTES) {
+                        let detail = format!("{} bytes, at most {MAX_ACCEPTED_BYTES}", text.len());
+                        check.fault(format!("{at}/accept/{lang}/{place}"), "too_long", detail);
+                    }
+                }
+            }
             Kind::Ordering => {
                 check.several(self.items.as_ref(), &format!("{at}/items"));
                 check.keys(self.items.iter().flatten().map(|item| item.key.as_str()), &format!("{at}/items"));
@@ -469,7 +484,7 @@ impl QuestionSource {
                     check.range(max, 1, 20_000, &format!("{at}/max_characters"));
                 }
             }
-            Kind::TrueFalse | Kind::ShortText => {}
+            Kind::TrueFalse => {}
         }
     }
 
@@ -527,7 +542,7 @@ impl QuestionSource {
                 value: self.value.unwrap_or_default(),
                 tolerance: self.tolerance.unwrap_or_default(),
             },
-            Kind::ShortText => QuestionKind::ShortText { accept: self.accept.clone().unwrap_or_default() },
+            Kind::ShortText => QuestionKind::ShortText { accept: self.accept.clone().unwrap_or_default().into() },
             Kind::Ordering => QuestionKind::Ordering {
                 items: self
                     .items

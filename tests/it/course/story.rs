@@ -167,7 +167,7 @@ fn right(question: &Question) -> Value {
             answer["choice_ids"] = json!([if *right { true_id } else { false_id }]);
         }
         QuestionKind::Numeric { value, .. } => answer["number"] = json!(value),
-        QuestionKind::ShortText { accept } => answer["text"] = json!(accept.values().flatten().next()),
+        QuestionKind::ShortText { accept } => answer["text"] = json!(accept.texts().values().flatten().next()),
         QuestionKind::Ordering { items } => {
             answer["order"] = json!(items.iter().map(|item| item.id).collect::<Vec<_>>());
         }
