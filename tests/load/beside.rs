@@ -53,7 +53,7 @@ struct Idle {
 
 impl Run<'_> {
     /// The programs of this run: that of `--beside` first.
-    fn builds(&self) -> Vec<(&'static str, &Path)> {
+    pub fn builds(&self) -> Vec<(&'static str, &Path)> {
         let beside = self.beside().map(|program| ("beside", program));
         beside.into_iter().chain([("this", self.program())]).collect()
     }

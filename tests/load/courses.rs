@@ -24,7 +24,7 @@ const STATEMENTS: u64 = 5;
 /// How soon a dashboard must be there.
 const DASHBOARD: Duration = Duration::from_millis(200);
 /// Items of the courses.
-const SMALL: usize = 5;
+pub const SMALL: usize = 5;
 const LARGE: usize = 500;
 
 /// What is asked for in a course.
@@ -105,7 +105,7 @@ impl Run<'_> {
     }
 
     /// Each of some members answers a quiz once, in the middle of the course; in the large one they did 400 items before.
-    async fn answering(&self, scene: &Scene, items: usize, report: &mut Report) -> Result<Outcome> {
+    pub async fn answering(&self, scene: &Scene, items: usize, report: &mut Report) -> Result<Outcome> {
         let learners = if self.is_quick() { 200 } else { 2_000 };
         let asked = asked(scene, items).await?;
         let expires = soon(scene);
@@ -247,12 +247,12 @@ impl crate::drive::Work for Enrolled {
     }
 }
 
-fn slug(items: usize) -> String {
+pub fn slug(items: usize) -> String {
     format!("course-of-{items}")
 }
 
 /// A course of so many items, ten a lesson, each with a quiz of two questions.
-fn course(items: usize) -> Value {
+pub fn course(items: usize) -> Value {
     const WORDS: [&str; 8] = ["umpire", "measures", "distance", "between", "boule", "jack", "players", "circle"];
     let title = |place: usize| {
         let words: Vec<&str> = (0..5).map(|word| WORDS[(place * 5 + word * (place % 3 + 1)) % WORDS.len()]).collect();
@@ -274,7 +274,7 @@ fn course(items: usize) -> Value {
         "modules": [{ "key": "m", "title": title(1), "lessons": lessons }] })
 }
 
-async fn publish(scene: &Scene, slug: &str, course: &Value) -> Result<()> {
+pub async fn publish(scene: &Scene, slug: &str, course: &Value) -> Result<()> {
     let path = format!("/api/v1/admin/sites/{SITE}/courses/{slug}");
     let mut connection = Connection::open(scene.server.address()).await?;
     for (method, path, body) in [("PUT", path.clone(), Some(course)), ("POST", format!("{path}/publish"), None)] {

@@ -20,6 +20,7 @@ mod seed;
 mod seed_courses;
 mod server;
 mod sink;
+mod speed;
 mod stage;
 
 use std::path::PathBuf;
@@ -35,7 +36,7 @@ use crate::report::Report;
 
 const HELP: &str = "\
 usage: jalon-load [--server PROGRAM] [--quick] [--steps N] [--beside PROGRAM]
-                  [--only sqlite|postgres|reads|people|webhooks|start|scale|courses|memory|authors|look]
+                  [--only sqlite|postgres|reads|people|webhooks|start|scale|courses|memory|authors|look|speed]
                   [--connections N] [--write FILE --about TEXT]
 
   --server PROGRAM  the server's program (default: `jalon` beside this one)
@@ -99,7 +100,7 @@ impl Options {
         }
         let parts = [
             "sqlite", "postgres", "reads", "people", "webhooks", "start", "scale", "courses", "memory", "authors",
-            "look",
+            "look", "speed",
         ];
         if let Some(only) = &options.only
             && !parts.contains(&only.as_str())
@@ -146,7 +147,8 @@ async fn run() -> Result<bool> {
         report.note("temporary files lie in memory here, so nothing is durable: set TMPDIR to a disk".into());
     }
     for kind in [Kind::Sqlite, Kind::Postgres] {
-        let both = ["people", "webhooks", "start", "scale", "courses"].iter().any(|part| options.wants(part));
+        let both = ["people", "webhooks", "start", "scale", "courses"].iter().any(|part| options.wants(part))
+            || options.only.as_deref() == Some("speed");
         let only_here = kind == Kind::Postgres && ["authors", "look"].iter().any(|part| options.wants(part));
         let wanted = options.wants(kind.name()) || both || only_here;
         // Track reads come from memory, and what memory holds is not the database's: once is enough.

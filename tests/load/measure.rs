@@ -109,6 +109,9 @@ impl<'a> Run<'a> {
         if self.options.wants("courses") {
             self.courses(report).await?;
         }
+        if self.options.only.as_deref() == Some("speed") {
+            self.speed(report).await?;
+        }
         if self.kind == Kind::Sqlite && self.options.wants("memory") {
             self.memory(report).await?;
         }
@@ -149,6 +152,11 @@ impl<'a> Run<'a> {
     /// The program to compare with.
     pub fn beside(&self) -> Option<&Path> {
         self.options.beside.as_deref()
+    }
+
+    /// Steps of the tracks.
+    pub fn steps(&self) -> u16 {
+        self.options.steps
     }
 
     /// How long to measure.
@@ -284,7 +292,7 @@ impl<'a> Run<'a> {
     }
 
     /// `rate`: what may be reached, for making enough enrollments.
-    async fn advance(&self, scene: &Scene, level: usize, rate: f64) -> Result<Outcome> {
+    pub async fn advance(&self, scene: &Scene, level: usize, rate: f64) -> Result<Outcome> {
         let span = self.options.span();
         let seconds = (span.warm + span.counted).as_secs_f64();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]

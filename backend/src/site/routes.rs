@@ -223,16 +223,13 @@ pub async fn add_key(state: &AppState, site: Option<SiteId>, new: CreateKey) -> 
     make_key(state, site, new, None).await
 }
 
-async fn make_key(state: &AppState, site: Option<SiteId>, new: CreateKey, by: By) -> ApiResult<KeyCreated> {
+async fn make_key(state: &AppState, site: Option<SiteId>, mut new: CreateKey, by: By) -> ApiResult<KeyCreated> {
     let now = state.clock.now();
     if new.name.trim().is_empty() || new.name.chars().count() > 200 || new.name.chars().any(char::is_control) {
         return Err(ApiError::invalid_value("/name", "A name has 1 to 200 characters and no control characters."));
     }
     if new.scopes.is_empty() {
         return Err(ApiError::invalid_value("/scopes", "A key without a scope allows nothing; name at least one."));
-    }
-    if let Some(place) = (1..new.scopes.len()).find(|place| new.scopes[..*place].contains(&new.scopes[*place])) {
-        return Err(ApiError::invalid_value(format!("/scopes/{place}"), "Name each scope once."));
     }
     if let (Some(_), Some(place)) = (site, new.scopes.iter().position(|scope| *scope == Scope::ServerAdmin)) {
         return Err(ApiError::invalid_value(
@@ -248,7 +245,16 @@ async fn make_key(state: &AppState, site: Option<SiteId>, new: CreateKey, by: By
     let view = KeyView {
         id,
         name: new.name,
-        scopes: new.scopes,
+        scopes: {
+            // What is named twice is kept once: no key holds more scopes than there are.
+            let all = std::mem::take(&mut new.scopes);
+            all.into_iter().fold(Vec::new(), |mut kept, scope| {
+                if !kept.contains(&scope) {
+                    kept.push(scope);
+                }
+                kept
+            })
+        },
         created_at: now,
         expires_at: new.expires_at,
         revoked_at: None,

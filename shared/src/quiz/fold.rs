@@ -49,15 +49,21 @@ fn is_letter_mark(base: char, mark: char) -> bool {
         '\u{0300}' | '\u{0301}' if cyrillic => matches!(base, 'г' | 'Г' | 'к' | 'К'),
         '\u{0308}' if cyrillic => !matches!(base, 'е' | 'Е'),
         '\u{0302}'..='\u{036F}' if cyrillic => true,
-        // Combining marks of Latin and Greek; their extensions and half marks; marks for symbols.
-        '\u{0300}'..='\u{036F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}' => false,
-        '\u{FE00}'..='\u{FE0F}' | '\u{FE20}'..='\u{FE2F}' => false,
-        // Hebrew points.
-        '\u{0591}'..='\u{05C7}' => false,
         // Madda and hamza, often left out on alef; on waw and yeh they make another letter.
         '\u{0653}'..='\u{0655}' => base != '\u{0627}',
-        // Arabic short vowels and signs of recitation.
-        '\u{0610}'..='\u{061A}' | '\u{064B}'..='\u{065F}' | '\u{0670}' | '\u{06D6}'..='\u{06ED}' => false,
+        // Combining marks of Latin and Greek, their extensions and half marks, marks for symbols, variants; Hebrew
+        // points; Arabic short vowels and signs of recitation.
+        '\u{0300}'..='\u{036F}'
+        | '\u{1AB0}'..='\u{1AFF}'
+        | '\u{1DC0}'..='\u{1DFF}'
+        | '\u{20D0}'..='\u{20FF}'
+        | '\u{FE00}'..='\u{FE0F}'
+        | '\u{FE20}'..='\u{FE2F}'
+        | '\u{0591}'..='\u{05C7}'
+        | '\u{0610}'..='\u{061A}'
+        | '\u{064B}'..='\u{065F}'
+        | '\u{0670}'
+        | '\u{06D6}'..='\u{06ED}' => false,
         _ => true,
     }
 }

@@ -9,6 +9,9 @@ pub const MEMBERS: usize = 2;
 /// The second of them learns, too.
 pub const GRADERS: usize = 2;
 
+/// From here on `nth` counts all open answers, not first those that wait.
+pub const ANY: usize = 1000;
+
 /// The member that a grader is.
 pub fn member_of(grader: usize) -> Option<usize> {
     (grader == 1).then_some(1)
@@ -284,6 +287,8 @@ pub fn chapter() -> impl Strategy<Value = Vec<Command>> {
     let differ = differ.prop_map(move |(nth, verdicts, (first, asks, second), last)| {
         let graders = verdicts.into_iter().map(|verdict| (first, verdict));
         let graders = graders.chain([(asks, Verdict::SecondOpinion), (second, last)]);
+        // The same answer each time, whether it waits or not.
+        let nth = nth + ANY;
         graders.map(|(grader, verdict)| one(Act::Grade { grader, nth, verdict })).collect()
     });
     // The shared lesson's questions are exchanged while members are on the way, and they are brought along.
@@ -312,17 +317,24 @@ pub fn chapter() -> impl Strategy<Value = Vec<Command>> {
             all
         },
     );
-    // The same quizzes again and again: a learner who uses what they were told.
-    let again = (0..MEMBERS, 0..COURSES, prop::sample::select(vec![2_usize, 5, 6]), vec(gives(), 2..=5)).prop_map(
-        move |(member, course, item, gives)| {
-            let (place, keyed, stale, seconds) = (Place::At(item), true, false, 1);
-            let tries = gives.into_iter().flat_map(|gives| {
+    // The same quiz again and again, half of it known from the other course: a learner who uses what they were told.
+    let items = prop::sample::select(vec![2_usize, 2, 5, 6]);
+    let again = (0..MEMBERS, 0..COURSES, items, gives(), vec(gives(), 2..=5)).prop_map(
+        move |(member, course, item, elsewhere, gives)| {
+            let (keyed, stale, seconds) = (true, false, 1);
+            let at = |course: usize, item: usize, gives: Vec<Give>| {
+                let place = Place::At(item);
                 [
-                    Act::Answer { member, course, place, quiz: 0, gives, seconds, keyed, stale },
                     Act::Visit { member, course, place, keyed },
+                    Act::Answer { member, course, place, quiz: 0, gives, seconds, keyed, stale },
                 ]
-            });
-            tries.map(one).collect()
+            };
+            let right = || vec![Give::Right; 3];
+            // The first gate of both courses, where they have it.
+            let gates = [at(0, 1, right()), at(1, 1, right())].concat();
+            let known = at(1 - course, item, elsewhere).to_vec();
+            let tries = gives.into_iter().flat_map(|gives| at(course, item, gives));
+            gates.into_iter().chain(known).chain(tries).map(one).collect()
         },
     );
     prop_oneof![3 => exchange, 3 => again, 4 => vec(command(), 1..=4), 5 => walk, 2 => race, 2 => to_the_end, 1 => come_back, 2 => differ]

@@ -94,6 +94,7 @@ impl<'s, 'd> Story<'s, 'd> {
             Command::Recalculate { course } => self.recalculate(*course).await,
             Command::Edit { course, plan, publish } => {
                 self.edit(*course, plan, *publish).await;
+                self.twice(*course, plan).await?;
                 // Whoever is on the way, or finished, stays where they are.
                 self.look(&(0..MEMBERS).collect::<Vec<_>>()).await
             }
@@ -130,6 +131,24 @@ impl<'s, 'd> Story<'s, 'd> {
             }
         }
         Ok(())
+    }
+
+    /// No course holds the shared lesson twice: its learners would be locked for ever.
+    async fn twice(&self, course: usize, plan: &Version) -> Result<(), String> {
+        let Some(shared) = plan.iter().find(|(lesson, _)| *lesson == SHARED) else { return Ok(()) };
+        let mut twice = plan.clone();
+        twice.lessons.push(shared.clone());
+        let mut body = content::course(&twice);
+        let lessons = body["modules"][0]["lessons"].as_array_mut().unwrap();
+        lessons.last_mut().unwrap()["key"] = "again".into();
+        let path = format!("/api/v1/admin/sites/{}/courses/{}", self.site, SLUGS[course]);
+        let letter = Letter { method: "PUT", path, token: Some(self.served.key.clone()), key: None, body: Some(body) };
+        let answer = self.served.send(&letter).await.unwrap();
+        if answer.status == 422 && answer.body["errors"][0]["code"] == "duplicate" {
+            Ok(())
+        } else {
+            Err(format!("a course holds the shared lesson twice: {answer:?}"))
+        }
     }
 
     /// What the dry run says would change is what changes.
