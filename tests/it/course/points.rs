@@ -1,5 +1,6 @@
 //! What attempts and shared answers come to, as a learner with patience tries it; on both databases.
 
+use jalon_backend::db::{DbError, execute};
 use jalon_tests::{Stage, for_both};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -89,6 +90,33 @@ for_both! {
         anna.visit(&item).await.expect(200);
         assert_eq!(points(&anna).await, 2);
         anna.visit(&end).await.expect(200);
+    }
+
+    /// A database from before knows where its shared answers were given, as far as its attempts tell.
+    async fn c1_shared_answers_of_a_database_from_before_know_their_enrollment(db: TestDb) {
+        const UNDO: [&str; 2] =
+            ["ALTER TABLE shared_answer DROP COLUMN enrollment_id", "DELETE FROM _sqlx_migrations WHERE version = 14"];
+        let stage = Stage::set(&db).await;
+        write_lesson(&stage, &lesson(&["one", "two", "three"], None)).await;
+        publish(&stage, "first", &course(1)).await;
+        publish(&stage, "second", &course(1)).await;
+        let item = items(&stage, "first").await[0][0].clone();
+        let (anna, there) = (Learner::enroll(&stage, "anna", "first").await, Learner::enroll(&stage, "anna", "second").await);
+        answer(&anna, &item, &[("one", "a")]).await;
+        answer(&anna, &item, &[("three", "a"), ("one", "b")]).await;
+        answer(&there, &item, &[("three", "a")]).await;
+        db.write::<_, DbError, _>(|tx| Box::pin(async move {
+            for sql in UNDO {
+                execute!(tx, sqlx::query(sql))?;
+            }
+            Ok(())
+        })).await.unwrap();
+        db.migrate().await.unwrap();
+        answer(&anna, &item, &[("two", "a")]).await;
+        anna.visit(&item).await.expect(200);
+        assert_eq!(points(&anna).await, 2, "two itself, and three, which was right elsewhere too; not one");
+        there.visit(&item).await.expect(200);
+        assert_eq!(points(&there).await, 3);
     }
 
     /// A guest's right answers become the member's: not a second time in the enrollment that they came into.
