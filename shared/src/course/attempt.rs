@@ -129,18 +129,13 @@ pub struct QuizProgress {
     #[serde(rename = "f", default, skip_serializing_if = "is_nothing")]
     pub floor: Points,
     /// How many questions the quiz has got that no attempt had (C4).
-    #[serde(rename = "x", default, skip_serializing_if = "is_zero")]
+    #[serde(rename = "x", default, skip_serializing_if = "is_nothing")]
     pub missing: u32,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-pub(super) fn is_zero(n: &u32) -> bool {
-    *n == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_nothing(points: &Points) -> bool {
-    *points == Points::ZERO
+/// Whether there is nothing to be written down.
+pub(super) fn is_nothing<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Which of several attempts are kept in the progress; all of them are in the database.

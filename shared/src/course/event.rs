@@ -267,7 +267,7 @@ pub struct Regraded {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other: Option<Record>,
     /// How many questions the quiz has that no attempt had.
-    #[serde(default, skip_serializing_if = "super::attempt::is_zero")]
+    #[serde(default, skip_serializing_if = "super::attempt::is_nothing")]
     pub missing: u32,
 }
 
@@ -282,7 +282,7 @@ pub struct Fitted {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub gone: BTreeSet<QuestionId>,
     /// How many questions the quiz has that no attempt had.
-    #[serde(default, skip_serializing_if = "super::attempt::is_zero")]
+    #[serde(default, skip_serializing_if = "super::attempt::is_nothing")]
     pub missing: u32,
     /// What all that brings at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
