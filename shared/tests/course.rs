@@ -392,7 +392,7 @@ proptest! {
         }
     }
 
-    /// A3, A4 of what outsiders found: whatever a learner does themselves, no points go by it, and no gate closes.
+    /// Whatever a learner does themselves takes no points from a quiz, and none from the sum.
     #[test]
     fn c3_nothing_a_learner_does_takes_points_away(outline in outlines(), doings in doings()) {
         let mut story = Story::new(outline);
